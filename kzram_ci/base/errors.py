@@ -1,0 +1,104 @@
+"""Errors say who must act; each root has one exit code.
+
+KzramError                  70   a defect of kzram-ci itself
+├── UserError                2   plan, flags, missing tool: the operator fixes it
+│   └── PlanError            2   `file:line:column: path: what`
+├── KernelError              4   the kernel did not patch, configure or build: its author fixes it
+│   ├── PatchFailed          4
+│   ├── ConfigUnmet          4
+│   └── BuildFailed          4
+├── InfraError              69   QEMU, disk, network, OOM-killed make: whoever runs the host fixes it
+│   ├── CommandTimeout      69
+│   └── CommandFailed       69   (stages translate it when the kernel or the user is to blame)
+└── Interrupted            130   Ctrl-C or SIGTERM; what was produced so far is on disk
+
+A kernel crash is none of these: it is evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from shlex import join as shell_join
+
+
+class KzramError(Exception):
+    """Root of all errors of the house; `str()` is one line for the person who must act."""
+
+    exit_code = 70
+    actor = "kzram-ci"
+
+    def __init__(self, message: str, *, hint: str = "", log: str = "") -> None:
+        """`hint` is the command or change that fixes it; `log` a path that holds the details."""
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.log = log
+
+    def __str__(self) -> str:
+        parts = [self.message]
+        if self.hint:
+            parts.append(f"fix: {self.hint}")
+        if self.log:
+            parts.append(f"log: {self.log}")
+        return "; ".join(parts)
+
+
+class UserError(KzramError):
+    """The operator must change a plan, a flag or the machine's set-up."""
+
+    exit_code = 2
+    actor = "user"
+
+
+class PlanError(UserError):
+    """A plan that cannot be used; the message already carries file:line:column."""
+
+
+class KernelError(KzramError):
+    """The kernel's author must act: it did not patch, configure or build."""
+
+    exit_code = 4
+    actor = "kernel"
+
+
+class PatchFailed(KernelError):
+    """A patch did not apply; the message names patch, file and hunk."""
+
+
+class ConfigUnmet(KernelError):
+    """A wanted config symbol did not survive; the message names symbol, wanted, got, fragment."""
+
+
+class BuildFailed(KernelError):
+    """The compiler said no; the message is the compiler's own line."""
+
+
+class InfraError(KzramError):
+    """The host failed: QEMU, disk, network, a killed compiler."""
+
+    exit_code = 69
+    actor = "infrastructure"
+
+
+class CommandTimeout(InfraError):
+    """A command outlived its deadline and was killed with its whole group."""
+
+
+class CommandFailed(InfraError):
+    """A command ended with a status other than zero."""
+
+    def __init__(self, argv: Sequence[str], code: int, tail: str, *, log: str = "") -> None:
+        """`code` is negative for a signal; `tail` the last lines of what it printed."""
+        last = tail.strip().splitlines()[-1] if tail.strip() else "no output"
+        what = f"was killed by signal {-code}" if code < 0 else f"exited with {code}"
+        super().__init__(f"{shell_join(argv)} {what}: {last}", log=log)
+        self.argv = tuple(argv)
+        self.code = code
+        self.tail = tail
+
+
+class Interrupted(KzramError):
+    """The operator asked to stop."""
+
+    exit_code = 130
+    actor = "user"

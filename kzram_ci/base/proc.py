@@ -1,0 +1,217 @@
+"""The one door for processes: argument vectors only, a deadline on each, whole groups killed.
+
+No shell. Children run in a process group of their own, carry an owner token in their environment, and a
+guardian (see `guardian.py`) kills whoever carries it once kzram-ci is gone, even after kill -9.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from kzram_ci.base import guardian
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import CommandFailed, CommandTimeout, InfraError, Interrupted, UserError
+
+TAIL_BYTES = 16_384
+GRACE_SECONDS = 3.0
+_POLL_SECONDS = 0.2
+
+_token = uuid.uuid4().hex
+_lock = threading.Lock()
+_guardian: subprocess.Popen[bytes] | None = None
+_cancelled = threading.Event()
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What a finished command left: exit status (negative: signal), standard output and error."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+    def text(self) -> str:
+        """Standard output as text; undecodable bytes are kept visible."""
+        return self.stdout.decode("utf-8", "backslashreplace")
+
+
+def cancel_all() -> None:
+    """Make every wait in this module end soon with `Interrupted` (set by the signal handler)."""
+    _cancelled.set()
+
+
+def cancelled() -> bool:
+    """Whether the operator asked to stop."""
+    return _cancelled.is_set()
+
+
+def resume_all() -> None:
+    """Forget a cancellation (tests)."""
+    _cancelled.clear()
+
+
+def which(tool: str, *, fix: str = "") -> str:
+    """Absolute path of a tool. Raises UserError naming the command that installs it."""
+    found = shutil.which(tool)
+    if found is None:
+        raise UserError(f"{tool} not found in PATH", hint=fix or f"sudo apt-get install {tool}")
+    return found
+
+
+def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
+    env = dict(os.environ)
+    env[guardian.VARIABLE] = _token
+    env["LC_ALL"] = "C.UTF-8"
+    env.update(extra or {})
+    return env
+
+
+def _start_guardian() -> None:
+    global _guardian
+    with _lock:
+        if _guardian is not None and _guardian.poll() is None:
+            return
+        _guardian = subprocess.Popen(
+            (sys.executable, "-I", "-S", guardian.__file__, _token),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+
+def spawn(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: int | IO[bytes] = subprocess.DEVNULL,
+    stdout: int | IO[bytes] = subprocess.DEVNULL,
+    stderr: int | IO[bytes] = subprocess.DEVNULL,
+) -> subprocess.Popen[bytes]:
+    """Start a process group; the caller owns it and must end it with `stop`.
+
+    Raises UserError when the program does not exist, InfraError when the host cannot start it.
+    """
+    _start_guardian()
+    try:
+        return subprocess.Popen(
+            tuple(argv), cwd=cwd, env=_environment(env), stdin=stdin, stdout=stdout, stderr=stderr, process_group=0
+        )
+    except FileNotFoundError as error:
+        if cwd is not None and not cwd.is_dir():
+            raise InfraError(f"working directory {cwd} is gone") from error
+        raise UserError(f"{argv[0]} not found", hint=f"install {argv[0]}; `kzram-ci doctor` says how") from error
+    except OSError as error:
+        raise InfraError(f"cannot start {argv[0]}: {error.strerror}") from error
+
+
+def stop(child: subprocess.Popen[bytes], *, grace: float = GRACE_SECONDS) -> int:
+    """End a whole group: TERM, a grace period in seconds, KILL. Returns the exit status."""
+    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 10.0)):
+        _signal_group(child, number)
+        try:
+            code = child.wait(timeout=patience)
+        except subprocess.TimeoutExpired:
+            continue
+        _signal_group(child, signal.SIGKILL)  # members that outlived their leader
+        return code
+    raise InfraError(f"process {child.pid} survived SIGKILL")
+
+
+def _signal_group(child: subprocess.Popen[bytes], number: int) -> None:
+    try:
+        os.killpg(child.pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def wait(child: subprocess.Popen[bytes], argv: Sequence[str], deadline: Deadline) -> int:
+    """Wait for a group's leader; on expiry or cancellation the group is killed first, then it raises."""
+    while True:
+        try:
+            return child.wait(timeout=min(_POLL_SECONDS, deadline.remaining() + 0.001))
+        except subprocess.TimeoutExpired:
+            pass
+        except BaseException:
+            stop(child)
+            raise
+        if _cancelled.is_set():
+            stop(child)
+            raise Interrupted(f"interrupted while {argv[0]} ran")
+        if deadline.expired():
+            stop(child)
+            raise CommandTimeout(f"{' '.join(argv[:3])} … did not end before its deadline")
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    deadline: Deadline,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    input: bytes = b"",
+    check: bool = True,
+) -> Completed:
+    """Run to the end and capture both outputs in memory.
+
+    Raises CommandTimeout, UserError (no such program), Interrupted and, with `check`, CommandFailed.
+    """
+    child = spawn(
+        argv, cwd=cwd, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    pending: bytes | None = input
+    while True:
+        try:
+            stdout, stderr = child.communicate(pending, timeout=min(_POLL_SECONDS, deadline.remaining() + 0.001))
+            break
+        except subprocess.TimeoutExpired:
+            pending = None
+        except BaseException:
+            stop(child)
+            raise
+        if _cancelled.is_set():
+            stop(child)
+            raise Interrupted(f"interrupted while {argv[0]} ran")
+        if deadline.expired():
+            stop(child)
+            raise CommandTimeout(f"{' '.join(argv[:3])} … did not end before its deadline")
+    done = Completed(tuple(argv), child.returncode, stdout, stderr)
+    if check and done.code:
+        raise CommandFailed(argv, done.code, (stderr or stdout).decode("utf-8", "replace"))
+    return done
+
+
+def run_logged(
+    argv: Sequence[str],
+    *,
+    deadline: Deadline,
+    log: Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> None:
+    """Run to the end with both outputs appended to `log`. Raises as `run` does."""
+    with log.open("ab") as out:
+        child = spawn(argv, cwd=cwd, env=env, stdout=out, stderr=subprocess.STDOUT)
+        code = wait(child, argv, deadline)
+    if code:
+        raise CommandFailed(argv, code, tail(log), log=str(log))
+
+
+def tail(log: Path, limit: int = TAIL_BYTES) -> str:
+    """The last bytes of a log as text."""
+    with log.open("rb") as handle:
+        handle.seek(0, os.SEEK_END)
+        handle.seek(max(0, handle.tell() - limit))
+        return handle.read().decode("utf-8", "replace")

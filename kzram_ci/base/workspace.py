@@ -1,0 +1,127 @@
+"""Names, digests, atomic files, locks: how the house treats the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import InfraError
+
+MANIFEST = "manifest.json"
+
+
+def cache_root() -> Path:
+    """Where builds and downloads live: $KZRAM_CACHE, else the user's cache directory."""
+    if chosen := os.environ.get("KZRAM_CACHE"):
+        return Path(chosen).expanduser().absolute()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("kzram-ci").absolute()
+
+
+def digest_bytes(*parts: bytes) -> str:
+    """SHA-256 over length-prefixed parts, so that no two lists of parts can collide."""
+    state = hashlib.sha256()
+    for part in parts:
+        state.update(len(part).to_bytes(8, "big"))
+        state.update(part)
+    return state.hexdigest()
+
+
+def digest_json(value: Any) -> str:
+    """SHA-256 of a JSON value in canonical form."""
+    return digest_bytes(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@contextmanager
+def disk_errors(what: str) -> Iterator[None]:
+    """Turn an OSError into an InfraError that names the operation (a full disk, most of all)."""
+    try:
+        yield
+    except OSError as error:
+        raise InfraError(f"{what}: {error.strerror or error}", hint="free disk space: kzram-ci cache gc") from error
+
+
+def write_atomic(path: Path, data: bytes | str) -> None:
+    """Replace a file in one step: readers see the old or the new content, never a half."""
+    payload = data.encode() if isinstance(data, str) else data
+    with disk_errors(f"cannot write {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as out:
+                out.write(payload)
+                out.flush()
+                os.fsync(out.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON for people and programs, atomically."""
+    write_atomic(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one line and push it to the disk; a crash later cannot take it back."""
+    with disk_errors(f"cannot write {path}"), path.open("ab") as out:
+        out.write(line.encode() + b"\n")
+        out.flush()
+        os.fsync(out.fileno())
+
+
+@contextmanager
+def lock(path: Path, deadline: Deadline) -> Iterator[None]:
+    """Hold an inter-process lock. Raises InfraError when another process keeps it past the deadline."""
+    from filelock import FileLock, Timeout
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    guard = FileLock(str(path))
+    try:
+        guard.acquire(timeout=deadline.remaining())
+    except Timeout as error:
+        raise InfraError(f"another kzram-ci holds {path}", hint="wait for it, or stop it") from error
+    try:
+        yield
+    finally:
+        guard.release()
+
+
+def complete(entry: Path) -> bool:
+    """Whether a cache entry was finished: entries appear by rename, so the manifest proves it."""
+    return (entry / MANIFEST).is_file()
+
+
+@contextmanager
+def entry_in_progress(entry: Path) -> Iterator[Path]:
+    """A temporary directory beside `entry`, renamed to it when the block succeeds, removed when not."""
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    with disk_errors(f"cannot write {entry.parent}"):
+        temporary = Path(tempfile.mkdtemp(dir=entry.parent, prefix=f".{entry.name[:16]}."))
+    try:
+        yield temporary
+        with disk_errors(f"cannot finish {entry}"):
+            os.chmod(temporary, 0o755)
+            if complete(entry):
+                return
+            shutil.rmtree(entry, ignore_errors=True)
+            os.replace(temporary, entry)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

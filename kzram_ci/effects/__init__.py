@@ -1,0 +1,1 @@
+"""Layer 3: stages that touch the world; `f(frozen value, directories, deadline) -> frozen value`."""

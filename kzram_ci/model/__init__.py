@@ -1,0 +1,1 @@
+"""Layer 1: frozen values that flow between the stages; no behaviour beyond (de)serialising."""

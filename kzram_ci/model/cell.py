@@ -1,0 +1,70 @@
+"""One cell of a plan's matrix: everything a run of it needs, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kzram_ci.model.kernel import KernelSpec
+from kzram_ci.model.machine import MachineSpec
+from kzram_ci.model.workload import WorkloadSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OopsWanted:
+    """Which oops counts as the expected one. Empty fields match anything; patterns are full regexes."""
+
+    types: tuple[str, ...] = ()  # words of the oops vocabulary
+    function: str = ""  # of the oops, or of any reliable frame of it
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What the plan says the kernel does.
+
+    `outcome` is "pass" or "oops". `floors` and `ceilings` are (counter, bound) pairs: a pass below a floor is
+    inconclusive (no proof), above a ceiling a finding. For an expected oops the floors must hold as well.
+    """
+
+    outcome: str = "pass"
+    oops: OopsWanted = OopsWanted()
+    floors: tuple[tuple[str, int], ...] = ()
+    ceilings: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """`id` is stable across runs of the same plan: built from axis values, never from positions.
+
+    `repeats`: an expected pass must pass that often; an expected oops has that many tries to appear.
+    `control`: the cell proves the plan can tell good from bad; if it fails, the report says so on top.
+    """
+
+    id: str
+    kernel: KernelSpec
+    test: str
+    axes: tuple[tuple[str, str], ...] = ()
+    machine: MachineSpec = MachineSpec()
+    workload: WorkloadSpec
+    expect: Expectation = Expectation()
+    seed: int = 1
+    repeats: int = 1
+    control: bool = False
+    skip: str = ""  # reason; non-empty: never run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A validated plan, expanded."""
+
+    name: str
+    description: str = ""
+    path: str = ""
+    text: str = ""
+    cells: tuple[Cell, ...]
+    boot_retries: int = 2
+    jobs: int = 0  # 0: as many as the host carries
+
+    def kernels(self) -> tuple[KernelSpec, ...]:
+        """The kernels the cells use, each once, in the order of first use."""
+        return tuple({cell.kernel.name: cell.kernel for cell in self.cells if not cell.skip}.values())

@@ -1,0 +1,80 @@
+"""What a cell left behind, before anyone judges it, and the judged result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kzram_ci.model.outcome import Outcome, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OopsSummary:
+    """The part of an oops that results carry; the full text is in `file`, relative to the cell directory."""
+
+    title: str
+    type: str
+    function: str | None
+    signature: str
+    corrupted: bool = False
+    frames: tuple[str, ...] = ()  # reliable frames' functions, innermost first
+    text: str = ""  # decoded if possible, cut to a sane length
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Facts of one boot. Times in seconds since QEMU was started; counters as last seen."""
+
+    booted: bool = False  # init said so on the control port
+    ready: bool = False  # the workload was started
+    exit_code: int | None = None  # the guest's token; None: never came (or its nonce was wrong)
+    stop_why: str = ""  # exposure, duration, workload, or empty
+    deadline_hit: bool = False
+    panicked: bool = False  # pvpanic, or a panic on the console
+    qemu_exit: int | None = None
+    guest_errors: tuple[str, ...] = ()
+    corruptions: tuple[str, ...] = ()
+    oopses: tuple[OopsSummary, ...] = ()
+    overrun_lines: int = 0  # detector reports on the console: the last sample may be older than the crash
+    counters: Mapping[str, int] = field(default_factory=dict)
+    console_bytes: int = 0
+    last_line: str = ""
+    flooded: bool = False
+    boot_seconds: float = 0.0
+    seconds: float = 0.0
+    host_error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What one boot was worth, in one line a person understands."""
+
+    outcome: Outcome = Outcome.NOT_RUN
+    verdict: Verdict = Verdict.ERROR
+    reason: str = "not run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellResult:
+    """The final word on a cell. `directory` is relative to the run directory."""
+
+    id: str
+    kernel: str
+    test: str
+    axes: tuple[tuple[str, str], ...] = ()
+    seed: int = 0
+    control: bool = False
+    expected: str = "pass"
+    judgement: Judgement = Judgement()
+    evidence: Evidence = Evidence()
+    attempts: int = 0
+    boot_failures: int = 0
+    kernel_key: str = ""
+    kernel_release: str = ""
+    accel: str = ""
+    seconds: float = 0.0
+    started: str = ""  # UTC, ISO 8601
+    directory: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,52 @@
+"""What runs in the guest: zram set-up, fault injection, workload, stop conditions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Fault(StrEnum):
+    """Which injector makes zram's atomic path fail."""
+
+    NONE = "none"
+    FAILSLAB = "failslab"
+    FAIL_PAGE_ALLOC = "fail_page_alloc"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZramSpec:
+    """The zram device. `stable_writes` is written to queue/stable_writes before swapon; None leaves it."""
+
+    size_mib: int = 512
+    algorithm: str = "lzo-rle"
+    stable_writes: bool | None = None
+    swap: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultSpec:
+    """Fault injection on zram's atomic allocation; probability in percent."""
+
+    kind: Fault = Fault.NONE
+    probability: int = 100
+    interval: int = 1
+    times: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadSpec:
+    """A workload and when it has done enough.
+
+    `stop`: pairs (counter, at least); the workload ends when all are reached, or after `duration_s` of
+    guest time. `args` are passed to the program after `--seed N`.
+    """
+
+    program: str
+    args: tuple[str, ...] = ()
+    zram: ZramSpec = ZramSpec()
+    fault: FaultSpec = FaultSpec()
+    stop: tuple[tuple[str, int], ...] = ()
+    duration_s: int = 60
+    sample_ms: int = 250
+    readers: int = 0

@@ -1,0 +1,1 @@
+"""Layer 2: renderers; results in, bytes or text out. Pure."""
