@@ -6,6 +6,7 @@ guardian (see `guardian.py`) kills whoever carries it once kzram-ci is gone, eve
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import signal
@@ -13,7 +14,8 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -89,6 +91,15 @@ def _start_guardian() -> None:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        atexit.register(_end_guardian, _guardian)
+
+
+def _end_guardian(child: subprocess.Popen[bytes]) -> None:
+    """Let the guardian do its last round (nobody is left after an orderly end) and reap it."""
+    if child.stdin is not None:
+        child.stdin.close()
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(timeout=10)
 
 
 def spawn(
@@ -137,22 +148,37 @@ def _signal_group(child: subprocess.Popen[bytes], number: int) -> None:
         return
 
 
+def _must_end(argv: Sequence[str], deadline: Deadline) -> None:
+    """Raise when whoever waits for `argv` has to give up."""
+    if _cancelled.is_set():
+        raise Interrupted(f"interrupted while {argv[0]} ran")
+    if deadline.expired():
+        raise CommandTimeout(f"{' '.join(argv[:3])} … did not end before its deadline")
+
+
+@contextmanager
+def _stopped_on_error(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Whatever goes wrong in the block, the group is gone and the pipes are closed afterwards."""
+    try:
+        yield
+    except BaseException:
+        stop(child)
+        raise
+    finally:
+        for pipe in (child.stdin, child.stdout, child.stderr):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+
+
 def wait(child: subprocess.Popen[bytes], argv: Sequence[str], deadline: Deadline) -> int:
     """Wait for a group's leader; on expiry or cancellation the group is killed first, then it raises."""
-    while True:
-        try:
-            return child.wait(timeout=min(_POLL_SECONDS, deadline.remaining() + 0.001))
-        except subprocess.TimeoutExpired:
-            pass
-        except BaseException:
-            stop(child)
-            raise
-        if _cancelled.is_set():
-            stop(child)
-            raise Interrupted(f"interrupted while {argv[0]} ran")
-        if deadline.expired():
-            stop(child)
-            raise CommandTimeout(f"{' '.join(argv[:3])} … did not end before its deadline")
+    with _stopped_on_error(child):
+        while True:
+            try:
+                return child.wait(timeout=min(_POLL_SECONDS, deadline.remaining() + 0.001))
+            except subprocess.TimeoutExpired:
+                _must_end(argv, deadline)
 
 
 def run(
@@ -168,25 +194,17 @@ def run(
 
     Raises CommandTimeout, UserError (no such program), Interrupted and, with `check`, CommandFailed.
     """
-    child = spawn(
-        argv, cwd=cwd, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    pipe = subprocess.PIPE
+    child = spawn(argv, cwd=cwd, env=env, stdin=pipe, stdout=pipe, stderr=pipe)
     pending: bytes | None = input
-    while True:
-        try:
-            stdout, stderr = child.communicate(pending, timeout=min(_POLL_SECONDS, deadline.remaining() + 0.001))
-            break
-        except subprocess.TimeoutExpired:
-            pending = None
-        except BaseException:
-            stop(child)
-            raise
-        if _cancelled.is_set():
-            stop(child)
-            raise Interrupted(f"interrupted while {argv[0]} ran")
-        if deadline.expired():
-            stop(child)
-            raise CommandTimeout(f"{' '.join(argv[:3])} … did not end before its deadline")
+    with _stopped_on_error(child):
+        while True:
+            try:
+                stdout, stderr = child.communicate(pending, timeout=min(_POLL_SECONDS, deadline.remaining() + 0.001))
+                break
+            except subprocess.TimeoutExpired:
+                pending = None  # communicate() takes its input once and remembers the rest
+                _must_end(argv, deadline)
     done = Completed(tuple(argv), child.returncode, stdout, stderr)
     if check and done.code:
         raise CommandFailed(argv, done.code, (stderr or stdout).decode("utf-8", "replace"))

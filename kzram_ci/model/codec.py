@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import lru_cache
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -22,14 +21,18 @@ def _plain(value: Any) -> Any:
     return value
 
 
-@lru_cache(maxsize=32)
-def _adapter(kind: type[Any]) -> Any:
+_adapters: dict[Any, Any] = {}
+
+
+def _adapter(kind: Any) -> Any:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(kind)
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
 
 
 def from_json(kind: type[T], data: Any) -> T:
     """The value that `to_json` wrote. Raises ValueError when the data has another shape."""
-    result: T = _adapter(cast("type[Any]", kind)).validate_python(data)
+    result: T = _adapter(kind).validate_python(data)
     return result

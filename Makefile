@@ -1,0 +1,53 @@
+# kzram-ci: two commands do everything on a fresh Debian machine: `make run` and `make test`.
+# Both install what is missing (apt and a virtual environment in .venv), both are idempotent.
+
+PLAN ?= testplans/overrun.yaml
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+
+.PHONY: help run test check setup tools format dist clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run     install what is missing, then kzram-ci run $(PLAN)"
+	@echo "make test    install what is missing, then every check and every test (real kernels too)"
+	@echo "make check   mypy, ruff, shellcheck: no kernel, a minute at most"
+	@echo "make format  let ruff format the Python code"
+	@echo "make clean   remove .venv and caches of tools; builds stay (kzram-ci cache gc)"
+
+run: setup
+	$(BIN)/kzram-ci run $(PLAN)
+
+test: setup check
+	$(BIN)/pytest
+
+check: setup
+	$(BIN)/ruff check kzram_ci tests bench
+	$(BIN)/ruff format --check kzram_ci tests bench
+	$(BIN)/mypy
+	shellcheck .ci/run scripts/setup rootfs/init $(wildcard bench/*.sh)
+
+setup: tools $(STAMP)
+
+tools:
+	@scripts/setup
+
+$(STAMP): pyproject.toml requirements.lock
+	@echo "== python environment in $(VENV)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+format: setup
+	$(BIN)/ruff format kzram_ci tests bench
+	$(BIN)/ruff check --fix kzram_ci tests bench
+
+dist: setup
+	$(BIN)/pip install --quiet --disable-pip-version-check build
+	$(BIN)/python -m build
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

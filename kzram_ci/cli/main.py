@@ -1,0 +1,90 @@
+"""`kzram-ci`: find the command, import only that one, turn errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import kzram_ci
+from kzram_ci.base import proc
+from kzram_ci.base.errors import Interrupted, KzramError
+
+# command -> what it does; the module of the same name in this package has add_parser() and main()
+COMMANDS = {
+    "run": "run a test plan: build, boot, judge, report",
+    "plan": "show the cells a plan would run, and what each costs",
+    "validate": "check plans; errors as file:line:column",
+    "schema": "print the JSON Schema of plans, for editors",
+    "build": "build kernels into the cache",
+    "boot": "boot a kernel to a shell, or run a command in it",
+    "oops": "find oopses in console logs",
+    "report": "render the reports of a run directory again",
+    "history": "outcomes of cells over all recorded runs",
+    "compare": "what changed between two runs",
+    "repro": "run one cell of a run directory again",
+    "doctor": "check what this host has and what is missing",
+    "cache": "list or clean the build cache",
+}
+EPILOG = """\
+exit codes of run: 0 all ok · 1 findings · 2 usage or plan · 3 inconclusive · 4 a kernel did not patch,
+configure or build · 69 infrastructure · 130 interrupted (results so far are complete on disk)
+
+example: kzram-ci run testplans/overrun.yaml
+"""
+
+
+def _parser(wanted: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kzram-ci",
+        description="Build patched kernels, boot them in QEMU with zram swap, race swap-out, judge by evidence.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"kzram-ci {kzram_ci.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, help_text in COMMANDS.items():
+        if name == wanted:
+            import_module(f"kzram_ci.cli.{name}").add_parser(commands)
+        else:  # a name for --help and for errors; its module stays unloaded
+            commands.add_parser(name, help=help_text)
+    return parser
+
+
+def _on_signal(number: int, frame: object) -> None:
+    """The first signal ends the run in good order; the second kills at once (the guardian cleans up)."""
+    if proc.cancelled():
+        print("kzram-ci: killed", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(130)
+    proc.cancel_all()
+    print("kzram-ci: interrupted; stopping guests, keeping results (again to kill)", file=sys.stderr)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command line and return its exit code."""
+    wanted = next((word for word in argv if word in COMMANDS), None)
+    args = _parser(wanted).parse_args(argv)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _on_signal)
+    try:
+        code: int = args.func(args)
+    except Interrupted as error:
+        print(f"kzram-ci: {error}", file=sys.stderr)
+        return error.exit_code
+    except KzramError as error:
+        for line in str(error).splitlines():
+            print(f"kzram-ci: {error.actor}: {line}" if error.actor != "user" else f"kzram-ci: {line}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader left; a traceback helps nobody
+        return 141
+    return 130 if proc.cancelled() else code
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
