@@ -28,6 +28,8 @@ TAIL_BYTES = 16_384
 GRACE_SECONDS = 3.0
 _POLL_SECONDS = 0.2
 
+Child = subprocess.Popen[bytes]  # what `spawn` returns, for annotations elsewhere
+
 _token = uuid.uuid4().hex
 _lock = threading.Lock()
 _guardian: subprocess.Popen[bytes] | None = None

@@ -79,9 +79,7 @@ class PlanRun:
             raise fatal
         return tuple(results)
 
-    def _start_builds(
-        self, builder: ThreadPoolExecutor, cells: tuple[Cell, ...]
-    ) -> dict[str, Future[KernelImage]]:
+    def _start_builds(self, builder: ThreadPoolExecutor, cells: tuple[Cell, ...]) -> dict[str, Future[KernelImage]]:
         """One build at a time: a kernel build takes every core, and variants share an object tree."""
 
         def build(spec: KernelSpec) -> KernelImage:

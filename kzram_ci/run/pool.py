@@ -55,9 +55,7 @@ class Gate:
 
     def _fits(self, cpus: int, memory: int) -> bool:
         alone = self._cpus == 0
-        return alone or (
-            self._cpus + cpus <= self._budget.cpus and self._memory + memory <= self._budget.memory_mib
-        )
+        return alone or (self._cpus + cpus <= self._budget.cpus and self._memory + memory <= self._budget.memory_mib)
 
     @contextmanager
     def admit(self, cell: Cell) -> Iterator[None]:

@@ -37,7 +37,6 @@ void emit(const char *format, ...)
 	va_end(values);
 }
 
-/* `format` must not produce quotes or backslashes: our own messages never do. */
 void die(int code, const char *format, ...)
 {
 	char text[512];
@@ -46,6 +45,9 @@ void die(int code, const char *format, ...)
 	va_start(values, format);
 	vsnprintf(text, sizeof(text), format, values);
 	va_end(values);
+	for (char *c = text; *c; c++)
+		if (*c == '"' || *c == '\\' || (unsigned char)*c < ' ')
+			*c = '?'; /* keeps the line valid JSON, whatever an argument held */
 	emit("{\"ev\":\"error\",\"text\":\"%s\"}", text);
 	_exit(code);
 }
@@ -79,7 +81,7 @@ static const struct arg *find_arg(const char *word, const struct arg *args, size
 		if (*value || !word[2 + length])
 			return &args[i];
 	}
-	die(EXIT_BAD_ARGS, "an argument is not known (number of known ones: %zu)", count);
+	die(EXIT_BAD_ARGS, "unknown argument %s", word);
 }
 
 void parse_args(int argc, char **argv, const struct arg *args, size_t count)
@@ -158,10 +160,10 @@ void write_setting(const char *path, const char *value)
 	close(fd);
 }
 
-void make_it_fail(bool asked)
+void make_it_fail(bool wanted)
 {
-	/* init exports it when the cell's fault is filtered by task, so that a plan need not say it twice */
-	if (asked || getenv("KZRAM_MAKE_IT_FAIL"))
+	/* init exports the variable when the cell's fault is filtered by task, so that a plan need not say it twice */
+	if (wanted || getenv("KZRAM_MAKE_IT_FAIL"))
 		write_setting("/proc/thread-self/make-it-fail", "1");
 }
 

@@ -33,7 +33,7 @@ uint64_t now_ms(void);
 void sleep_ms(unsigned int ms);
 void pin_to_cpu(unsigned int index); /* modulo the number of CPUs online */
 pthread_t start_thread(void *(*body)(void *), void *argument);
-void make_it_fail(bool asked); /* arm task-filtered fault injection for the calling thread */
+void make_it_fail(bool wanted); /* task-filtered fault injection, for the calling thread */
 void write_setting(const char *path, const char *value); /* or die with EXIT_SETUP */
 
 /* --- random numbers: splitmix64, good enough and stateless to seed --- */

@@ -1,0 +1,145 @@
+"""`kzram-ci boot`: a kernel and a shell, or one command in it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from kzram_ci.archs import ARCHS
+from kzram_ci.base import proc, workspace
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import Interrupted, UserError
+from kzram_ci.effects import accel
+from kzram_ci.model.cell import Cell
+from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage, SourceKind, SourceRef
+from kzram_ci.model.machine import Accel, MachineSpec
+from kzram_ci.model.workload import WorkloadSpec, ZramSpec
+from kzram_ci.run import shell
+
+EXIT_CRASH = 1
+INTERACTIVE_SECONDS = 86_400.0
+EPILOG = """\
+Options come before KERNEL. One word after -- is a line for the guest's shell; several are a program and its arguments.
+exit codes: the command's own · 1 the guest went away before the command ended · 2 usage · 69 infrastructure
+In an interactive console Ctrl-] ends the guest.
+
+examples: kzram-ci boot --memory 512 stock
+          kzram-ci boot unstable -- 'cat /sys/block/zram0/mm_stat'
+          kzram-ci boot ./arch/x86/boot/bzImage -- uname -r
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "boot",
+        help="boot a kernel to a shell, or run a command in it",
+        description="Boot a kernel of ours, or a ready image, to a shell on its serial console.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("kernel", metavar="KERNEL", help="name of a kernel, or path of a bootable image")
+    parser.add_argument("rest", metavar="-- CMD", nargs=argparse.REMAINDER, help="command to run in the guest")
+    parser.add_argument("--arch", default="x86_64", choices=[row.name for row in ARCHS])
+    parser.add_argument("--accel", default=Accel.AUTO, choices=[str(word) for word in Accel])
+    parser.add_argument("--cpus", type=int, default=2)
+    parser.add_argument("--memory", type=int, default=768, metavar="MIB")
+    parser.add_argument("--disk", type=int, default=0, metavar="MIB", help="scratch disk /dev/vda")
+    parser.add_argument("--zram", type=int, default=512, metavar="MIB", help="size of /dev/zram0")
+    parser.add_argument("--append", default="", metavar="WORDS", help="more words for the kernel's command line")
+    parser.add_argument("--rootfs", type=Path, help="an initramfs of your own with our init")
+    parser.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="for a command (default 600)")
+    parser.add_argument("--directory", type=Path, help="keep the logs here")
+    parser.set_defaults(func=main)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Boot, talk, stop."""
+    words = _command(args.rest)
+    image, rootfs = _kernel(args.kernel, args.arch), _rootfs(args.rootfs, args.arch)
+    cell = _cell(args)
+    seconds = args.timeout + cell.machine.boot_seconds if words else INTERACTIVE_SECONDS
+    deadline = Deadline.after(seconds)
+    cache = workspace.cache_root()
+    choice = accel.choose(cell.machine.accel, args.arch, cache=cache, deadline=deadline, image=image)
+    print(f"kzram-ci: {choice.accel}: {choice.why}", file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="kzram-boot-") as temporary:
+        directory = args.directory or Path(temporary)
+        with shell.session(cell, image, rootfs, directory=directory, accel=choice, deadline=deadline) as guest:
+            if not words:
+                shell.interact(guest)
+                return 0
+            boot = deadline.within(cell.machine.boot_seconds)
+            line = shell.shell_line(words)
+            code = shell.run_command(guest, line, boot=boot, deadline=deadline, output=_print)
+        if proc.cancelled():
+            raise Interrupted("interrupted; the guest was stopped")
+        if code is None:
+            lines = proc.tail(directory / "console.log", 4096).splitlines()
+            print("kzram-ci: the guest went away; its last lines:", *lines[-30:], sep="\n", file=sys.stderr)
+            return EXIT_CRASH
+        return code
+
+
+def _command(rest: list[str]) -> tuple[str, ...]:
+    """The words after KERNEL. Raises UserError: a flag there would silently become a command.
+
+    argparse takes the `--` itself in some Python versions and leaves it in others.
+    """
+    words = rest[1:] if rest[:1] == ["--"] else rest
+    if words and words[0].startswith("-"):
+        raise UserError(f"{words[0]}: options come before KERNEL, a command after --", hint="kzram-ci boot --help")
+    return tuple(words)
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _cell(args: argparse.Namespace) -> Cell:
+    """The machine that the flags describe; its workload is the shell."""
+    machine = MachineSpec(
+        arch=args.arch,
+        accel=Accel(args.accel),
+        cpus=args.cpus,
+        memory_mib=args.memory,
+        disk_mib=args.disk,
+        cmdline=tuple(args.append.split()),
+    )
+    spec = KernelSpec(name=args.kernel, source=SourceRef(kind=SourceKind.IMAGE, path=args.kernel), arch=args.arch)
+    work = WorkloadSpec(program="shell", zram=ZramSpec(size_mib=args.zram))
+    return Cell(id="boot", kernel=spec, test="boot", machine=machine, workload=work)
+
+
+def _kernel(word: str, arch: str) -> KernelImage:
+    """A ready image by path, else a kernel of ours by name, built when it is not in the cache."""
+    path = Path(word)
+    if path.is_file():
+        key = workspace.digest_file(path)
+        return KernelImage(key=key, name=path.name, arch=arch, release="", image=str(path.absolute()))
+    if "/" in word:
+        raise UserError(f"{word} is no file", hint="give a kernel's name or the path of a bootable image")
+    return _built_kernel(word, arch)
+
+
+def _built_kernel(name: str, arch: str) -> KernelImage:
+    from importlib import import_module
+
+    # ADAPT: signature of the kernel builder
+    image: KernelImage = import_module("kzram_ci.run.kernels").image_for(name, arch=arch)
+    return image
+
+
+def _rootfs(chosen: Path | None, arch: str) -> RootfsImage:
+    if chosen is not None:
+        if not chosen.is_file():
+            raise UserError(f"{chosen} is no file", hint="--rootfs wants an initramfs")
+        return RootfsImage(key=workspace.digest_file(chosen), path=str(chosen.absolute()))
+    from importlib import import_module
+
+    # ADAPT: signature of the initramfs builder
+    image: RootfsImage = import_module("kzram_ci.run.kernels").rootfs_for(arch)
+    return image

@@ -1,0 +1,61 @@
+"""`kzram-ci build`: kernels into the cache, and where they are."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from typing import TYPE_CHECKING
+
+from kzram_ci.base import workspace
+from kzram_ci.base.errors import UserError
+from kzram_ci.model import codec
+from kzram_ci.model.kernel import KernelImage
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+EXAMPLE = """\
+example:
+  kzram-ci build stock saved-clen
+  kzram-ci build unstable --json | jq -r '.[0].image'
+"""
+
+
+def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    parser = subparsers.add_parser(
+        "build",
+        help="build kernels into the cache",
+        description="Build kernels (kernels/<name>.yaml) into the cache and print where they are.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("kernels", nargs="+", metavar="KERNEL", help="name of a kernel")
+    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="make jobs (default: all CPUs)")
+    parser.add_argument("--json", action="store_true", help="print a JSON array, one object a kernel")
+    parser.set_defaults(func=main)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Build, print, return the exit code."""
+    from kzram_ci.cli.progress import watching
+    from kzram_ci.plan.find import find_kernel
+    from kzram_ci.plan.load import load_kernel
+    from kzram_ci.run.kernels import KernelContext, image_for
+
+    if args.jobs < 1:
+        raise UserError("--jobs must be at least 1")
+    specs = [load_kernel(name, find_kernel=find_kernel) for name in args.kernels]
+    images: list[KernelImage] = []
+    with watching() as listener:
+        for spec in specs:
+            context = KernelContext(cache=workspace.cache_root(), jobs=args.jobs, listener=listener)
+            images.append(image_for(spec, context))
+    if args.json:
+        print(json.dumps([codec.to_json(image) for image in images], indent=2))
+        return 0
+    for image in images:
+        how = "cached" if image.cached else f"built in {image.seconds:.0f} s"
+        print(f"{image.name}  {image.release}  {how}\n  {image.image}")
+    return 0

@@ -1,0 +1,103 @@
+"""`kzram-ci cache`: what the build cache holds, and removing what nobody used for long."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from kzram_ci.base import workspace
+from kzram_ci.effects.cache_gc import PARTS, Entry, entries, remove, select
+
+EXAMPLE = """\
+example: kzram-ci cache ls
+         kzram-ci cache gc --older-than 14d --max-size 20G
+         kzram-ci cache gc --max-size 0 --dry-run
+
+gc never removes what is locked by a running kzram-ci or was used within the last hour.
+"""
+_SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_AGES = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "cache",
+        help="list or clean the build cache",
+        description="List the build cache (kernels, slots, rootfs, downloads), or remove what nobody used for long.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ls|gc", required=True)
+    listing = actions.add_parser("ls", help="what is there, least recently used first")
+    listing.add_argument("--json", action="store_true", help="for programs")
+    cleaning = actions.add_parser("gc", help="remove what nobody used for long")
+    cleaning.add_argument("--older-than", type=age, default=age("30d"), metavar="AGE", help="30d, 12h … (default 30d)")
+    cleaning.add_argument(
+        "--max-size", type=size, metavar="SIZE", help="then the least recently used, until it fits: 20G"
+    )
+    cleaning.add_argument("--dry-run", action="store_true", help="say what would go")
+    parser.set_defaults(func=main)
+
+
+def size(text: str) -> int:
+    """Bytes from `20G`, `512M`, `0`; raises ValueError (argparse says which option)."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise ValueError(text)
+    return int(float(match[1]) * _SIZES[match[2].upper()])
+
+
+def age(text: str) -> float:
+    """Seconds from `30d`, `12h`; raises ValueError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise ValueError(text)
+    return float(match[1]) * _AGES[match[2].lower()]
+
+
+def main(args: argparse.Namespace) -> int:
+    """List or clean."""
+    found = entries(workspace.cache_root())
+    if args.action == "gc":
+        return clean(select(found, older_than=args.older_than, max_bytes=args.max_size), dry_run=args.dry_run)
+    if args.json:
+        rows = [{"entry": entry.name, "bytes": entry.size, "age_seconds": round(entry.age())} for entry in found]
+        print(json.dumps(rows, indent=2))
+    else:
+        print("\n".join(listing(found)))
+    return 0
+
+
+def clean(chosen: Sequence[Entry], *, dry_run: bool) -> int:
+    """Remove the chosen entries and say so, one line each."""
+    freed = 0
+    for entry in chosen:
+        if dry_run or remove(entry):
+            freed += entry.size
+            print(f"{'would remove' if dry_run else 'removed'} {entry.name} ({say_size(entry.size)})")
+        else:
+            print(f"kept {entry.name}: in use")
+    print(f"{'would free' if dry_run else 'freed'} {say_size(freed)}")
+    return 0
+
+
+def listing(found: Sequence[Entry]) -> list[str]:
+    """One line an entry, then the sum of each part."""
+    lines = [f"{say_size(entry.size):>10}  {entry.age() / 86_400:6.1f} d  {entry.name}" for entry in found]
+    for part in PARTS:
+        total = sum(entry.size for entry in found if entry.part == part)
+        lines.append(f"{say_size(total):>10}  in {part}")
+    return [*lines, f"{say_size(sum(entry.size for entry in found)):>10}  in {workspace.cache_root()}"]
+
+
+def say_size(count: float) -> str:
+    """Bytes for people: `1.7 GB`, in powers of 1024."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TB"

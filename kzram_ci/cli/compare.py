@@ -1,0 +1,76 @@
+"""`kzram-ci compare`: what changed between two runs."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kzram_ci.base.errors import UserError
+from kzram_ci.effects import rundir
+from kzram_ci.effects.store import History, default_history
+from kzram_ci.model.evidence import CellResult
+from kzram_ci.report.compare import Change, compare
+from kzram_ci.report.table import printable
+from kzram_ci.report.xmlsafe import one_line
+
+EXAMPLE = """\
+example: kzram-ci compare runs/20260101T000000Z-overrun-1a2b3c runs/20260102T000000Z-overrun-4d5e6f
+         kzram-ci compare 20260101T000000Z-overrun-1a2b3c RUNDIR --fail-on-regression
+
+exit codes: 0 compared · 1 something that was ok is a finding now (with --fail-on-regression) · 2 no such run
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "compare",
+        help="what changed between two runs",
+        description="Show the cells whose verdict, outcome, crash or kernel differs between two runs.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("before", metavar="RUN_A", help="run directory, or the name of a run in the history")
+    parser.add_argument("after", metavar="RUN_B", help="run directory, or the name of a run in the history")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--fail-on-regression", action="store_true", help="exit 1 when an ok cell is a finding now")
+    parser.add_argument("--database", type=Path, metavar="FILE", help="history file (default: in the cache)")
+    parser.set_defaults(func=main)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Compare and print."""
+    history = History(path=args.database) if args.database else default_history()
+    before, after = results_of(args.before, history), results_of(args.after, history)
+    changes = compare(before, after)
+    if args.json:
+        print(json.dumps([dataclasses.asdict(change) for change in changes], indent=2))
+    else:
+        sys.stdout.write(printable("\n".join(lines(changes, total=len(after))) + "\n", sys.stdout))
+    return 1 if args.fail_on_regression and any(change.worse for change in changes) else 0
+
+
+def results_of(name: str, history: History) -> Sequence[CellResult]:
+    """Results of a run by directory or by name in the history. Raises UserError when there is neither."""
+    if (Path(name) / rundir.PLAN_JSON).is_file():
+        return rundir.load(Path(name))[1]
+    latest = {record.result.id: record.result for record in history.records(run=Path(name).name)}
+    if not latest:
+        raise UserError(f"no run {name}, neither a run directory nor in the history", hint="kzram-ci history")
+    return tuple(latest.values())
+
+
+def lines(changes: Sequence[Change], *, total: int) -> list[str]:
+    """One line a change, or one that says there is none."""
+    if not changes:
+        return [f"no change in {total} cells"]
+    shown = []
+    for change in changes:
+        arrow = f"{one_line(change.before) or '-'} -> {one_line(change.after) or '-'}"
+        shown.append(f"{change.kind:<9}  {one_line(change.id)}: {arrow}")
+    return shown

@@ -1,0 +1,70 @@
+"""`kzram-ci doctor`: what is here, what is missing, how to get it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from kzram_ci.archs import ARCHS, arch_of
+from kzram_ci.base import workspace
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import KzramError
+from kzram_ci.effects import accel, doctor
+from kzram_ci.effects.doctor import Check
+from kzram_ci.model import codec
+from kzram_ci.model.machine import Accel
+
+DEADLINE_SECONDS = 120.0
+EXIT_MISSING = 2
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "doctor",
+        help="check what this host has and what is missing",
+        description="Check every prerequisite and prove, by booting a tiny guest, whether acceleration works.",
+        epilog="exit codes: 0 all there · 2 something required is missing\n\nexample: kzram-ci doctor --json",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print for programs")
+    parser.add_argument(
+        "--arch", action="append", choices=[row.name for row in ARCHS], help="architecture of guests (default x86_64)"
+    )
+    parser.set_defaults(func=main)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the checks and print them."""
+    deadline = Deadline.after(DEADLINE_SECONDS)
+    cache = workspace.cache_root()
+    archs = tuple(args.arch or ["x86_64"])
+    checks = doctor.examine(archs, cache=cache, deadline=deadline)
+    have_qemu = {check.name for check in checks if check.ok}
+    checks += tuple(_acceleration(name, deadline) for name in archs if arch_of(name).qemu in have_qemu)
+    ok = all(check.ok for check in checks if check.required)
+    if args.json:
+        print(json.dumps({"ok": ok, "checks": [codec.to_json(check) for check in checks]}, indent=2))
+    else:
+        _print(checks)
+    return 0 if ok else EXIT_MISSING
+
+
+def _acceleration(arch: str, deadline: Deadline) -> Check:
+    try:
+        choice = accel.choose(Accel.AUTO, arch, cache=workspace.cache_root(), deadline=deadline)
+    except KzramError as error:
+        return Check(name=f"acceleration {arch}", ok=False, required=False, why=str(error))
+    fast = choice.accel is Accel.KVM
+    return Check(name=f"acceleration {arch}", ok=fast, required=False, version=str(choice.accel), why=choice.why)
+
+
+def _print(checks: tuple[Check, ...]) -> None:
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        mark = "ok     " if check.ok else ("MISSING" if check.required else "no     ")
+        fix = f"  -> {check.fix}" if check.fix else ""
+        print(f"{mark} {check.name:<{width}}  {check.version:<20} {check.why}{fix}".rstrip())
+    command = doctor.missing_command(checks)
+    if command:
+        print(f"\ninstall what is missing: {command}")

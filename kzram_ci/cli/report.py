@@ -1,0 +1,50 @@
+"""`kzram-ci report`: render a run directory's reports again from its results, and show the table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from kzram_ci.effects import rundir
+from kzram_ci.model import codec
+from kzram_ci.report import table
+from kzram_ci.report.exitcode import exit_code
+
+EXAMPLE = """\
+example: kzram-ci report runs/20260101T000000Z-overrun-1a2b3c
+         kzram-ci report RUNDIR --json | jq '.[].judgement.outcome'
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "report",
+        help="render the reports of a run directory again",
+        description="Write junit.xml, report.html, summary.md and kcidb.json anew from results.jsonl; show the table.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", metavar="RUNDIR", type=Path, help="a directory under runs/")
+    parser.add_argument("--json", action="store_true", help="print the results instead, as a JSON array")
+    parser.add_argument("--exit-code", action="store_true", help="exit as the run itself would have")
+    parser.set_defaults(func=main)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Render; exit 0 when that worked, whatever the results say, unless --exit-code."""
+    run = rundir.open_run(args.run)
+    if args.json:
+        print(json.dumps([codec.to_json(result) for result in run.results()], indent=2))
+    else:
+        run.render()
+        table.show(run.view(), sys.stdout, root=str(args.run), files=paths(args.run))
+    return exit_code(run.results()) if args.exit_code else 0
+
+
+def paths(root: Path) -> tuple[str, ...]:
+    """The lines that name the reports of a run directory."""
+    return tuple(f"{name}: {root / name}" for name in rundir.REPORTS if (root / name).is_file())

@@ -1,0 +1,74 @@
+"""`kzram-ci repro`: run one cell of a run directory again, or print how."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from kzram_ci.base.errors import UserError
+from kzram_ci.effects import rundir
+from kzram_ci.model.evidence import CellResult
+from kzram_ci.plan.marks import did_you_mean
+from kzram_ci.plan.matrix import safe_id
+from kzram_ci.report.table import printable
+
+EXAMPLE = """\
+example: kzram-ci repro runs/20260101T000000Z-overrun-1a2b3c unstable/anonmutate
+         kzram-ci repro RUNDIR CELL --print     the commands, and QEMU's own command line
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "repro",
+        help="run one cell of a run directory again",
+        description="Run one cell of a run directory again, in a new run directory.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", metavar="RUNDIR", type=Path, help="a directory under runs/")
+    parser.add_argument("cell", metavar="CELL", help="cell id, or the name of its folder under cells/")
+    parser.add_argument("--print", action="store_true", dest="show", help="print the commands, run nothing")
+    parser.set_defaults(func=main)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run `repro.sh` in this process's place, or print what it does. Raises UserError for an unknown cell."""
+    run = rundir.open_run(args.run)
+    result = find_cell(run.results(), args.cell)
+    directory = run.path / "cells" / rundir.cell_folder(result.id)
+    if args.show:
+        sys.stdout.write(printable("\n".join(commands(run, result)) + "\n", sys.stdout))
+        return 0
+    script = directory / "repro.sh"
+    if not script.is_file():
+        raise UserError(f"{script} is gone", hint=f"kzram-ci run --cell {shlex.quote(result.id)} {args.run}/plan.yaml")
+    sys.stdout.flush()
+    os.execv("/bin/sh", ("/bin/sh", str(script)))  # in our place: signals and the exit code are the run's own
+
+
+def find_cell(results: tuple[CellResult, ...], name: str) -> CellResult:
+    """A cell by id or folder name. Raises UserError with near matches."""
+    for result in results:
+        if name.rstrip("/") in (result.id, safe_id(result.id), rundir.cell_folder(result.id)):
+            return result
+    known = [result.id for result in results]
+    raise UserError(f"no cell {name!r} in this run{did_you_mean(name, known)}", hint=f"cells: {', '.join(known[:12])}")
+
+
+def commands(run: rundir.RunDir, result: CellResult) -> list[str]:
+    """The commands that repeat a cell: the whole cell, its script, the bare boot."""
+    plan = shlex.quote(str(run.path / rundir.PLAN_YAML))
+    lines = [
+        "# the cell, with retries and judgement:",
+        f"kzram-ci run {shlex.quote(f'--cell={result.id}')} {plan}",
+    ]
+    qemu = run.path / result.directory / "qemu.txt"
+    if qemu.is_file():
+        lines += ["# the boot alone:", qemu.read_text("utf-8", "backslashreplace").strip()]
+    return lines

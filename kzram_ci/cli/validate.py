@@ -1,0 +1,47 @@
+"""`kzram-ci validate`: check plans, print every error of all of them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from kzram_ci.base.errors import UserError
+from kzram_ci.plan.find import find_kernel, find_plan, known_kernels
+from kzram_ci.plan.load import load_plan
+
+EXAMPLE = """\
+example: kzram-ci validate testplans/*.yaml
+         testplans/overrun.yaml:14:5: tests.a.zram.algoritm: unknown key 'algoritm'; …; did you mean algorithm?
+
+exit codes: 0 all plans are good · 2 at least one is not
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "validate",
+        help="check plans; errors as file:line:column",
+        description="Check plans and the kernels they name; each error as file:line:column: path: what is wrong.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("plans", nargs="+", metavar="PLAN", help="file, or name of a plan that ships")
+    parser.set_defaults(func=main)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Check all plans before saying so; a broken one does not hide the next."""
+    failed = False
+    for word in args.plans:
+        try:
+            path = find_plan(word)
+            plan = load_plan(path, find_kernel=find_kernel, known_kernels=known_kernels())
+        except UserError as error:
+            failed = True
+            print(error, file=sys.stderr)  # bare, so that editors and CI find file:line:column
+            continue
+        kernels = len({cell.kernel.name for cell in plan.cells})
+        print(f"{path}: good, {len(plan.cells)} cells on {kernels} kernels")
+    return UserError.exit_code if failed else 0

@@ -1,0 +1,151 @@
+"""What the cache holds, and removing the part nobody used for long. Never what is in use.
+
+An entry is a direct child of `kernels`, `slots`, `rootfs` or `downloads`. It is in use while somebody holds
+its lock (`<name>.lock` beside it or inside it), or when it was touched within the last hour: a reader that
+found it complete must have time to open what it found.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kzram_ci.base import clock, workspace
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import InfraError
+
+PARTS = ("kernels", "slots", "rootfs", "downloads")
+RECENT_SECONDS = 3600.0
+_GONE = ".gone-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One thing in the cache. `used` is the latest access or change in seconds since the epoch."""
+
+    part: str
+    path: Path
+    size: int  # bytes on disk; files with several links count where they are seen first
+    used: float
+
+    @property
+    def name(self) -> str:
+        """Part and file name."""
+        return f"{self.part}/{self.path.name}"
+
+    def age(self) -> float:
+        """Seconds since it was last used."""
+        return max(0.0, clock.now_utc().timestamp() - self.used)
+
+
+def entries(root: Path) -> tuple[Entry, ...]:
+    """Everything in the cache, least recently used first; locks are no entries."""
+    seen: set[tuple[int, int]] = set()
+    found = []
+    for part in PARTS:
+        for path in sorted((root / part).iterdir()) if (root / part).is_dir() else ():
+            if path.suffix != ".lock":
+                found.append(_entry(part, path, seen))
+    return tuple(sorted(found, key=lambda entry: entry.used))
+
+
+def _entry(part: str, path: Path, seen: set[tuple[int, int]]) -> Entry:
+    size = 0
+    for item in _walk(path):
+        try:
+            status = item.lstat()
+        except OSError:
+            continue  # went away meanwhile
+        if (status.st_dev, status.st_ino) not in seen:
+            seen.add((status.st_dev, status.st_ino))
+            size += status.st_blocks * 512
+    return Entry(part=part, path=path, size=size, used=_used(path))
+
+
+def _used(path: Path) -> float:
+    """The latest of what tells of use: the entry's own times, and the manifest that every reader opens."""
+    times = [0.0]
+    for item in (path, path / workspace.MANIFEST):
+        try:
+            status = item.lstat()
+        except OSError:
+            continue
+        times.append(status.st_mtime)
+        if item.is_file():  # listing a directory is no use of it
+            times.append(status.st_atime)
+    return max(times)
+
+
+def _walk(path: Path) -> Iterator[Path]:
+    yield path
+    if not path.is_symlink():
+        for folder, folders, files in os.walk(path):
+            yield from (Path(folder) / name for name in (*folders, *files))
+
+
+def select(found: Sequence[Entry], *, older_than: float, max_bytes: int | None) -> tuple[Entry, ...]:
+    """What to remove: unused for `older_than` seconds, then the least recently used until the rest fits.
+
+    Nothing that was used within the last hour is chosen, whatever the limits say.
+    """
+    stale = [entry for entry in found if entry.age() >= RECENT_SECONDS]
+    chosen = [entry for entry in stale if entry.age() >= older_than]
+    if max_bytes is not None:
+        left = sum(entry.size for entry in found) - sum(entry.size for entry in chosen)
+        for entry in stale:
+            if left <= max_bytes:
+                break
+            if entry not in chosen:
+                chosen.append(entry)
+                left -= entry.size
+    return tuple(chosen)
+
+
+@contextmanager
+def _unlocked(entry: Entry) -> Iterator[bool]:
+    """Hold all locks of an entry for the block; gives False when somebody else holds one."""
+    path = entry.path
+    candidates = (
+        path.with_name(f"{path.name}.lock"),
+        path.with_name(f".{path.name}.lock"),
+        path / "lock",
+        path / ".lock",
+    )
+    with ExitStack() as held:
+        try:
+            for lock in candidates:
+                if lock.is_file():
+                    held.enter_context(workspace.lock(lock, Deadline.after(0)))
+        except InfraError:
+            yield False
+            return
+        yield True
+
+
+def remove(entry: Entry) -> bool:
+    """Remove one entry; False when it is locked. It leaves by rename first, so nobody ever sees half of it.
+
+    Raises InfraError when the disk refuses.
+    """
+    with _unlocked(entry) as free:
+        if not free:
+            return False
+        gone = entry.path.with_name(f"{_GONE}{uuid.uuid4().hex[:8]}")
+        try:
+            entry.path.rename(gone)
+            if gone.is_dir() and not gone.is_symlink():
+                shutil.rmtree(gone)
+            else:
+                gone.unlink()
+        except FileNotFoundError:
+            return True  # another gc was faster
+        except OSError as error:
+            raise InfraError(
+                f"cannot remove {entry.path}: {error.strerror}", hint="check its owner and mode"
+            ) from error
+    return True

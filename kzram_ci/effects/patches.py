@@ -1,0 +1,131 @@
+"""Patch series: read from disk, applied strictly (context must match; offsets may differ; no fuzz)."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kzram_ci import patchset
+from kzram_ci.base import datafiles, git, proc
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import PatchFailed, UserError
+from kzram_ci.model.kernel import Patch
+from kzram_ci.patchset import Series, SeriesKind
+
+Read = Callable[[str], bytes | None]  # content of a path in the pristine tree; None: no such file
+
+# A kernel that has the change already is fine for these; an instrument that is there twice is a mistake.
+_MAY_BE_THERE = frozenset({SeriesKind.FIX, SeriesKind.REGRESSION})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patched:
+    """What a tree differs in: new content by path (None: deleted), which of it is executable, what to tell."""
+
+    files: Mapping[str, bytes | None]
+    executable: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+
+def load_series(name: str) -> Series:
+    """A series by name, from `kernels/patches/<name>/series.yaml`. Raises UserError."""
+    import yaml
+
+    path = datafiles.find("kernels", f"patches/{name}/series.yaml")
+    try:
+        data = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: {' '.join(str(error).split())}") from error
+    listed = patchset.series_from(data, str(path))
+    if listed.name != name:
+        raise UserError(f"{path}: the name is {listed.name!r}, the directory is called {name!r}")
+    texts = {patch.name: _text(path.parent / patch.name) for patch in listed.patches}
+    return patchset.series_from(data, str(path), texts)
+
+
+def _text(path: Path) -> str:
+    try:
+        text = path.read_bytes().decode("utf-8", "surrogateescape")
+        if not patchset.files(text):
+            raise UserError(f"{path}: no diff in it")
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist", hint=f"{path.parent}/series.yaml names it") from error
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+    return text
+
+
+def apply_series(read: Read, series: Sequence[Series], *, deadline: Deadline) -> Patched:
+    """Apply series in order to the files they touch. The tree itself is only read.
+
+    Raises PatchFailed naming series, patch, file and hunk; UserError when the series do not fit each other.
+    """
+    patchset.check_order(series)
+    version = patchset.kernel_version((read("Makefile") or b"").decode("utf-8", "replace"))
+    for item in series:
+        if version and not patchset.applies_to(item, version):
+            raise PatchFailed(
+                f"series {item.name} is for {' '.join(item.versions)}, this kernel is {version}",
+                hint="take a series made for this version, or widen `versions:` once it is tested",
+            )
+    paths = sorted({path for item in series for patch in item.patches for path in patchset.touched(patch.text)})
+    with tempfile.TemporaryDirectory(prefix="kzram-patch-") as name:
+        scratch = Path(name)
+        for path in paths:
+            if (content := read(path)) is not None:
+                (scratch / path).parent.mkdir(parents=True, exist_ok=True)
+                (scratch / path).write_bytes(content)
+        notes = tuple(
+            note
+            for item in series
+            for patch in item.patches
+            if (note := _apply(scratch, item, patch, deadline)) is not None
+        )
+        files = {path: (scratch / path).read_bytes() if (scratch / path).is_file() else None for path in paths}
+        runnable = frozenset(path for path in paths if files[path] is not None and os.access(scratch / path, os.X_OK))
+    changed = {path: content for path, content in files.items() if content != read(path)}
+    return Patched(files=changed, executable=runnable, notes=notes)
+
+
+def _git_apply(scratch: Path, patch: Patch, deadline: Deadline, *flags: str) -> str:
+    """What git said against it; "" when it is applied. git apply has no fuzz and changes all files or none."""
+    done = proc.run(
+        git.argv("apply", "-p1", "--whitespace=nowarn", *flags, "-"),
+        cwd=scratch,
+        # A scratch directory inside somebody's repository: git would silently skip paths outside of it.
+        env={"GIT_CEILING_DIRECTORIES": str(scratch.resolve().parent)},
+        input=patch.text.encode("utf-8", "surrogateescape"),
+        deadline=deadline,
+        check=False,
+    )
+    return done.stderr.decode("utf-8", "replace").strip() or f"git apply exited with {done.code}" if done.code else ""
+
+
+def _apply(scratch: Path, series: Series, patch: Patch, deadline: Deadline) -> str | None:
+    complaint = _git_apply(scratch, patch, deadline)
+    if not complaint:
+        return None
+    there = not _git_apply(scratch, patch, deadline, "--reverse", "--check")
+    where = f"{series.name}/{patch.name}"
+    if there and series.kind in _MAY_BE_THERE:
+        return f"{where}: already applied, left out"
+    if there:
+        raise PatchFailed(f"{where}: already applied", hint=f"remove series {series.name} from the kernel")
+    raise PatchFailed(f"{where}: {_why(scratch, patch, complaint)}", hint="refresh the patch against this kernel")
+
+
+def _why(scratch: Path, patch: Patch, complaint: str) -> str:
+    """git's words as file, hunk number, hunk header and the line that does not fit."""
+    match = re.search(r"^error: patch failed: (.+):(\d+)$", complaint, re.MULTILINE)
+    if match is None:
+        return complaint.splitlines()[0].removeprefix("error: ")
+    for diff in patchset.files(patch.text):
+        for hunk in diff.hunks:
+            if diff.before == match[1] and hunk.start == int(match[2]):
+                content = (scratch / diff.before).read_bytes().decode("utf-8", "surrogateescape")
+                return f"{diff.before}: hunk {hunk.number} ({hunk.header}) does not apply: {patchset.misfit(hunk, content)}"
+    return f"{match[1]}: the hunk at line {match[2]} does not apply"

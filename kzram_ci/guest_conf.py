@@ -1,0 +1,40 @@
+"""What the guest is told: `/etc/kzram/cell.conf`, lines that a shell can source. Pure."""
+
+from __future__ import annotations
+
+from kzram_ci.model.cell import Cell
+
+PATH = "etc/kzram/cell.conf"
+
+
+def cell_conf(cell: Cell, nonce: str, *, modules: tuple[str, ...] = (), interactive: bool = False) -> str:
+    """The configuration of one boot. `modules` are .ko paths in the initramfs, in loading order.
+
+    With `interactive` the guest opens a shell on its console instead of running the workload.
+    """
+    work = cell.workload
+    stable = work.zram.stable_writes
+    values = {
+        "NONCE": nonce,
+        "ZRAM_SIZE": f"{work.zram.size_mib}M",
+        "ZRAM_ALGO": work.zram.algorithm,
+        "ZRAM_STABLE_WRITES": "" if stable is None else str(int(stable)),
+        "SWAP": str(int(work.zram.swap)),
+        "FAULT": str(work.fault.kind),
+        "FAULT_PROBABILITY": str(work.fault.probability),
+        "FAULT_INTERVAL": str(work.fault.interval),
+        "FAULT_TIMES": str(work.fault.times),
+        "WORKLOAD": " ".join((work.program, "--seed", str(cell.seed), *work.args)),
+        "STOP": " ".join(f"{name}={bound}" for name, bound in work.stop),
+        "DURATION_S": str(work.duration_s),
+        "SAMPLE_MS": str(work.sample_ms),
+        "READERS": str(work.readers),
+        "MODULES": " ".join(modules),
+        "SHELL": str(int(interactive)),
+    }
+    return "".join(f"{name}={quoted(value)}\n" for name, value in values.items())
+
+
+def quoted(value: str) -> str:
+    """A value in single quotes, safe to source whatever it holds."""
+    return "'" + value.replace("'", "'\\''") + "'"

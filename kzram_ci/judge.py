@@ -1,0 +1,275 @@
+"""The only place that decides: evidence of a boot against what the plan expects. Pure.
+
+Rules, in order of rank:
+
+1. An oops after the workload began outranks all else, the lost connection it caused most of all. Before
+   that, watchdogs and bare panics tell of the host (`boot-failed`); other crashes are the kernel's.
+2. What the workload read back wrong (`corruption`), then overruns and other crossed ceilings (`fail`),
+   then a complaint on the console (`oops`).
+3. How it ended: host error, flood, panic without a report, hang, lost, exit token other than 0.
+4. Only what ended with exit token 0 can pass, and only with proof: pages written to zram, every floor
+   reached. Without proof it is `inconclusive`; absence of bad news is never good news.
+
+`ok` means what the plan expected: that pass, or the expected oops with its floors.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterable
+
+from kzram_ci.model.cell import Cell, OopsWanted
+from kzram_ci.model.evidence import Evidence, Judgement, OopsSummary
+from kzram_ci.model.outcome import Outcome, Verdict
+from kzram_ci.model.vocab import HOST_LIKE_TYPES, NON_FATAL_TYPES
+
+OVERRUNS = "overruns"
+EXIT_BAD_ARGUMENTS, EXIT_CORRUPTION, EXIT_SET_UP = 2, 3, 4
+HOST_VERDICTS = {Outcome.BOOT_FAILED, Outcome.LOST, Outcome.INFRA, Outcome.NOT_RUN}
+
+
+def fatal(oops: OopsSummary) -> bool:
+    """Whether the kernel dies of it (`oops=panic`); a WARNING, the detector's own too, is no crash."""
+    return oops.type not in NON_FATAL_TYPES
+
+
+def counter(evidence: Evidence, name: str) -> int | None:
+    """A counter as last seen, None when never reported.
+
+    Overruns are also counted on the console: the last sample may be older than the crash.
+    """
+    value = evidence.counters.get(name)
+    if name == OVERRUNS and evidence.overrun_lines:
+        return max(value or 0, evidence.overrun_lines)
+    return value
+
+
+def below_floors(cell: Cell, evidence: Evidence) -> tuple[str, ...]:
+    """A line for each floor not reached: "recompressions 31,204 < 50,000"."""
+    lines = []
+    for name, bound in cell.expect.floors:
+        value = counter(evidence, name)
+        if value is None:
+            lines.append(f"{name} not reported, wanted {bound:,}")
+        elif value < bound:
+            lines.append(f"{name} {value:,} < {bound:,}")
+    return tuple(lines)
+
+
+def above_ceilings(cell: Cell, evidence: Evidence) -> tuple[str, ...]:
+    """A line for each ceiling crossed; an expected pass has the ceiling 0 on overruns even when the plan is silent."""
+    bounds = dict(cell.expect.ceilings)
+    if cell.expect.outcome == "pass":
+        bounds.setdefault(OVERRUNS, 0)
+    return tuple(
+        f"{name} {value:,} > {bound:,}"
+        for name, bound in bounds.items()
+        if (value := counter(evidence, name)) is not None and value > bound
+    )
+
+
+def written(cell: Cell, evidence: Evidence) -> int:
+    """Pages that really went to zram. With swap, mkswap's own writes must not count: only pages swapped out do."""
+    return evidence.counters.get("vmstat.pswpout" if cell.workload.zram.swap else "zram.writes", 0)
+
+
+def matches(oops: OopsSummary, wanted: OopsWanted) -> bool:
+    """Whether an oops is the crash a plan waits for. A complaint counts only where the plan names its type."""
+    if wanted.types and oops.type not in wanted.types:
+        return False
+    if not wanted.types and not fatal(oops):
+        return False
+    functions = (*((oops.function,) if oops.function else ()), *oops.frames)
+    if wanted.function and not any(re.search(wanted.function, name) for name in functions):
+        return False
+    return not wanted.title or re.search(wanted.title, oops.title) is not None
+
+
+def judge(cell: Cell, evidence: Evidence) -> Judgement:
+    """What one boot of a cell was worth."""
+    if not evidence.ready:
+        return _before_workload(evidence)
+    if evidence.oopses and any(fatal(oops) or _awaited(cell, oops) for oops in evidence.oopses):
+        return _crashed(cell, evidence)
+    return _damaged(cell, evidence) or _ended_badly(cell, evidence) or _ended_well(cell, evidence)
+
+
+def _say(outcome: Outcome, verdict: Verdict, reason: str) -> Judgement:
+    return Judgement(outcome=outcome, verdict=verdict, reason=reason)
+
+
+def _join(parts: Iterable[str]) -> str:
+    return "; ".join(part for part in parts if part)
+
+
+def _missed(cell: Cell) -> str:
+    """What to add to a finding where an oops was expected."""
+    return "" if cell.expect.outcome == "pass" else "the expected oops was not reproduced"
+
+
+def _awaited(cell: Cell, oops: OopsSummary) -> bool:
+    return cell.expect.outcome == "oops" and matches(oops, cell.expect.oops)
+
+
+def _last_line(evidence: Evidence) -> str:
+    return f'last console line "{evidence.last_line.strip()[:120]}"' if evidence.last_line.strip() else ""
+
+
+def _before_workload(evidence: Evidence) -> Judgement:
+    """The workload never started: no data about it, unless the kernel itself broke on the way."""
+    crash = next((o for o in evidence.oopses if fatal(o) and o.type not in HOST_LIKE_TYPES), None)
+    if crash is not None:
+        return _say(Outcome.OOPS, Verdict.FINDING, f"{crash.title}; before the workload started")
+    if evidence.exit_code in (EXIT_BAD_ARGUMENTS, EXIT_SET_UP) or (evidence.booted and evidence.guest_errors):
+        told = _join(evidence.guest_errors) or f"exit token {evidence.exit_code}"
+        return _say(Outcome.FAIL, Verdict.ERROR, f"set-up in the guest failed: {told}")
+    if evidence.host_error:
+        return _say(Outcome.INFRA, Verdict.ERROR, evidence.host_error)
+    if not evidence.console_bytes and not evidence.booted:
+        how = "the guest printed nothing"
+    else:
+        how = "init ran, the workload did not start" if evidence.booted else "the kernel did not reach init"
+    why = "deadline passed" if evidence.deadline_hit else _qemu(evidence)
+    told = evidence.oopses[0].title if evidence.oopses else _last_line(evidence)
+    return _say(Outcome.BOOT_FAILED, Verdict.ERROR, _join((how, why, told)))
+
+
+def _qemu(evidence: Evidence) -> str:
+    if evidence.panicked:
+        return "the kernel panicked"
+    return "" if evidence.qemu_exit is None else f"QEMU ended with {evidence.qemu_exit}"
+
+
+def _crashed(cell: Cell, evidence: Evidence) -> Judgement:
+    """An oops: the expected one with its floors is ok, everything else is a finding."""
+    overruns = counter(evidence, OVERRUNS)
+    seen = () if overruns is None else (f"{overruns:,} overrun{'' if overruns == 1 else 's'} seen",)
+    crash = next((oops for oops in evidence.oopses if fatal(oops)), evidence.oopses[0])
+    if cell.expect.outcome != "oops":
+        return _say(Outcome.OOPS, Verdict.FINDING, _join((crash.title, *seen)))
+    expected = next((oops for oops in evidence.oopses if matches(oops, cell.expect.oops)), None)
+    if expected is None:
+        return _say(Outcome.OOPS, Verdict.FINDING, _join((f"another oops than expected: {crash.title}", *seen)))
+    missing = below_floors(cell, evidence)
+    if missing:
+        return _say(Outcome.OOPS, Verdict.FINDING, f"{expected.title}; its cause is not proved: {_join(missing)}")
+    over = above_ceilings(cell, evidence)
+    if over:
+        return _say(Outcome.OOPS, Verdict.FINDING, _join((expected.title, *over)))
+    return _say(Outcome.OOPS, Verdict.OK, _join((f"as expected: {expected.title}", *seen)))
+
+
+def _damaged(cell: Cell, evidence: Evidence) -> Judgement | None:
+    """Damage that did not crash: it stands however the boot ended."""
+    over = above_ceilings(cell, evidence)
+    if evidence.corruptions or evidence.exit_code == EXIT_CORRUPTION:
+        first = evidence.corruptions[0] if evidence.corruptions else "the workload read back what it did not write"
+        count = f"{len(evidence.corruptions):,} corruptions, first: " if len(evidence.corruptions) > 1 else ""
+        return _say(Outcome.CORRUPTION, Verdict.FINDING, _join((count + first, *over, _missed(cell))))
+    complaint = evidence.oopses[0].title if evidence.oopses else ""
+    if over:
+        return _say(Outcome.FAIL, Verdict.FINDING, _join((*over, "no crash", complaint, _missed(cell))))
+    overruns = counter(evidence, OVERRUNS) or 0
+    if cell.expect.outcome == "oops" and overruns and (evidence.exit_code == 0 or complaint):
+        told = f"{overruns:,} overruns, no crash"
+        return _say(Outcome.FAIL, Verdict.FINDING, _join((told, complaint, _missed(cell))))
+    if complaint:
+        ending = "then it hung" if evidence.exit_code is None and evidence.deadline_hit else ""
+        return _say(Outcome.OOPS, Verdict.FINDING, _join((complaint, ending, _missed(cell))))
+    return None
+
+
+def _ended_badly(cell: Cell, evidence: Evidence) -> Judgement | None:
+    """No oops, no damage, and not the end that a good cell has."""
+    if evidence.flooded:
+        size = f"{evidence.console_bytes:,} bytes"
+        return _say(Outcome.FAIL, Verdict.FINDING, _join((f"console flooded: {size}", _last_line(evidence))))
+    if evidence.panicked:
+        told = _join(("the kernel panicked and left no report", _last_line(evidence), _missed(cell)))
+        return _say(Outcome.OOPS, Verdict.FINDING, told)
+    if evidence.host_error:
+        return _say(Outcome.INFRA, Verdict.ERROR, evidence.host_error)
+    return _without_token(cell, evidence) if evidence.exit_code is None else _by_token(cell, evidence)
+
+
+def _without_token(cell: Cell, evidence: Evidence) -> Judgement:
+    if evidence.deadline_hit:
+        told = _join(("deadline passed, guest alive", _last_line(evidence), _missed(cell)))
+        return _say(Outcome.HANG, Verdict.FINDING, told)
+    return _say(Outcome.LOST, Verdict.ERROR, _join(("no exit token", _qemu(evidence), _last_line(evidence))))
+
+
+def _by_token(cell: Cell, evidence: Evidence) -> Judgement | None:
+    if evidence.exit_code in (EXIT_BAD_ARGUMENTS, EXIT_SET_UP) or (evidence.exit_code == 0 and evidence.guest_errors):
+        told = _join(evidence.guest_errors) or f"exit token {evidence.exit_code}"
+        return _say(Outcome.FAIL, Verdict.ERROR, f"set-up in the guest failed: {told}")
+    if evidence.exit_code == 0:
+        return None
+    told = _join((_exit_words(evidence), *evidence.guest_errors, _missed(cell)))
+    return _say(Outcome.FAIL, Verdict.FINDING, told)
+
+
+def _exit_words(evidence: Evidence) -> str:
+    code = evidence.exit_code or 0
+    if code > 128:
+        try:
+            name = signal.Signals(code - 128).name
+        except ValueError:
+            name = f"signal {code - 128}"
+        killed = evidence.counters.get("vmstat.oom_kill", 0)
+        return f"the workload was killed by {name}" + (f" ({killed:,} OOM kills)" if killed else "")
+    return f"the workload exited with {code}"
+
+
+def _ended_well(cell: Cell, evidence: Evidence) -> Judgement:
+    """Exit token 0 and a clean console: a pass if there is proof."""
+    pages = written(cell, evidence)
+    name = "vmstat.pswpout" if cell.workload.zram.swap else "zram.writes"
+    if pages <= 0:
+        return _say(Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE, f"nothing was written to zram ({name} {pages})")
+    if cell.expect.outcome == "oops":
+        overruns = counter(evidence, OVERRUNS)
+        told = "overruns not reported" if overruns is None else f"overruns {overruns:,}"
+        stopped = f"stopped by {evidence.stop_why}" if evidence.stop_why else ""
+        return _say(Outcome.PASS, Verdict.FINDING, _join((_missed(cell), told, stopped)))
+    missing = below_floors(cell, evidence)
+    if missing:
+        return _say(Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE, _join(missing))
+    proof = [f"{bound_name} {counter(evidence, bound_name):,}" for bound_name, _ in cell.expect.floors]
+    overruns = counter(evidence, OVERRUNS)
+    if overruns is not None:
+        proof.append(f"{OVERRUNS} {overruns:,}")
+    return _say(Outcome.PASS, Verdict.OK, ", ".join(dict.fromkeys((*proof, f"{name} {pages:,}"))))
+
+
+def judge_attempts(cell: Cell, judgements: tuple[Judgement, ...]) -> Judgement:
+    """The word on a cell from its attempts, in order.
+
+    An expected pass needs every attempt to pass, `repeats` of them; the worst other word decides. An
+    expected oops needs one attempt that shows it; it is "not reproduced" only when all tries were made.
+    """
+    if not judgements:
+        return Judgement()
+    total = len(judgements)
+    good = [j for j in judgements if j.verdict is Verdict.OK]
+    if cell.expect.outcome == "oops" and good:
+        which = judgements.index(good[0]) + 1
+        return good[0] if total == 1 else _counted(good[0], f"attempt {which} of {total}")
+    bad = [j for j in judgements if j.verdict is not Verdict.OK]
+    if not bad:
+        if total < cell.repeats:
+            return _say(Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE, f"only {total} of {cell.repeats} repeats were made")
+        return good[-1] if total == 1 else _counted(good[-1], f"{total} of {total} passed")
+    ranks = (Verdict.FINDING, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.SKIPPED)
+    worst = min(bad, key=lambda j: ranks.index(j.verdict))
+    broken = next((j for j in bad if j.outcome in HOST_VERDICTS), None)
+    if cell.expect.outcome == "oops" and broken is not None and worst.outcome is Outcome.PASS:
+        worst = broken  # the kernel did nothing wrong yet and not every try was made: no "not reproduced"
+    if total == 1 and cell.repeats == 1:
+        return worst
+    return _counted(worst, f"attempt {judgements.index(worst) + 1} of {total}, {cell.repeats} planned")
+
+
+def _counted(word: Judgement, note: str) -> Judgement:
+    return _say(word.outcome, word.verdict, f"{word.reason} ({note})")

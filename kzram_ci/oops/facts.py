@@ -1,0 +1,112 @@
+"""What a report says about itself besides the stack: CPU, task, kernel, taint, modules, registers, code."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+MAX_MODULES = 512
+MAX_REGISTERS = 96
+
+_CPU_LINE = re.compile(
+    r"\s{0,8}CPU: {0,2}(?P<cpu>\d{1,5}) (?:UID: \d{1,10} )?PID: (?P<pid>\d{1,9}) Comm: (?P<comm>.{1,40}?) "
+    r"(?:(?P<clean>Not tainted)|Tainted: (?P<taint>(?:\[?[A-Z]\]?(?:=\w{1,32})?[ ,]{1,20}){1,24})) ?(?P<kernel>\d+\.\d+\S{0,100})?"
+)
+_TAINT_ALONE = re.compile(
+    r"\s{2,8}(?:Not tainted|Tainted: (?P<taint>[A-Z ]{1,40}?)) {1,12}(?P<kernel>\d{1,2}\.\d+\S{0,100}) "
+)
+_VERSION = re.compile(
+    r"(?P<kernel>\d{1,2}\.\d+\.\d+\S{0,100}) (?:#\S{1,20} )?(?:Not tainted|Tainted: (?P<taint>[A-Z ]{1,40}))"
+)
+_HARDWARE = re.compile(r"\s{0,8}Hardware name: (.{1,200})")
+_MODULES = re.compile(r"\s{0,4}Modules linked in:(.{0,4000})")
+_MODULE = re.compile(r"([\w-]{1,64})(?:\([\w+-]{1,16}\))?")
+_CODE = re.compile(r"\s{0,4}(?:Code: |Krnl Code: )((?:[<(]?[0-9a-f]{2,16}[>)]?[: ]?|Bad .{1,40}){1,80})")
+_REGISTER = re.compile(
+    r"(?<![\w<])(?P<name>[eER][A-DSI][XIP]|R\d\d|[eR](?:SP|BP|IP)|EFLAGS|ORIG_RAX|CR[0-8]|DR[0-7]|[DEFGCS]S|x\d\d?|sp|fp|lr|pc|pstate"
+    r"|r\d\d?|[ast]\d\d?|gp|tp|ra|epc|badaddr|cause|GPR\d\d|MSR|CTR|XER|NIP|LR|DAR)\s{0,2}[:=] {0,3}(?:\[?<?)(?P<value>[0-9a-f]{4,16})\b"
+)
+_TASK_OF_HEADLINE = re.compile(
+    r"CPU: (?P<cpu>\d{1,5}) PID: (?P<pid>\d{1,9})|CPU#(?P<cpu2>\d{1,5})(?:: (?P<comm2>.{1,40})/(?P<pid2>\d{1,9})$)?|"
+    r"task (?P<comm>.{1,40}?):(?P<pid3>\d{1,9}) |\[(?P<comm4>[^\[\]]{1,40}):(?P<pid4>\d{1,9})\]|"
+    r"(?:code|recursion on CPU#\d+|atomic): (?P<comm5>.{1,40}?)/(?P<pid5>\d{1,9})"
+)
+_BY_TASK = re.compile(
+    r"(?:[Rr]ead|[Ww]rite|Free) (?:of size \d+ )?(?:at addr \S+ )?by task (?P<comm>.{1,40})/(?P<pid>\d{1,9})"
+)
+
+
+@dataclass(slots=True)
+class Facts:
+    """Collected line by line; the first value of each wins, since later ones belong to what follows."""
+
+    cpu: int | None = None
+    pid: int | None = None
+    comm: str | None = None
+    taint: str | None = None
+    kernel: str | None = None
+    hardware: str | None = None
+    code: str | None = None
+    modules: list[str] = field(default_factory=list)
+    registers: dict[str, str] = field(default_factory=dict)
+    frozen: bool = False  # the register dump of the kernel is over; the next one is user space's
+
+    def headline(self, text: str) -> None:
+        """Take what a headline says of CPU and task."""
+        for match in _TASK_OF_HEADLINE.finditer(text[:400]):
+            found = match.groupdict()
+            cpu = found["cpu"] or found["cpu2"]
+            pid = next((found[key] for key in ("pid", "pid2", "pid3", "pid4", "pid5") if found[key]), None)
+            comm = next((found[key] for key in ("comm", "comm2", "comm4", "comm5") if found[key]), None)
+            self._task(cpu, pid, comm)
+
+    def _task(self, cpu: str | None, pid: str | None, comm: str | None) -> None:
+        if self.cpu is None and cpu:
+            self.cpu = int(cpu)
+        if self.pid is None and pid:
+            self.pid = int(pid)
+        if self.comm is None and comm:
+            self.comm = comm
+
+    def take(self, text: str) -> bool:
+        """Look at one line of a report; whether it was one of these."""
+        if "CPU:" in text and (match := _CPU_LINE.match(text)):
+            self._task(match["cpu"], match["pid"], match["comm"])
+            self._version(match["taint"], match["kernel"])
+            return True
+        if "ainted" in text and (match := _TAINT_ALONE.match(text) or _VERSION.match(text)):
+            self._version(match["taint"], match["kernel"])
+            return True
+        if "Hardware name" in text and (match := _HARDWARE.match(text)):
+            self.hardware = self.hardware or match[1].strip()
+            return True
+        if "Modules linked" in text and (match := _MODULES.match(text)):
+            if not self.modules:
+                names = _MODULE.findall(match[1].split("[last unloaded")[0])
+                self.modules = names[:MAX_MODULES]
+            return True
+        if "Code:" in text and (match := _CODE.match(text)):
+            if self.code is None:
+                self.code = match[1].strip()
+            return True
+        if "by task" in text and (match := _BY_TASK.match(text)):
+            self._task(None, match["pid"], match["comm"])
+            return True
+        return self._registers(text)
+
+    def _version(self, taint: str | None, kernel: str | None) -> None:
+        if self.taint is None and taint:
+            self.taint = (
+                "".join(letter for letter in taint if letter.isupper() or letter == " ").replace(" ", "") or None
+            )
+        if self.kernel is None and kernel:
+            self.kernel = kernel
+
+    def _registers(self, text: str) -> bool:
+        if ":" not in text and "=" not in text:
+            return False
+        pairs = _REGISTER.findall(text[:300])
+        if pairs and not self.frozen and len(self.registers) < MAX_REGISTERS:
+            for name, value in pairs:
+                self.registers.setdefault(name.lower(), value)
+        return bool(pairs)

@@ -1,0 +1,108 @@
+"""Fields of defaults, tests, axis values and overrides, laid over each other, and the values they make. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from kzram_ci.model.cell import Expectation, OopsWanted
+from kzram_ci.model.machine import Accel, MachineSpec
+from kzram_ci.model.workload import Fault, FaultSpec, WorkloadSpec, ZramSpec
+
+if TYPE_CHECKING:
+    from kzram_ci.plan.schema import Fields
+
+Data = dict[str, Any]
+
+_EXPECT = frozenset({"outcome", "oops", "floors", "ceilings"})
+_NOT_FIELDS = frozenset({"description", "kernels", "axes", "kernel", "test", "axes_"})
+_MACHINE = {
+    "memory": "memory_mib",
+    "cpus": "cpus",
+    "disk": "disk_mib",
+    "cmdline": "cmdline",
+    "qemu_args": "qemu_args",
+    "boot_timeout": "boot_seconds",
+    "console_limit": "console_limit_mib",
+}
+
+
+def as_data(fields: Fields) -> Data:
+    """What was written, and nothing else. An override's expectation, flat in the file, goes under `expect`."""
+    data = fields.model_dump(exclude_unset=True, exclude=set(_NOT_FIELDS))
+    flat = {name: data.pop(name) for name in list(data) if name in _EXPECT}
+    return {**data, "expect": flat} if flat else data
+
+
+def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> Data:
+    """`over` laid on `under`: mappings merge key by key, null removes, everything else replaces."""
+    result = dict(under)
+    for key, value in over.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict):
+            below = result.get(key)
+            below = below if isinstance(below, dict) else {}
+            result[key] = merge(_kept_expectation(below, value) if key == "expect" else below, value)
+        else:
+            result[key] = value
+    return result
+
+
+def _kept_expectation(below: Data, over: Data) -> Data:
+    """Floors and ceilings that prove a pass say nothing about a crash: another outcome starts afresh."""
+    if "outcome" in over and (over["outcome"] or "pass") != below.get("outcome", "pass"):
+        return {}
+    return below
+
+
+def machine(data: Data, arch: str) -> MachineSpec:
+    """The machine of a cell; what is not set keeps the model's default."""
+    given = {_MACHINE[name]: value for name, value in data.items() if name in _MACHINE}
+    for name in ("cmdline", "qemu_args"):
+        given[name] = tuple(given.get(name, ()))
+    return MachineSpec(arch=arch, accel=Accel(data.get("accel", "auto")), **given)
+
+
+def workload(data: Data) -> WorkloadSpec:
+    """The workload of a cell; `data` has a `workload`."""
+    zram, fault = dict(data.get("zram", {})), dict(data.get("fault", {}))
+    if "size" in zram:
+        zram["size_mib"] = zram.pop("size")
+    fault["kind"] = Fault(fault.get("kind", "none"))
+    given: Data = {"readers": data["readers"]} if "readers" in data else {}
+    if "duration" in data:
+        given["duration_s"] = round(data["duration"])
+    if "sample" in data:
+        given["sample_ms"] = round(data["sample"] * 1000)
+    return WorkloadSpec(
+        program=data["workload"],
+        args=arguments(data.get("args", {})),
+        zram=ZramSpec(**zram),
+        fault=FaultSpec(**fault),
+        stop=tuple(data.get("stop", {}).items()),
+        **given,
+    )
+
+
+def arguments(args: Mapping[str, Any]) -> tuple[str, ...]:
+    """Words of a command line, sorted by option, so that the order in the file means nothing."""
+    words: list[str] = []
+    for name, value in sorted(args.items()):
+        if value is False:
+            continue
+        words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+    return tuple(words)
+
+
+def expectation(data: Data) -> Expectation:
+    """What is expected of a cell."""
+    oops = data.get("oops", {})
+    return Expectation(
+        outcome=data.get("outcome", "pass"),
+        oops=OopsWanted(
+            types=tuple(oops.get("types", ())), function=oops.get("function", ""), title=oops.get("title", "")
+        ),
+        floors=tuple(data.get("floors", {}).items()),
+        ceilings=tuple(data.get("ceilings", {}).items()),
+    )

@@ -1,0 +1,55 @@
+"""Sizes and durations as people write them: 768M, 1G, 60s, 2m, 250ms."""
+
+from __future__ import annotations
+
+import re
+
+_NUMBER = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*$")
+_MIB = {"k": 1 / 1024, "m": 1.0, "g": 1024.0, "t": 1024.0**2}
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def parse_size(value: object) -> int:
+    """A size in whole MiB. Units are K, M, G, T (also KiB, MiB …), all powers of 1024; 0 needs none.
+
+    Raises ValueError with what is wrong and what is allowed.
+    """
+    allowed = "a size such as 512M or 2G"
+    if value == 0 and not isinstance(value, bool):
+        return 0
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise ValueError(f"{value} has no unit; write {value}M for MiB, or {value}G")
+    match = _NUMBER.match(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"expected {allowed}, got {value!r}")
+    number, unit = float(match[1]), match[2].lower().removesuffix("ib").removesuffix("b")
+    if unit not in _MIB:
+        raise ValueError(f"{match[2] or 'no'} unit in {value!r}; expected K, M, G or T, as in 512M")
+    mib = number * _MIB[unit]
+    if mib != int(mib):
+        raise ValueError(f"{value!r} is not a whole number of MiB")
+    return int(mib)
+
+
+def parse_duration(value: object) -> float:
+    """A duration in seconds. Units are ms, s, m, h; 0 needs none. Raises ValueError as `parse_size` does."""
+    if value == 0 and not isinstance(value, bool):
+        return 0.0
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise ValueError(f"{value} has no unit; write {value}s for seconds, or {value}m for minutes")
+    match = _NUMBER.match(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"expected a duration such as 60s or 2m, got {value!r}")
+    if match[2].lower() not in _SECONDS:
+        raise ValueError(f"{match[2] or 'no'} unit in {value!r}; expected ms, s, m or h, as in 60s")
+    return float(match[1]) * _SECONDS[match[2].lower()]
+
+
+def say_duration(seconds: float) -> str:
+    """Seconds for people: `3 s`, `4 min 05 s`, `2 h 03 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

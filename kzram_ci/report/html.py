@@ -1,0 +1,33 @@
+"""One HTML page without any external resource; jinja2 with autoescape, so guest text stays text. Pure."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from urllib.parse import quote
+
+from kzram_ci.report import view as views
+from kzram_ci.report.view import RunView
+from kzram_ci.report.xmlsafe import cut, one_line, visible
+
+OOPS_LIMIT = 64 << 10
+TEMPLATE = "report.html.j2"
+_cached: list[object] = []
+
+
+def _template() -> object:
+    if not _cached:
+        from jinja2 import Environment, StrictUndefined
+
+        environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+        environment.filters["visible"] = lambda value: visible(str(value))
+        environment.filters["line"] = lambda value, limit=300: one_line(str(value), limit)
+        environment.filters["oops"] = lambda value: cut(str(value), OOPS_LIMIT)
+        environment.filters["path"] = lambda value: quote(str(value), errors="backslashreplace")
+        _cached.append(environment.from_string(files("kzram_ci.report").joinpath(TEMPLATE).read_text("utf-8")))
+    return _cached[0]
+
+
+def render(view: RunView) -> str:
+    """The whole page."""
+    text: str = _template().render(view=view, views=views)  # type: ignore[attr-defined]
+    return text

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * anonmutate: change anonymous pages while they are being swapped out to zram.
+ *
+ * Mutators step pages from one version to the next (see common.h), which mostly makes them longer when
+ * compressed; evictors force the same pages out. zram's slow path compresses a page twice; if a mutator got
+ * in between, the second result is longer than the object allocated for the first. From Linux 6.3 (commit
+ * 3222d8c2a7f8 removed swap's rw_page) a page under writeback is unlocked, so that can happen, unless stable
+ * writes make do_swap_page() copy it first.
+ *
+ * A page is mutated or verified under its own lock, and its lock holder alone knows its version, so
+ * verification is exact at any moment. Eviction takes no locks: that is the race under test.
+ */
+#define _GNU_SOURCE
+#include "common.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21 /* Linux 5.4, commit 1a4e58cce84e */
+#endif
+
+enum { MAX_THREADS = 64 };
+
+struct slot {
+	_Atomic uint32_t version;
+	atomic_bool locked, lost;
+};
+
+static uint64_t seed = 1, page_count = 8192, mutators = 2, evictors = 1, verifiers = 1, batch = 16, rounds = 4;
+static uint64_t steps = 2, focus = 90, race_every = 4, duration_s;
+static const char *evict_by = "auto";
+static bool want_make_it_fail, keep_going, by_memcg;
+
+static unsigned char *pages;
+static struct slot *slots;
+static atomic_uint_least64_t hot[MAX_THREADS]; /* first page of each evictor's present batch */
+static atomic_uint_least64_t mutated, evicted, verified, corrupt;
+
+static void count(atomic_uint_least64_t *counter, uint64_t by)
+{
+	atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
+}
+
+static void *page_at(uint64_t number)
+{
+	return pages + number * PAGE;
+}
+
+static bool lock_page(uint64_t number)
+{
+	return !atomic_exchange_explicit(&slots[number].locked, true, memory_order_acquire);
+}
+
+static void unlock_page(uint64_t number)
+{
+	atomic_store_explicit(&slots[number].locked, false, memory_order_release);
+}
+
+/* A corrupt page: end here, or (--keep-going) make it good again and give the kernel its chance to oops. */
+static void on_corruption(uint64_t number)
+{
+	count(&corrupt, 1);
+	if (!keep_going)
+		_exit(EXIT_CORRUPTION);
+	page_fill(page_at(number), number, atomic_load(&slots[number].version));
+	atomic_store(&slots[number].lost, false);
+}
+
+/*
+ * A page that cannot be swapped in (zram could not decompress it) raises SIGBUS. That is corruption as well:
+ * say so, and put a zero page in its place, for its lock holder to make good.
+ */
+static void on_sigbus(int number, siginfo_t *info, void *context)
+{
+	uint64_t page = ((uintptr_t)info->si_addr - (uintptr_t)pages) / PAGE;
+
+	(void)number;
+	(void)context;
+	if ((unsigned char *)info->si_addr < pages || page >= page_count)
+		_exit(128 + SIGBUS);
+	emit("{\"ev\":\"corruption\",\"page\":%llu,\"offset\":0,\"expected\":\"readable\",\"got\":\"SIGBUS\"}",
+	     (unsigned long long)page);
+	if (!keep_going)
+		_exit(EXIT_CORRUPTION);
+	atomic_store(&slots[page].lost, true);
+	madvise(page_at(page), PAGE, MADV_DONTNEED);
+}
+
+static void verify_page(uint64_t number)
+{
+	bool good = page_check(page_at(number), number, atomic_load(&slots[number].version));
+
+	if (!good || atomic_load(&slots[number].lost))
+		on_corruption(number);
+	count(&verified, 1);
+}
+
+static void mutate_page(uint64_t number, uint64_t how_often)
+{
+	struct slot *slot = &slots[number];
+	uint32_t version = atomic_load(&slot->version);
+
+	for (uint64_t i = 0; i < how_often; i++)
+		page_step(page_at(number), number, ++version);
+	atomic_store(&slot->version, version);
+	if (atomic_load(&slot->lost))
+		on_corruption(number);
+	count(&mutated, how_often);
+}
+
+/* Mostly the pages being evicted right now, one after the other; some from anywhere, so that all take part. */
+static uint64_t pick_page(uint64_t random, uint64_t turn)
+{
+	if (by_memcg || random % 100 >= focus)
+		return (random >> 32) % page_count;
+	return (atomic_load_explicit(&hot[turn % evictors], memory_order_relaxed) + turn / evictors % batch) % page_count;
+}
+
+/*
+ * Mutators sleep while no batch is being raced for. Every page unmapped by an evictor is flushed from the TLB
+ * of each CPU that runs one of our threads; on a host with fewer free cores than the guest has CPUs, the
+ * evictor then waits until the other vCPU is scheduled (measured under TCG: 360 instead of 3,200 pages/s).
+ * So a part of the batches is raced for, and the rest brings the number of recompressions.
+ */
+static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t gate = PTHREAD_COND_INITIALIZER;
+static atomic_uint racing; /* evictors that want company; changed under gate_lock */
+
+static void open_gate(void)
+{
+	pthread_mutex_lock(&gate_lock);
+	atomic_fetch_add(&racing, 1);
+	pthread_cond_broadcast(&gate);
+	pthread_mutex_unlock(&gate_lock);
+}
+
+static void close_gate(void)
+{
+	pthread_mutex_lock(&gate_lock);
+	atomic_fetch_sub(&racing, 1);
+	pthread_mutex_unlock(&gate_lock);
+}
+
+static void pass_gate(void)
+{
+	pthread_mutex_lock(&gate_lock);
+	while (!atomic_load(&racing))
+		pthread_cond_wait(&gate, &gate_lock);
+	pthread_mutex_unlock(&gate_lock);
+}
+
+static void *mutator(void *argument)
+{
+	uint64_t index = (uintptr_t)argument, state = mix64(seed ^ (index + 1) << 8);
+
+	if (by_memcg)
+		make_it_fail(want_make_it_fail); /* whoever faults does the reclaim, and so zram's allocations */
+	pin_to_cpu((unsigned int)(MAX_THREADS - 1 - index));
+	for (uint64_t turn = index * batch; !atomic_load(&stopping); turn++) {
+		uint64_t random = next_random(&state), number = pick_page(random, turn);
+
+		if (!atomic_load(&racing))
+			pass_gate();
+		if (!lock_page(number))
+			continue;
+		mutate_page(number, 1 + random / 128 % steps);
+		unlock_page(number);
+	}
+	return NULL;
+}
+
+static void *verifier(void *argument)
+{
+	uint64_t state = mix64(seed ^ ((uintptr_t)argument + 1) << 16);
+
+	if (by_memcg)
+		make_it_fail(want_make_it_fail);
+	while (!atomic_load(&stopping)) {
+		uint64_t number = next_random(&state) % page_count;
+
+		if (lock_page(number)) {
+			verify_page(number);
+			unlock_page(number);
+		}
+		sleep_ms(1); /* its swap-ins must not slow the race down */
+	}
+	return NULL;
+}
+
+/* One step for every page of a batch. Pages not changed since they were last in zram would just be dropped. */
+static void dirty_batch(uint64_t first)
+{
+	for (uint64_t number = first; number < first + batch; number++)
+		if (lock_page(number)) {
+			mutate_page(number, 1);
+			unlock_page(number);
+		}
+}
+
+/*
+ * The evictor itself makes the batch dirty: were that left to the mutators, most calls would find nothing to
+ * evict.
+ */
+static void evict_batch(uint64_t first)
+{
+	dirty_batch(first);
+	if (madvise(page_at(first), batch * PAGE, MADV_PAGEOUT) && errno != EAGAIN)
+		die(EXIT_SETUP, "MADV_PAGEOUT: %s", strerror(errno));
+	count(&evicted, batch);
+}
+
+/* A batch that is raced for is evicted several times over, so that the mutators find it in time. */
+static void *evictor(void *argument)
+{
+	uint64_t index = (uintptr_t)argument, state = mix64(seed ^ (index + 1) << 24);
+
+	make_it_fail(want_make_it_fail);
+	pin_to_cpu((unsigned int)index);
+	for (uint64_t turn = 0; !atomic_load(&stopping); turn++) {
+		uint64_t first = next_random(&state) % (page_count - batch + 1);
+
+		if (turn % race_every) {
+			evict_batch(first);
+			continue;
+		}
+		atomic_store(&hot[index], first);
+		open_gate();
+		for (uint64_t i = 0; i < rounds && !atomic_load(&stopping); i++)
+			evict_batch(first);
+		close_gate();
+	}
+	return NULL;
+}
+
+/* Before Linux 5.4 the memory controller does the evicting: half of the pages fit. Mutators fault, and so reclaim. */
+static void enter_memcg(void)
+{
+	bool v1 = !access("/sys/fs/cgroup/memory/cgroup.procs", W_OK);
+	const char *group = v1 ? "/sys/fs/cgroup/memory/anonmutate" : "/sys/fs/cgroup/anonmutate";
+	char path[128], limit[32];
+
+	if (!v1)
+		write_setting("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+	if (mkdir(group, 0755) && errno != EEXIST)
+		die(EXIT_SETUP, "cannot make the cgroup %s: %s", group, strerror(errno));
+	snprintf(path, sizeof(path), "%s/%s", group, v1 ? "memory.limit_in_bytes" : "memory.max");
+	/* 4 MiB: our own code, stacks and page tables are charged as well */
+	snprintf(limit, sizeof(limit), "%llu", (unsigned long long)(page_count / 2 * PAGE + (4 << 20)));
+	write_setting(path, limit);
+	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
+	write_setting(path, "0");
+	by_memcg = true;
+	open_gate(); /* for good: there are no evictors */
+}
+
+static void choose_eviction(void)
+{
+	if (!strcmp(evict_by, "memcg"))
+		enter_memcg();
+	else if (madvise(pages, batch * PAGE, MADV_PAGEOUT) && errno == EINVAL && !strcmp(evict_by, "auto"))
+		enter_memcg();
+	emit("{\"ev\":\"note\",\"text\":\"evicting by %s\"}", by_memcg ? "memory cgroup" : "MADV_PAGEOUT");
+}
+
+static void set_up(int argc, char **argv)
+{
+	const struct arg args[] = {
+		{ "seed", ARG_U64, &seed, 0 },
+		{ "pages", ARG_U64, &page_count, 1 },
+		{ "mutators", ARG_U64, &mutators, 0 },
+		{ "evictors", ARG_U64, &evictors, 1 },
+		{ "verify-threads", ARG_U64, &verifiers, 0 },
+		{ "batch", ARG_U64, &batch, 1 },
+		{ "rounds", ARG_U64, &rounds, 1 },
+		{ "steps", ARG_U64, &steps, 1 },
+		{ "race-every", ARG_U64, &race_every, 1 },
+		{ "focus", ARG_U64, &focus, 0 },
+		{ "duration", ARG_U64, &duration_s, 0 },
+		{ "evict", ARG_TEXT, &evict_by, 0 },
+		{ "make-it-fail", ARG_FLAG, &want_make_it_fail, 0 },
+		{ "keep-going", ARG_FLAG, &keep_going, 0 },
+	};
+
+	parse_args(argc, argv, args, sizeof(args) / sizeof(args[0]));
+	if (mutators + evictors + verifiers > MAX_THREADS || batch > page_count || page_count > UINT32_MAX)
+		die(EXIT_BAD_ARGS, "at most %d threads, and no more pages a batch than pages", MAX_THREADS);
+	pages_setup(seed);
+	slots = map_pages(page_count * sizeof(*slots) / PAGE + 1);
+	mlock(slots, page_count * sizeof(*slots)); /* the locks are not what we want swapped; refused: no harm */
+	pages = map_pages(page_count);
+	choose_eviction();
+	for (uint64_t i = 0; i < page_count; i++) {
+		atomic_init(&slots[i].version, (uint32_t)(i % LEVELS));
+		page_fill(page_at(i), i, (uint32_t)(i % LEVELS));
+	}
+}
+
+static void report(void)
+{
+	emit("{\"ev\":\"progress\",\"mutated\":%llu,\"evicted\":%llu,\"verified\":%llu,\"corrupt\":%llu}",
+	     (unsigned long long)atomic_load(&mutated), (unsigned long long)atomic_load(&evicted),
+	     (unsigned long long)atomic_load(&verified), (unsigned long long)atomic_load(&corrupt));
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction sigbus = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_NODEFER };
+	pthread_t threads[MAX_THREADS];
+	uint64_t started = 0, began = now_ms();
+
+	set_up(argc, argv);
+	stop_on_signals();
+	sigaction(SIGBUS, &sigbus, NULL);
+	for (uintptr_t i = 0; i < mutators; i++)
+		threads[started++] = start_thread(mutator, (void *)i);
+	for (uintptr_t i = 0; i < verifiers; i++)
+		threads[started++] = start_thread(verifier, (void *)i);
+	for (uintptr_t i = 0; i < evictors && !by_memcg; i++)
+		threads[started++] = start_thread(evictor, (void *)i);
+	while (!atomic_load(&stopping)) {
+		sleep_ms(1000);
+		report();
+		if (duration_s && now_ms() - began >= duration_s * 1000)
+			atomic_store(&stopping, true);
+	}
+	open_gate(); /* who sleeps at it would not see that we stop */
+	while (started)
+		pthread_join(threads[--started], NULL);
+	for (uint64_t i = 0; i < page_count; i++)
+		verify_page(i); /* nobody else is left, so no locks; every page, most of them out of zram */
+	report();
+	return atomic_load(&corrupt) ? EXIT_CORRUPTION : 0;
+}

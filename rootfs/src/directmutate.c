@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * directmutate: change a buffer while O_DIRECT writes it to zram.
+ *
+ * Stable pages protect page-cache and swap-cache pages only: O_DIRECT hands zram the caller's own page, which
+ * no flag keeps the caller from changing while zram compresses it twice. So this is the same race as
+ * anonmutate's without any swap, and it is open in kernels whose swap path is safe.
+ *
+ * The device is cut in blocks of `batch` pages, alternately hot and control. Hot blocks are written from a
+ * buffer that mutators keep changing: what they hold is undefined (whatever the compressor saw), so they are
+ * only asked to be readable. Control blocks are written from a buffer nobody else touches, in the same size
+ * classes as the hot ones, so that in zsmalloc they lie side by side: an overrun of a hot object damages a
+ * control page. Control pages are checked byte by byte.
+ */
+#define _GNU_SOURCE
+#include "common.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { MAX_THREADS = 64 };
+
+static uint64_t seed = 1, page_count = 16384, mutators = 1, writers = 1, batch = 16, rounds = 4, duration_s;
+static const char *device = "/dev/zram0";
+static bool want_make_it_fail, keep_going;
+
+static unsigned char *hot_pages; /* one batch for each writer */
+static _Atomic uint32_t *versions; /* of each control page on the device; 0: never written */
+static atomic_uint_least64_t mutated, written, verified, corrupt, hot_read_errors;
+
+static void count(atomic_uint_least64_t *counter, uint64_t by)
+{
+	atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
+}
+
+static int open_device(void)
+{
+	int fd = open(device, O_RDWR | O_DIRECT | O_CLOEXEC);
+
+	if (fd < 0)
+		die(EXIT_SETUP, "cannot open %s: %s", device, strerror(errno));
+	return fd;
+}
+
+/* A mutator owns the hot pages of one writer, or a share of them; it never waits for anybody. */
+static void *mutator(void *argument)
+{
+	uint64_t index = (uintptr_t)argument, pages = writers * batch;
+	uint32_t version = 0;
+
+	pin_to_cpu((unsigned int)(MAX_THREADS - 1 - index));
+	for (; !atomic_load(&stopping); version++)
+		for (uint64_t i = index; i < pages; i += mutators) {
+			page_step(hot_pages + i * PAGE, i, version + (uint32_t)i);
+			count(&mutated, 1);
+		}
+	return NULL;
+}
+
+static void transfer(int fd, void *buffer, uint64_t block, bool writing)
+{
+	size_t size = batch * PAGE;
+	off_t at = (off_t)(block * size);
+	ssize_t length = writing ? pwrite(fd, buffer, size, at) : pread(fd, buffer, size, at);
+
+	if (length == (ssize_t)size)
+		return;
+	if (writing) /* the device is full, or there is no memory left: not what we test */
+		die(EXIT_SETUP, "writing a block to %s: %s", device, length < 0 ? strerror(errno) : "short");
+	if (!(block & 1)) { /* hot */
+		count(&hot_read_errors, 1);
+		return;
+	}
+	emit("{\"ev\":\"corruption\",\"page\":%llu,\"offset\":0,\"expected\":\"readable\",\"got\":\"%s\"}",
+	     (unsigned long long)(block * batch), length < 0 ? strerror(errno) : "short read");
+	count(&corrupt, 1);
+	if (!keep_going)
+		_exit(EXIT_CORRUPTION);
+	memset(buffer, 0, size);
+}
+
+static void write_control(int fd, unsigned char *buffer, uint64_t block, uint64_t random)
+{
+	for (uint64_t i = 0; i < batch; i++) {
+		uint64_t number = block * batch + i;
+		uint32_t version = 1 + (uint32_t)(random + i) % (1U << 30);
+
+		page_fill(buffer + i * PAGE, number, version);
+		atomic_store(&versions[number], version);
+	}
+	transfer(fd, buffer, block, true);
+}
+
+static void verify_control(int fd, unsigned char *buffer, uint64_t block)
+{
+	if (!atomic_load(&versions[block * batch]))
+		return;
+	transfer(fd, buffer, block, false);
+	for (uint64_t i = 0; i < batch; i++) {
+		uint64_t number = block * batch + i;
+
+		count(&verified, 1);
+		if (page_check(buffer + i * PAGE, number, atomic_load(&versions[number])))
+			continue;
+		count(&corrupt, 1);
+		if (!keep_going)
+			_exit(EXIT_CORRUPTION);
+	}
+}
+
+/*
+ * A writer owns every writers-th pair of blocks, hot and control, so no other thread reads or writes them.
+ * Several hot blocks to a control block: hot ones are what races.
+ */
+static void *writer(void *argument)
+{
+	uint64_t index = (uintptr_t)argument, state = mix64(seed ^ (index + 1) << 24);
+	uint64_t pairs = page_count / batch / 2 / writers;
+	unsigned char *stable = map_pages(batch), *hot = hot_pages + index * batch * PAGE;
+	int fd = open_device();
+
+	make_it_fail(want_make_it_fail);
+	pin_to_cpu((unsigned int)index);
+	while (!atomic_load(&stopping)) {
+		uint64_t random = next_random(&state);
+
+		for (uint64_t i = 0; i < rounds; i++)
+			transfer(fd, hot, (next_random(&state) % pairs * writers + index) * 2, true);
+		count(&written, (rounds + 1) * batch);
+		random = (random % pairs * writers + index) * 2;
+		verify_control(fd, stable, random + 1);
+		write_control(fd, stable, random + 1, next_random(&state));
+		transfer(fd, stable, random, false);
+	}
+	return NULL;
+}
+
+static void set_up(int argc, char **argv)
+{
+	const struct arg args[] = {
+		{ "seed", ARG_U64, &seed, 0 },
+		{ "pages", ARG_U64, &page_count, 2 },
+		{ "mutators", ARG_U64, &mutators, 0 },
+		{ "writers", ARG_U64, &writers, 1 },
+		{ "batch", ARG_U64, &batch, 1 },
+		{ "rounds", ARG_U64, &rounds, 1 },
+		{ "duration", ARG_U64, &duration_s, 0 },
+		{ "device", ARG_TEXT, &device, 0 },
+		{ "make-it-fail", ARG_FLAG, &want_make_it_fail, 0 },
+		{ "keep-going", ARG_FLAG, &keep_going, 0 },
+	};
+
+	parse_args(argc, argv, args, sizeof(args) / sizeof(args[0]));
+	if (mutators + writers > MAX_THREADS || page_count < 2 * batch * writers)
+		die(EXIT_BAD_ARGS, "at most %d threads, and at least two batches of pages a writer", MAX_THREADS);
+	pages_setup(seed);
+	hot_pages = map_pages(writers * batch);
+	for (uint64_t i = 0; i < writers * batch; i++)
+		page_fill(hot_pages + i * PAGE, i, (uint32_t)i);
+	versions = map_pages(page_count * sizeof(*versions) / PAGE + 1);
+	if (mlockall(MCL_CURRENT | MCL_FUTURE))
+		die(EXIT_SETUP, "cannot lock memory: %s", strerror(errno));
+}
+
+static void report(void)
+{
+	emit("{\"ev\":\"progress\",\"mutated\":%llu,\"written\":%llu,\"verified\":%llu,\"corrupt\":%llu,"
+	     "\"hot_read_errors\":%llu}",
+	     (unsigned long long)atomic_load(&mutated), (unsigned long long)atomic_load(&written),
+	     (unsigned long long)atomic_load(&verified), (unsigned long long)atomic_load(&corrupt),
+	     (unsigned long long)atomic_load(&hot_read_errors));
+}
+
+static void verify_all(void)
+{
+	unsigned char *buffer = map_pages(batch);
+	int fd = open_device();
+
+	for (uint64_t block = 1; block < page_count / batch; block += 2)
+		verify_control(fd, buffer, block);
+}
+
+int main(int argc, char **argv)
+{
+	pthread_t threads[MAX_THREADS];
+	uint64_t started = 0, began = now_ms();
+
+	set_up(argc, argv);
+	stop_on_signals();
+	for (uintptr_t i = 0; i < mutators; i++)
+		threads[started++] = start_thread(mutator, (void *)i);
+	for (uintptr_t i = 0; i < writers; i++)
+		threads[started++] = start_thread(writer, (void *)i);
+	while (!atomic_load(&stopping)) {
+		sleep_ms(1000);
+		report();
+		if (duration_s && now_ms() - began >= duration_s * 1000)
+			atomic_store(&stopping, true);
+	}
+	while (started)
+		pthread_join(threads[--started], NULL);
+	verify_all();
+	report();
+	return atomic_load(&corrupt) ? EXIT_CORRUPTION : 0;
+}

@@ -1,0 +1,77 @@
+"""Stands in for QEMU: speaks just enough QMP, writes the console log, misbehaves as $FAKE_QEMU says.
+
+good | error-at-start | silent | flood | deaf (ignores TERM and quit) | lost | no-qmp | killed | garbage
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import time
+
+mode = os.environ.get("FAKE_QEMU", "good")
+words = " ".join(sys.argv)
+
+
+def path(identity: str, key: str) -> str:
+    found = re.search(rf"id={identity},[^ ]*{key}=([^, ]+)", words)
+    assert found, (identity, key)
+    return found.group(1)
+
+
+if mode == "error-at-start":
+    sys.stderr.write("qemu-system-x86_64: warning: something harmless\n")
+    sys.exit("qemu-system-x86_64: -device flux-capacitor: 'flux-capacitor' is not a valid device model name")
+if mode == "deaf":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if mode == "no-qmp":
+    time.sleep(600)
+
+qmp = socket.socket(socket.AF_UNIX)
+qmp.connect(path("qmp", "path"))
+serial = socket.socket(socket.AF_UNIX)
+serial.bind(path("console", "path"))
+serial.listen(1)
+control = socket.socket(socket.AF_UNIX)
+control.connect(path("control", "path"))
+version = {"qemu": {"micro": 0, "minor": 0, "major": 0}, "package": ""}
+qmp.sendall(json.dumps({"QMP": {"version": version, "capabilities": []}}).encode() + b"\r\n")
+stream = qmp.makefile("rb")
+
+
+def answer() -> str:
+    command = json.loads(stream.readline())
+    qmp.sendall(json.dumps({"return": {}, "id": command.get("id")}).encode() + b"\r\n")
+    return str(command["execute"])
+
+
+answer()  # qmp_capabilities
+nonce = os.environ.get("FAKE_NONCE", "")
+with open(path("console", "logfile"), "ab", buffering=0) as console:
+    if mode == "killed":
+        console.write(b"Linux version fake\n")
+        os.kill(os.getpid(), signal.SIGKILL)
+    if mode == "flood":
+        while True:
+            console.write(b"x" * 4096 + b"\n")
+            time.sleep(0.0005)
+    if mode in ("good", "lost", "garbage"):
+        console.write(b"Linux version fake\nzram: overrun: 4096 bytes into an object of 1138\ntorn")
+        control.sendall(b'{"ev":"boot","t":1,"release":"fake"}\n{"ev":"ready","t":2}\n{"ev":"sample","t":3,"cou')
+        time.sleep(0.05)
+        control.sendall(b'nters":{"vmstat.pswpout":5,"overruns":1}}\n')
+    if mode == "lost":
+        sys.exit(0)
+    if mode == "garbage":
+        control.sendall(b'\xff\x00not json\n[]\n{"ev":"exit","nonce":"wrong","code":0}\n')
+        sys.exit(0)
+    if mode == "good":
+        conf = open(os.path.join(os.path.dirname(path("console", "logfile")), "cell.conf")).read()
+        nonce = re.search("NONCE='([^']*)'", conf).group(1)  # type: ignore[union-attr]
+        control.sendall(json.dumps({"ev": "exit", "t": 9, "nonce": nonce, "code": 0}).encode() + b"\n")
+        sys.exit(0)
+while True:  # silent, deaf
+    if answer() == "quit" and mode != "deaf":
+        sys.exit(0)
