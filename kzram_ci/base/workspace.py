@@ -79,6 +79,16 @@ def write_json(path: Path, value: Any) -> None:
     write_atomic(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """What `write_json` wrote. Raises InfraError when the file is gone or damaged."""
+    with disk_errors(f"cannot read {path}"):
+        text = path.read_text()
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InfraError(f"{path} is damaged", hint=f"rm {path}") from error
+
+
 def append_line(path: Path, line: str) -> None:
     """Append one line and push it to the disk; a crash later cannot take it back."""
     with disk_errors(f"cannot write {path}"), path.open("ab") as out:

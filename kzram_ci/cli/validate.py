@@ -43,5 +43,9 @@ def main(args: argparse.Namespace) -> int:
             print(error, file=sys.stderr)  # bare, so that editors and CI find file:line:column
             continue
         kernels = len({cell.kernel.name for cell in plan.cells})
-        print(f"{path}: good, {len(plan.cells)} cells on {kernels} kernels")
+        print(f"{path}: good, {_count(len(plan.cells), 'cell')} on {_count(kernels, 'kernel')}")
     return UserError.exit_code if failed else 0
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

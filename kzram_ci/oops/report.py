@@ -15,6 +15,7 @@ MAX_LINES = 6000  # logical lines of one report; a stall with 64 CPUs stays belo
 MAX_FRAMES = 4000
 MAX_STACKS = 200
 QUIET_LINES = 12  # that many foreign lines in a row after a stack end a report without an end mark
+OTHERS = 2000  # lines of other callers after which a silent one is given up
 LOST_LINES = 80  # the same before any stack: the headline stays alone
 
 # What a stack is for: the first matching row names it. "" keeps the name of the line before it.
@@ -96,7 +97,7 @@ class Report:
         self.facts = Facts()
         self.facts.headline(line.text)
         self.stacks: list[Stack] = []
-        self.pointer: Frame | None = None
+        self.pointers: list[Frame] = []
         self.ats: list[tuple[str, str]] = []
         self.panic: str | None = None
         self.foreign = self.sealed = self.done = self.trace_seen = False
@@ -106,7 +107,7 @@ class Report:
         self.end_line, self.end = line.number, line.end
         self._open: dict[str | None, Stack] = {}
         self._want = ""
-        self._lines = self._frames = self._quiet = 0
+        self._lines = self._frames = self._quiet = self._others = 0
 
     # ---- what the judgement asks for
 
@@ -127,7 +128,7 @@ class Report:
             self.done = True
             return False
         if self._take(line):
-            self._quiet = 0
+            self._quiet = self._others = 0
             self.end_line, self.end = line.number, line.end
             return True
         self._quiet += 1
@@ -135,6 +136,12 @@ class Report:
         if self._quiet >= limit:
             self.done = True
         return False
+
+    def tick(self) -> None:
+        """A line of another caller went by: a report that does not go on is over some day."""
+        self._others += 1
+        if self._others > OTHERS:
+            self.done = True
 
     def _take(self, line: Line) -> bool:
         text = line.text
@@ -219,12 +226,10 @@ class Report:
             return True
         stack = self._open.get(line.caller)
         if pointer := parse_pointer(text):
-            if stack is None and self.pointer is None:
-                self.pointer = pointer
-            elif stack is not None and not stack.closed:
+            if len(self.pointers) < 8 and (stack is None or not self.pointers):
+                self.pointers.append(pointer)
+            if stack is not None and not stack.closed:
                 self._push(stack, pointer)
-                if self.pointer is None:
-                    self.pointer = pointer
             return True
         if is_user_pointer(text):
             self.facts.frozen = True

@@ -124,7 +124,8 @@ def run_cell(cell: Cell, context: CellContext) -> CellResult:
         failures += failed
         workspace.write_json(directory / "evidence.json", codec.to_json(evidence))
     final = judge_attempts(cell, tuple(words))
-    shown = next((i for i, word in enumerate(words) if word.outcome is final.outcome), len(words) - 1)
+    same = (i for i, word in enumerate(words) if (word.outcome, word.verdict) == (final.outcome, final.verdict))
+    shown = next(same, len(words) - 1)
     result = replace(
         born(cell, relative=context.relative),
         judgement=final,

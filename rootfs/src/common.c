@@ -116,12 +116,12 @@ void stop_on_signals(void)
 	sigaction(SIGINT, &action, NULL);
 }
 
-uint64_t now_ms(void)
+uint64_t now_us(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 void sleep_ms(unsigned int ms)

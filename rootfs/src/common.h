@@ -29,7 +29,7 @@ void die(int code, const char *format, ...) __attribute__((noreturn, format(prin
 /* --- threads, time, stopping --- */
 extern atomic_bool stopping; /* set by SIGTERM and SIGINT */
 void stop_on_signals(void);
-uint64_t now_ms(void);
+uint64_t now_us(void);
 void sleep_ms(unsigned int ms);
 void pin_to_cpu(unsigned int index); /* modulo the number of CPUs online */
 pthread_t start_thread(void *(*body)(void *), void *argument);

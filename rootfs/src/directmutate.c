@@ -186,7 +186,7 @@ static void verify_all(void)
 int main(int argc, char **argv)
 {
 	pthread_t threads[MAX_THREADS];
-	uint64_t started = 0, began = now_ms();
+	uint64_t started = 0, began = now_us();
 
 	set_up(argc, argv);
 	stop_on_signals();
@@ -197,7 +197,7 @@ int main(int argc, char **argv)
 	while (!atomic_load(&stopping)) {
 		sleep_ms(1000);
 		report();
-		if (duration_s && now_ms() - began >= duration_s * 1000)
+		if (duration_s && now_us() - began >= duration_s * 1000000)
 			atomic_store(&stopping, true);
 	}
 	while (started)

@@ -99,7 +99,7 @@ TABLE = [
         "boot-failed",
         "error",
         "printed nothing; deadline",
-    ),  # fmt: skip
+    ),
     (PASS, {**UNREADY, "oopses": (PANIC,), "panicked": True}, "boot-failed", "error", "IO-APIC"),
     (PASS, {**UNREADY, "oopses": (STALL,)}, "boot-failed", "error", "rcu: stall"),
     (PASS, {**UNREADY, "oopses": (OTHER,)}, "oops", "finding", "before the workload started"),

@@ -48,7 +48,9 @@ def test_bounds_shrink_with_trials_and_grow_with_events(events: int, trials: int
     assert stats.lower_bound(events, trials) <= events / trials < here
 
 
-@pytest.mark.parametrize(("a", "b", "x", "value"), [(2, 3, 0.5, 0.6875), (1, 1, 0.3, 0.3), (0.5, 0.5, 0.5, 0.5), (2, 2, 0, 0), (2, 2, 1, 1)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("a", "b", "x", "value"), [(2, 3, 0.5, 0.6875), (1, 1, 0.3, 0.3), (0.5, 0.5, 0.5, 0.5), (2, 2, 0, 0), (2, 2, 1, 1)]
+)
 def test_beta(a: float, b: float, x: float, value: float) -> None:
     assert isclose(stats.beta_cdf(a, b, x), value, abs_tol=1e-12)
 

@@ -1,0 +1,95 @@
+"""What a make log says: progress, and in one line why the build ended. Pure.
+
+Tables, not branches: the first matching row decides, the host's troubles before the missing tools before the
+compiler, since a full disk makes compilers say strange things.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+_STEP = re.compile(rb"^ {2}(?:\[M\] ?)?[A-Z][A-Z0-9_+-]* +(?:\[M\] +)?\S")
+
+
+class Blame(StrEnum):
+    """Who must act."""
+
+    KERNEL = "kernel"
+    USER = "user"
+    HOST = "host"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """Why a build failed: whose matter it is, the log's own line, the command that helps."""
+
+    blame: Blame
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tool:
+    pattern: re.Pattern[str]
+    package: str
+
+
+HOST = (
+    (re.compile(r".*No space left on device.*"), "free disk space: kzram-ci cache gc"),
+    (re.compile(r".*Disk quota exceeded.*"), "free disk space: kzram-ci cache gc"),
+    (re.compile(r".*fatal error: Killed signal terminated program.*"), "free memory, or build with fewer jobs"),
+    (re.compile(r".*internal compiler error: (?:Killed|Terminated).*"), "free memory, or build with fewer jobs"),
+    (re.compile(r".*(?:virtual memory exhausted|out of memory allocating|Cannot allocate memory).*"), "free memory"),
+    (re.compile(r"(?:.*: )?Killed(?: .*)?"), "free memory, or build with fewer jobs"),
+    (re.compile(r".*ld terminated with signal 9.*"), "free memory, or build with fewer jobs"),
+    (re.compile(r".*(?:Input/output error|Read-only file system).*"), "check the disk"),
+)
+TOOLS = (
+    _Tool(re.compile(r".*\b(?:flex|bison|bc|cpio|gzip|xz|zstd|perl|lz4|lzop|bzip2|python3|rsync): (?:command )?not found.*"), ""),
+    _Tool(re.compile(r".*\bgcc(?:-[\d.]+)?: (?:command )?not found.*"), "gcc"),
+    _Tool(re.compile(r".*\bld(?:\.bfd)?: (?:command )?not found.*"), "binutils"),
+    _Tool(re.compile(r".*fatal error: (?:gelf|libelf|elf)\.h: No such file.*"), "libelf-dev"),
+    _Tool(re.compile(r".*fatal error: openssl/\S+: No such file.*"), "libssl-dev"),
+    _Tool(re.compile(r".*fatal error: (?:stdio|stdlib|sys/types)\.h: No such file.*"), "libc6-dev"),
+)
+COMPILER = (
+    re.compile(r"\S+?:\d+(?::\d+)?: (?:fatal )?error: .*"),
+    re.compile(r"\S+?:\d+: Error: .*"),  # the assembler
+    re.compile(r"\S*ld(?:\.\w+)?: .*(?:undefined reference|multiple definition|error).*"),
+    re.compile(r"(?:\S+: )+undefined reference to .*"),
+    re.compile(r"(?:ERROR|error|FAILED):? .*"),
+    re.compile(r"\S+:\d+: (?:syntax error|.*recursive dependency).*"),
+    re.compile(r"make(?:\[\d+\])?: \*\*\* .*(?:No rule to make target|Error \d+|Stop).*"),
+)
+
+
+def is_step(line: bytes) -> bool:
+    """Whether a line of make's output tells of one finished step: `  CC      mm/zsmalloc.o`."""
+    return _STEP.match(line) is not None
+
+
+def diagnose(text: str) -> Diagnosis:
+    """Why the build that printed `text` failed."""
+    lines = [line.rstrip() for line in text.splitlines()]
+    for line in lines:
+        for pattern, hint in HOST:
+            if pattern.fullmatch(line):
+                return Diagnosis(blame=Blame.HOST, message=_short(line), hint=hint)
+    for line in lines:
+        for tool in TOOLS:
+            if pattern_match := tool.pattern.fullmatch(line):
+                package = tool.package or re.findall(r"(\w+): (?:command )?not found", pattern_match[0])[0]
+                return Diagnosis(blame=Blame.USER, message=_short(line), hint=f"sudo apt-get install {package}")
+    for pattern in COMPILER:
+        for line in lines:
+            if pattern.fullmatch(line):
+                return Diagnosis(blame=Blame.KERNEL, message=_short(line))
+    last = next((line for line in reversed(lines) if line), "make printed nothing")
+    return Diagnosis(blame=Blame.KERNEL, message=_short(last))
+
+
+def _short(line: str) -> str:
+    """The line as its author knows it: paths relative to the source tree."""
+    return re.sub(r"^(?:\.\./)+", "", line.strip())[:300]

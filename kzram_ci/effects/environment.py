@@ -1,0 +1,41 @@
+"""What `environment.json` says of the host: enough to know, a year later, what a result came from."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from typing import Any
+
+import kzram_ci
+from kzram_ci.base import proc
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import KzramError
+
+TOOLS = ("qemu-system-x86_64", "gcc", "ld", "make", "git")
+
+
+def describe() -> dict[str, Any]:
+    """Host, kernel, CPUs, memory in MiB, versions of tools ("" where missing). Never fails."""
+    import psutil
+
+    return {
+        "kzram_ci": kzram_ci.__version__,
+        "python": platform.python_version(),
+        "host": {
+            "system": " ".join(platform.uname()[i] for i in (0, 2, 4)),
+            "cpus": len(os.sched_getaffinity(0)),
+            "memory_mib": psutil.virtual_memory().total >> 20,
+            "load": round(os.getloadavg()[0], 2),
+        },
+        "tools": {tool: _version(tool) for tool in TOOLS},
+    }
+
+
+def _version(tool: str) -> str:
+    if shutil.which(tool) is None:
+        return ""
+    try:
+        return proc.run((tool, "--version"), deadline=Deadline.after(10)).text().splitlines()[0]
+    except (KzramError, IndexError):
+        return ""

@@ -1,0 +1,261 @@
+"""The live parser: bytes go in as they come, oopses come out as soon as they are complete.
+
+Clean text is never split into lines: `bytes.find` looks for the literal of every headline, and only a line that
+holds one is looked at. From a headline on, lines are read one by one until the report is over. Memory is bounded by
+one chunk, one capped line and the caps of report.py, whatever is fed.
+"""
+
+from __future__ import annotations
+
+import re
+
+from kzram_ci.oops import catalogue
+from kzram_ci.oops.lines import LINE_CAP, Line, split
+from kzram_ci.oops.report import Report
+from kzram_ci.oops.title import finish
+from kzram_ci.oops.value import Oops
+
+CHUNK = 1 << 20
+MAX_OPEN = 32  # reports of as many callers at a time
+AFTERMATH = 400  # lines after a report in which the panic it caused may come
+
+_CAUSED = re.compile(r"panic_on_\w+|Fatal exception|hung_task|softlockup|Hard LOCKUP|RCU Stall|Aiee|Attempted to kill|set \.\.\.|Oops|kernel stack overflow|bad mode|UBSAN|KFENCE|kasan|KASAN|locking")
+_BOOT = re.compile(r"\s*$|SeaBIOS|iPXE|U-Boot|GRUB|Decompress|early console|[Bb]ooting |Linux version|EFI|BdsDxe|UEFI|Welcome to|qemu|input_|output|kernel_total|Performing|Parsing|Press |Loading |Script started|spawn|boot")
+_STAMP = re.compile(rb"\[ {0,7}(\d{1,9})\.\d{6}\]")
+_RESTART = re.compile(rb"reboot: |Restarting system|Rebooting in|Power down|kexec")
+_FAULTS = frozenset(("bug", "rust_panic", "stack_overflow", "double_fault", "null_deref", "paging_fault", "general_protection",
+                     "divide_error", "cpu_exception", "list_corruption", "usercopy", "panic", "stack_corruption"))
+_THEN = frozenset(("cpu_exception", "double_fault", "bug", "stack_overflow", "general_protection"))
+
+
+class StreamParser:
+    """Feed it bytes in pieces of any size.
+
+    With `settle` an oops is handed out only when nothing can be added to it any more, so that it also holds the
+    panic it led to; without, at its own end mark. Each oops is handed out once.
+    """
+
+    def __init__(self, *, settle: bool = False) -> None:
+        """`settle=False` is for a guest that still runs, `True` for a saved log."""
+        self._settle = settle
+        self._tail = b""  # an incomplete line
+        self._skip = False  # the rest of an overlong line is dropped
+        self._offset = 0  # of the next byte that is no part of a line yet
+        self._number = 1  # of the line that begins there
+        self._open: list[Report] = []
+        self._after: list[tuple[Report, int]] = []  # complete, waiting for their panic; line they ended at
+        self._out: list[Oops] = []
+        self._first: str | None = None  # the first line that is not blank
+        self._recent = b""  # the end of what came before the chunk
+        self._boot_line = 0
+
+    @property
+    def pending(self) -> Oops | None:
+        """The oldest report that has begun and is not over, as far as it is known."""
+        return finish(self._open[0]) if self._open else None
+
+    def feed(self, data: bytes) -> list[Oops]:
+        """Take bytes; the oopses that are complete now, in the order of their headlines."""
+        for begin in range(0, len(data), CHUNK):
+            self._feed(data[begin : begin + CHUNK])
+        return self._drain()
+
+    def finish(self) -> list[Oops]:
+        """The log is over, or silent for long: what has begun is handed out as it is. More may be fed afterwards."""
+        if self._tail:
+            tail, self._tail = self._tail, b""
+            self._raw_line(tail, self._offset, self._offset + len(tail), self._number)
+            self._offset += len(tail)
+        for report in self._open:
+            self._close(report)
+        self._open.clear()
+        self._out += [finish(report) for report, _ in self._after if self._settle]
+        self._after.clear()
+        return self._drain()
+
+    # ---- bytes to lines
+
+    def _drain(self) -> list[Oops]:
+        out, self._out = self._out, []
+        return sorted(out, key=lambda oops: oops.start)
+
+    def _feed(self, data: bytes) -> None:
+        if self._skip:
+            cut = data.find(b"\n")
+            if cut < 0:
+                self._offset += len(data)
+                return
+            self._skip = False
+            self._offset += cut + 1
+            self._number += 1
+            data = data[cut + 1 :]
+        data = self._tail + data
+        end = data.rfind(b"\n") + 1
+        self._tail = data[end:]
+        if end:
+            self._lines(data[:end])
+        if len(self._tail) > LINE_CAP:  # no line of the kernel; look at its beginning, drop the rest
+            self._raw_line(self._tail, self._offset, self._offset + len(self._tail), self._number)
+            self._offset += len(self._tail)
+            self._tail, self._skip = b"", True
+
+    def _lines(self, block: bytes) -> None:
+        """Whole lines: line by line inside of reports, by literals outside."""
+        base, start = self._offset, 0
+        if self._first is None:
+            self._note_first(block)
+        scout = _Scout(block)
+        while start < len(block):
+            if self._open:
+                stop = block.find(b"\n", start) + 1
+                self._raw_line(block[start:stop], base + start, base + stop, self._number)
+                self._number += 1
+                start = stop
+                continue
+            hit = scout.next(start)
+            if hit < 0:
+                break
+            begin = block.rfind(b"\n", start, hit) + 1 or start
+            self._number += block.count(b"\n", start, begin)
+            stop = block.find(b"\n", hit) + 1
+            self._context = (block, begin)
+            self._raw_line(block[begin:stop], base + begin, base + stop, self._number)
+            self._number += 1
+            start = stop
+        self._number += block.count(b"\n", start)
+        self._offset = base + len(block)
+        self._recent = block[-2048:]
+        self._context = None
+        self._expire()
+
+    _context: tuple[bytes, int] | None = None
+
+    def _note_first(self, block: bytes) -> None:
+        for raw in block[:4096].split(b"\n"):
+            if raw.strip():
+                self._first = split(raw, 0, 0, 0)[0].text
+                return
+
+    def _raw_line(self, raw: bytes, start: int, end: int, number: int) -> None:
+        for line in split(raw, number, start, end):
+            self._line(line)
+
+    # ---- lines to reports
+
+    def _line(self, line: Line) -> None:
+        mine = next((report for report in self._open if report.caller == line.caller), None)
+        found = catalogue.find(line.text)
+        if found is not None:
+            row, match = found
+            if mine is not None and self._continues(mine, row.kind, row.follows):
+                mine.add(line)
+            elif mine is None and self._belongs_to_finished(line, row.kind):
+                return
+            elif row.kind == "unexpected_reboot" and not self._unexpected(line):
+                return
+            else:
+                if mine is not None:
+                    self._close(mine)
+                    self._open.remove(mine)
+                if len(self._open) < MAX_OPEN:
+                    self._open.append(Report(row, match, line))
+            self._sweep()
+            return
+        for report in self._open:
+            if report is mine or (report.wants_cpus and line.caller is not None):
+                report.add(line)
+            elif report.caller is not None:
+                report.tick()
+        self._sweep()
+
+    def _continues(self, report: Report, kind: str, follows: bool) -> bool:
+        """Whether a headline is a part of the report that is open for its caller."""
+        if kind == "panic" or (follows and kind != "bug"):
+            return True
+        if kind == "oom" and report.kind == "oom":
+            return True
+        bare = not report.has_frames() and not report.pointers
+        return bare and report.kind in _FAULTS and kind in _THEN
+
+    def _belongs_to_finished(self, line: Line, kind: str) -> bool:
+        """A panic or register dump right after a report that is complete: the consequence, not a new one."""
+        caused = kind == "panic" and _CAUSED.search(line.text)
+        for index, (report, until) in enumerate(reversed(self._after)):
+            if until < line.number or (report.caller != line.caller and not (caused and index == 0)):
+                continue
+            if caused or kind == "oom":
+                if report.panic is None:
+                    report.panic = line.text.split("not syncing:", 1)[-1].strip()
+                    report.end_line, report.end = line.number, line.end
+                return True
+        return False
+
+    def _unexpected(self, line: Line) -> bool:
+        """Whether a boot banner comes where a system had been running."""
+        near = line.number - self._boot_line < 100 and self._boot_line > 0
+        again, self._boot_line = self._boot_line > 0, line.number
+        if near:
+            return False  # the loader's banner and the kernel's, or a console that replays its log
+        block, begin = self._context or (b"", 0)
+        before = block[max(0, begin - 4096) : begin] or self._recent
+        if _RESTART.search(before):
+            return False
+        stamps = _STAMP.findall(before)
+        if stamps:
+            return int(stamps[-1]) >= 10
+        return again or (self._first is not None and line.number > 1 and not _BOOT.match(self._first))
+
+    def _sweep(self) -> None:
+        for report in [report for report in self._open if report.done]:
+            self._open.remove(report)
+            self._close(report)
+
+    def _close(self, report: Report) -> None:
+        if not self._settle:
+            self._out.append(finish(report))
+        self._after.append((report, report.end_line + AFTERMATH))
+        if len(self._after) > MAX_OPEN:
+            self._expire(first=True)
+
+    def _expire(self, *, first: bool = False) -> None:
+        """Let go of reports whose panic will not come any more."""
+        keep = []
+        for index, (report, until) in enumerate(self._after):
+            if until < self._number or (first and index == 0):
+                if self._settle:
+                    self._out.append(finish(report))
+            else:
+                keep.append((report, until))
+        self._after = keep
+
+
+class _Scout:
+    """Finds the next byte of a block that may begin a headline; every literal is searched once."""
+
+    def __init__(self, block: bytes) -> None:
+        self._block = block
+        self._next = {needle: block.find(needle) for needle in _MARKS}
+        self._next = {needle: at for needle, at in self._next.items() if at >= 0}
+
+    def next(self, start: int) -> int:
+        """Offset of the first literal at or after `start`, or -1."""
+        best = -1
+        for needle, at in list(self._next.items()):
+            if at < start:
+                at = self._block.find(needle, start)
+                if at < 0:
+                    del self._next[needle]
+                    continue
+                self._next[needle] = at
+            if best < 0 or at < best:
+                best = at
+        return best
+
+
+def _marks() -> tuple[bytes, ...]:
+    """The needles without those that contain another one."""
+    needles = catalogue.NEEDLES
+    return tuple(n for n in needles if not any(other != n and other in n for other in needles))
+
+
+_MARKS = _marks()

@@ -1,0 +1,66 @@
+"""The real stages behind `plan_run.Stages`: kernels, the guest's image, accelerators, boots."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from kzram_ci.base.clock import Deadline
+from kzram_ci.effects import accel
+from kzram_ci.model.cell import Cell
+from kzram_ci.model.events import Event, Listener
+from kzram_ci.model.evidence import Evidence
+from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
+from kzram_ci.model.machine import Accel, AccelChoice, MachineSpec
+from kzram_ci.run.boot import boot_once
+from kzram_ci.run.kernels import KernelContext, image_for, rootfs_for
+from kzram_ci.run.plan_run import Stages
+
+STAGE_SECONDS = 600.0
+
+
+class Chosen:
+    """Guest images and accelerators are the same for all cells of an architecture: made once, by whoever asks first."""
+
+    def __init__(self, context: KernelContext, wanted: Accel | None) -> None:
+        self._context = context
+        self._wanted = wanted
+        self._lock = threading.Lock()
+        self._rootfs: dict[str, RootfsImage] = {}
+        self.accels: dict[tuple[Accel, str], AccelChoice] = {}
+
+    def rootfs(self, arch: str) -> RootfsImage:
+        """The guest's image for an architecture."""
+        with self._lock:
+            if arch not in self._rootfs:
+                self._rootfs[arch] = rootfs_for(arch, self._context)
+            return self._rootfs[arch]
+
+    def accel(self, machine: MachineSpec) -> AccelChoice:
+        """The accelerator for a machine; the command line's wish comes before the plan's."""
+        key = (self._wanted or machine.accel, machine.arch)
+        with self._lock:
+            if key not in self.accels:
+                deadline = Deadline.after(STAGE_SECONDS)
+                choice = accel.choose(key[0], key[1], cache=self._context.cache, deadline=deadline)
+                self.accels[key] = choice
+                text = f"acceleration: {choice.accel} ({choice.why})"
+                self._context.listener(Event(kind="note", subject=machine.arch, text=text))
+            return self.accels[key]
+
+
+def real_stages(*, cache: Path, make_jobs: int, listener: Listener, wanted: Accel | None) -> tuple[Stages, Chosen]:
+    """The stages that touch the world, and what they chose (for `environment.json`)."""
+    context = KernelContext(cache=cache, jobs=make_jobs or os.cpu_count() or 1, listener=listener)
+    chosen = Chosen(context, wanted)
+
+    def image(spec: KernelSpec) -> KernelImage:
+        return image_for(spec, context)
+
+    def boot(
+        cell: Cell, kernel: KernelImage, rootfs: RootfsImage, choice: AccelChoice, directory: Path, deadline: Deadline
+    ) -> Evidence:
+        return boot_once(cell, kernel, rootfs, directory=directory, accel=choice, deadline=deadline, listener=listener)
+
+    return Stages(image=image, rootfs=chosen.rootfs, accel=chosen.accel, boot=boot), chosen
