@@ -30,12 +30,6 @@ class Diagnosis:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tool:
-    pattern: re.Pattern[str]
-    package: str
-
-
 HOST = (
     (re.compile(r".*No space left on device.*"), "free disk space: kzram-ci cache gc"),
     (re.compile(r".*Disk quota exceeded.*"), "free disk space: kzram-ci cache gc"),
@@ -46,13 +40,15 @@ HOST = (
     (re.compile(r".*ld terminated with signal 9.*"), "free memory, or build with fewer jobs"),
     (re.compile(r".*(?:Input/output error|Read-only file system).*"), "check the disk"),
 )
+# what says that a tool is missing -> Debian package; "" when the package is called as the tool
 TOOLS = (
-    _Tool(re.compile(r".*\b(?:flex|bison|bc|cpio|gzip|xz|zstd|perl|lz4|lzop|bzip2|python3|rsync): (?:command )?not found.*"), ""),
-    _Tool(re.compile(r".*\bgcc(?:-[\d.]+)?: (?:command )?not found.*"), "gcc"),
-    _Tool(re.compile(r".*\bld(?:\.bfd)?: (?:command )?not found.*"), "binutils"),
-    _Tool(re.compile(r".*fatal error: (?:gelf|libelf|elf)\.h: No such file.*"), "libelf-dev"),
-    _Tool(re.compile(r".*fatal error: openssl/\S+: No such file.*"), "libssl-dev"),
-    _Tool(re.compile(r".*fatal error: (?:stdio|stdlib|sys/types)\.h: No such file.*"), "libc6-dev"),
+    (re.compile(r".*\bgcc(?:-[\d.]+)?: (?:command )?not found.*"), "gcc"),
+    (re.compile(r".*\bld(?:\.bfd)?: (?:command )?not found.*"), "binutils"),
+    (re.compile(r".*\bxz: (?:command )?not found.*"), "xz-utils"),
+    (re.compile(r".*\b(\w+): (?:command )?not found.*"), ""),
+    (re.compile(r".*fatal error: (?:gelf|libelf|elf)\.h: No such file.*"), "libelf-dev"),
+    (re.compile(r".*fatal error: openssl/\S+: No such file.*"), "libssl-dev"),
+    (re.compile(r".*fatal error: (?:stdio|stdlib|sys/types)\.h: No such file.*"), "libc6-dev"),
 )
 COMPILER = (
     re.compile(r"\S+?:\d+(?::\d+)?: (?:fatal )?error: .*"),
@@ -78,10 +74,10 @@ def diagnose(text: str) -> Diagnosis:
             if pattern.fullmatch(line):
                 return Diagnosis(blame=Blame.HOST, message=_short(line), hint=hint)
     for line in lines:
-        for tool in TOOLS:
-            if pattern_match := tool.pattern.fullmatch(line):
-                package = tool.package or re.findall(r"(\w+): (?:command )?not found", pattern_match[0])[0]
-                return Diagnosis(blame=Blame.USER, message=_short(line), hint=f"sudo apt-get install {package}")
+        for pattern, package in TOOLS:
+            if match := pattern.fullmatch(line):
+                hint = f"sudo apt-get install {package or match[1]}"
+                return Diagnosis(blame=Blame.USER, message=_short(line), hint=hint)
     for pattern in COMPILER:
         for line in lines:
             if pattern.fullmatch(line):

@@ -1,4 +1,4 @@
-"""Archives the kernel unpacks as initramfs: cpio in the newc format, the same bytes for the same members. Pure."""
+"""Archives the kernel unpacks as initramfs: cpio in the newc format, the same bytes for the same files. Pure."""
 
 from __future__ import annotations
 
@@ -7,60 +7,66 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Member:
-    """One entry: owner root, mtime 0. `rdev` is (major, minor) of a device node."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One file of an archive, owned by root, mtime 0. `mode` holds type and permissions; `path` is relative."""
 
-    path: str  # without a leading slash
+    path: str
     mode: int
-    data: bytes = b""
-    rdev: tuple[int, int] = (0, 0)
+    data: bytes = b""  # content; the target of a symbolic link
+    device: tuple[int, int] = (0, 0)  # major, minor of a device node
 
 
-def directory(path: str) -> Member:
-    """A directory, mode 0755."""
-    return Member(path=path.strip("/"), mode=stat.S_IFDIR | 0o755)
+def directory(path: str, permissions: int = 0o755) -> Entry:
+    """A directory."""
+    return Entry(path=path, mode=stat.S_IFDIR | permissions)
 
 
-def regular(path: str, data: bytes, mode: int = 0o644) -> Member:
+def regular(path: str, data: bytes, permissions: int = 0o644) -> Entry:
     """A regular file."""
-    return Member(path=path.strip("/"), mode=stat.S_IFREG | mode, data=data)
+    return Entry(path=path, mode=stat.S_IFREG | permissions, data=data)
 
 
-def symlink(path: str, target: str) -> Member:
+def symlink(path: str, target: str) -> Entry:
     """A symbolic link."""
-    return Member(path=path.strip("/"), mode=stat.S_IFLNK | 0o777, data=target.encode())
+    return Entry(path=path, mode=stat.S_IFLNK | 0o777, data=target.encode())
 
 
-def device(path: str, major: int, minor: int, mode: int) -> Member:
-    """A character device; written into the archive, so making one needs no privilege."""
-    return Member(path=path.strip("/"), mode=stat.S_IFCHR | mode, rdev=(major, minor))
+def node(path: str, kind: str, device: tuple[int, int], permissions: int) -> Entry:
+    """A device node, `kind` "c" or "b"; made without being root, since it is only written about."""
+    return Entry(path=path, mode=(stat.S_IFCHR if kind == "c" else stat.S_IFBLK) | permissions, device=device)
+
+
+def pack(entries: Iterable[Entry]) -> bytes:
+    """An archive of entries sorted by path, the parents that are missing made (0755).
+
+    The result begins and ends on a 4-byte boundary. Raises ValueError when two entries have one path.
+    """
+    named: dict[str, Entry] = {}
+    for entry in entries:
+        name = entry.path.strip("/")
+        if name in named:
+            raise ValueError(f"{name} is in the archive twice")
+        named[name] = entry
+    parents = {"/".join(name.split("/")[:n]) for name in named for n in range(1, name.count("/") + 1)}
+    for name in parents - named.keys():
+        named[name] = directory(name)
+    body = b"".join(_record(number, name, named[name]) for number, name in enumerate(sorted(named), start=1))
+    return body + _record(0, "TRAILER!!!", Entry(path="", mode=0))
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
-    """Regular files (mode 0644) with their parent directories."""
-    names = {path.strip("/"): data for path, data in files.items()}
-    parents = {"/".join(name.split("/")[:n]) for name in names for n in range(1, name.count("/") + 1)}
-    return pack([*(directory(name) for name in parents), *(regular(name, data) for name, data in names.items())])
+    """Regular files (0644) with their directories: what one cell adds to the common archive."""
+    return pack(regular(path, data) for path, data in files.items())
 
 
-def pack(members: Iterable[Member]) -> bytes:
-    """The archive of all members, sorted by path (so parents come first); each path once, the last one wins.
-
-    The result begins and ends on a 4-byte boundary.
-    """
-    unique = {member.path: member for member in members}
-    body = b"".join(_entry(number, unique[path]) for number, path in enumerate(sorted(unique), start=1))
-    return body + _entry(0, Member(path="TRAILER!!!", mode=0))
-
-
-def _entry(number: int, member: Member) -> bytes:
-    name = member.path.encode() + b"\0"
-    links = 2 if stat.S_ISDIR(member.mode) else 1
+def _record(number: int, name: str, entry: Entry) -> bytes:
+    encoded = name.encode() + b"\0"
+    links = 2 if stat.S_ISDIR(entry.mode) else 1
     # ino mode uid gid nlink mtime filesize devmajor devminor rdevmajor rdevminor namesize check
-    fields = (number, member.mode, 0, 0, links, 0, len(member.data), 0, 0, *member.rdev, len(name), 0)
+    fields = (number, entry.mode, 0, 0, links, 0, len(entry.data), 0, 0, *entry.device, len(encoded), 0)
     header = b"070701" + b"".join(b"%08X" % field for field in fields)
-    return _padded(header + name) + _padded(member.data)
+    return _padded(header + encoded) + _padded(entry.data)
 
 
 def _padded(data: bytes) -> bytes:

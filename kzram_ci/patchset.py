@@ -14,7 +14,7 @@ from kzram_ci.model.kernel import Patch
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@.*")
 _CONSTRAINT = re.compile(r"(>=|<=|<|>|==)?\s*(\d+(?:\.\d+)*)")
-_FIELDS = ("name", "kind", "on", "versions", "author", "upstream", "why", "patches")
+_FIELDS = ("name", "kind", "after", "versions", "author", "upstream", "why", "patches")
 
 
 class SeriesKind(StrEnum):
@@ -28,11 +28,11 @@ class SeriesKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """A named list of patches. `on`: series that must come before; `versions`: constraints that must all hold."""
+    """A named list of patches. `after`: series that must come before; `versions`: constraints that must all hold."""
 
     name: str
     kind: SeriesKind
-    on: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
     versions: tuple[str, ...] = ()
     author: str = ""
     upstream: str = ""
@@ -79,7 +79,7 @@ def series_from(data: Any, file: str, texts: Mapping[str, str] | None = None) ->
     return Series(
         name=name,
         kind=SeriesKind(kind),
-        on=_strings(data, "on", file),
+        after=_strings(data, "after", file),
         versions=versions,
         author=_text(data, "author", file),
         upstream=_text(data, "upstream", file),
@@ -89,7 +89,9 @@ def series_from(data: Any, file: str, texts: Mapping[str, str] | None = None) ->
 
 
 def _text(data: Mapping[str, Any], key: str, file: str) -> str:
-    value = data.get(key) or ""
+    value = data.get(key)
+    if value in (None, "null", "~"):
+        return ""
     if not isinstance(value, str):
         raise UserError(f"{file}: {key}: wants text, got {value!r}")
     return value
@@ -106,7 +108,7 @@ def check_order(series: Sequence[Series]) -> None:
     """Raise UserError when a series comes before one it stands on, or without it."""
     seen: set[str] = set()
     for item in series:
-        if missing := [name for name in item.on if name not in seen]:
+        if missing := [name for name in item.after if name not in seen]:
             raise UserError(
                 f"series {item.name} stands on {missing[0]}", hint=f"put {missing[0]} before {item.name} in `series:`"
             )
@@ -145,7 +147,7 @@ def kernel_version(makefile: str) -> str:
 
 def body(text: str) -> str:
     """The part of a patch that changes files; the changelog above it changes no kernel."""
-    match = re.search(r"^(diff --git |--- \S)", text, re.MULTILINE)
+    match = re.search(r"^(diff --git a/|--- \S.*\n\+\+\+ \S)", text, re.MULTILINE)
     return text[match.start() :] if match else ""
 
 
@@ -180,7 +182,7 @@ def _has_hunks(lines: Sequence[str], at: int) -> bool:
 
 
 def _path(word: str) -> str:
-    name = word.split("\t")[0].strip()
+    name = word.split("\t", maxsplit=1)[0].strip()
     return "" if name == "/dev/null" else _inside(name.split("/", 1)[-1])
 
 

@@ -38,7 +38,7 @@ def scan(directory: Path, *, cache: Path, deadline: Deadline) -> dict[str, str]:
         try:
             status = (directory / name).lstat()
             if stat.S_ISLNK(status.st_mode):
-                found[name] = LINK + os.readlink(directory / name)
+                found[name] = LINK + str((directory / name).readlink())
                 continue
             if not stat.S_ISREG(status.st_mode):
                 continue  # a submodule, a socket

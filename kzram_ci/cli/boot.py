@@ -126,11 +126,14 @@ def _kernel(word: str, arch: str) -> KernelImage:
 
 
 def _built_kernel(name: str, arch: str) -> KernelImage:
-    from importlib import import_module
+    from kzram_ci.plan.find import find_kernel, known_kernels
+    from kzram_ci.plan.kernels import load_kernel
+    from kzram_ci.run.kernels import image_for
 
-    # ADAPT: signature of the kernel builder
-    image: KernelImage = import_module("kzram_ci.run.kernels").image_for(name, arch=arch)
-    return image
+    spec = load_kernel(name, find_kernel=find_kernel, known_kernels=known_kernels())
+    if spec.arch != arch:
+        raise UserError(f"kernel {name} is for {spec.arch}", hint=f"--arch {spec.arch}")
+    return image_for(spec)
 
 
 def _rootfs(chosen: Path | None, arch: str) -> RootfsImage:
@@ -138,8 +141,6 @@ def _rootfs(chosen: Path | None, arch: str) -> RootfsImage:
         if not chosen.is_file():
             raise UserError(f"{chosen} is no file", hint="--rootfs wants an initramfs")
         return RootfsImage(key=workspace.digest_file(chosen), path=str(chosen.absolute()))
-    from importlib import import_module
+    from kzram_ci.run.kernels import rootfs_for
 
-    # ADAPT: signature of the initramfs builder
-    image: RootfsImage = import_module("kzram_ci.run.kernels").rootfs_for(arch)
-    return image
+    return rootfs_for(arch)

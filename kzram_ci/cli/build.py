@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from kzram_ci.base import workspace
 from kzram_ci.base.errors import UserError
 from kzram_ci.model import codec
+from kzram_ci.model.cell import Plan
 from kzram_ci.model.kernel import KernelImage
 
 if TYPE_CHECKING:
@@ -39,16 +41,16 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Build, print, return the exit code."""
-    from kzram_ci.cli.progress import watching
-    from kzram_ci.plan.find import find_kernel
-    from kzram_ci.plan.load import load_kernel
+    from kzram_ci.cli.progress import watch
+    from kzram_ci.plan.find import find_kernel, known_kernels
+    from kzram_ci.plan.kernels import load_kernel
     from kzram_ci.run.kernels import KernelContext, image_for
 
     if args.jobs < 1:
         raise UserError("--jobs must be at least 1")
-    specs = [load_kernel(name, find_kernel=find_kernel) for name in args.kernels]
+    specs = [load_kernel(name, find_kernel=find_kernel, known_kernels=known_kernels()) for name in args.kernels]
     images: list[KernelImage] = []
-    with watching() as listener:
+    with watch(Plan(name="build", cells=()), sys.stderr) as listener:
         for spec in specs:
             context = KernelContext(cache=workspace.cache_root(), jobs=args.jobs, listener=listener)
             images.append(image_for(spec, context))

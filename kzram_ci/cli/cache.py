@@ -27,14 +27,15 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "cache",
         help="list or clean the build cache",
-        description="List the build cache (kernels, slots, rootfs, downloads), or remove what nobody used for long.",
+        description="List the cache (kernels, slots, sources, rootfs, downloads), or remove what nobody used for long.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(dest="action", metavar="ls|gc", required=True)
-    listing = actions.add_parser("ls", help="what is there, least recently used first")
+    shape: dict[str, Any] = {"epilog": EXAMPLE, "formatter_class": argparse.RawDescriptionHelpFormatter}
+    listing = actions.add_parser("ls", help="what is there, least recently used first", **shape)
     listing.add_argument("--json", action="store_true", help="for programs")
-    cleaning = actions.add_parser("gc", help="remove what nobody used for long")
+    cleaning = actions.add_parser("gc", help="remove what nobody used for long", **shape)
     cleaning.add_argument("--older-than", type=age, default=age("30d"), metavar="AGE", help="30d, 12h … (default 30d)")
     cleaning.add_argument(
         "--max-size", type=size, metavar="SIZE", help="then the least recently used, until it fits: 20G"

@@ -216,9 +216,10 @@ def render(state: State, width: int) -> Any:
         lines = [_task_line(state, task, width) for task in state.tasks.values()]
         found = [Text(f"! {line}", style="red") for line in state.found]
         overall = _overall(state, width)
-    view = Text("\n", no_wrap=True, overflow="ellipsis").join([*lines, *found, Text(overall, style="bold")])
-    view.no_wrap, view.overflow = True, "ellipsis"
-    return view
+    everything = [*lines, *found, Text(overall, style="bold")]
+    for text in everything:
+        text.truncate(max(1, width), overflow="ellipsis")
+    return Text("\n").join(everything)
 
 
 def _task_line(state: State, task: Task, width: int) -> Any:

@@ -47,7 +47,7 @@ def main(args: argparse.Namespace) -> int:
         return 0
     script = directory / "repro.sh"
     if not script.is_file():
-        raise UserError(f"{script} is gone", hint=f"kzram-ci run --cell {shlex.quote(result.id)} {args.run}/plan.yaml")
+        raise UserError(f"{script} is gone", hint=f"kzram-ci run --cell {shlex.quote(result.id)} {args.run}/plan.json")
     sys.stdout.flush()
     os.execv("/bin/sh", ("/bin/sh", str(script)))  # in our place: signals and the exit code are the run's own
 
@@ -63,7 +63,7 @@ def find_cell(results: tuple[CellResult, ...], name: str) -> CellResult:
 
 def commands(run: rundir.RunDir, result: CellResult) -> list[str]:
     """The commands that repeat a cell: the whole cell, its script, the bare boot."""
-    plan = shlex.quote(str(run.path / rundir.PLAN_YAML))
+    plan = shlex.quote(str(run.path / rundir.PLAN_JSON))
     lines = [
         "# the cell, with retries and judgement:",
         f"kzram-ci run {shlex.quote(f'--cell={result.id}')} {plan}",

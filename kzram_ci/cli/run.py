@@ -93,7 +93,11 @@ def _open(args: argparse.Namespace) -> RunDir:
         return rundir.resume(args.resume)
     if args.plan is None:
         raise UserError("no plan", hint="kzram-ci run testplans/overrun.yaml")
-    plan = load_plan(find_plan(args.plan), find_kernel=find_kernel, known_kernels=known_kernels())
+    path = Path(args.plan)
+    if path.name == rundir.PLAN_JSON:  # the expanded plan of a run: `repro.sh` needs neither plan nor kernel files
+        plan = rundir.open_run(path.parent).plan
+    else:
+        plan = load_plan(find_plan(args.plan), find_kernel=find_kernel, known_kernels=known_kernels())
     plan = select(plan, kernels=args.kernel, tests=args.test, cells=args.cell)
     if args.repeat:
         plan = replace(plan, cells=tuple(replace(cell, repeats=args.repeat) for cell in plan.cells))

@@ -1,6 +1,6 @@
 """What the cache holds, and removing the part nobody used for long. Never what is in use.
 
-An entry is a direct child of `kernels`, `slots`, `rootfs` or `downloads`. It is in use while somebody holds
+An entry is a direct child of `kernels`, `slots`, `sources`, `rootfs` or `downloads`. It is in use while somebody holds
 its lock (`<name>.lock` beside it or inside it), or when it was touched within the last hour: a reader that
 found it complete must have time to open what it found.
 """
@@ -19,8 +19,9 @@ from kzram_ci.base import clock, workspace
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError
 
-PARTS = ("kernels", "slots", "rootfs", "downloads")
+PARTS = ("kernels", "slots", "sources", "rootfs", "downloads")
 RECENT_SECONDS = 3600.0
+LEFTOVER_SECONDS = 86_400.0  # no build takes a day
 _GONE = ".gone-"
 
 
@@ -37,6 +38,11 @@ class Entry:
     def name(self) -> str:
         """Part and file name."""
         return f"{self.part}/{self.path.name}"
+
+    @property
+    def leftover(self) -> bool:
+        """Whether it is what a killed process left of an entry in the making."""
+        return self.path.name.startswith(".")
 
     def age(self) -> float:
         """Seconds since it was last used."""
@@ -68,9 +74,9 @@ def _entry(part: str, path: Path, seen: set[tuple[int, int]]) -> Entry:
 
 
 def _used(path: Path) -> float:
-    """The latest of what tells of use: the entry's own times, and the manifest that every reader opens."""
+    """The latest of what tells of use: its own times, the manifest that readers open, the lock that writers take."""
     times = [0.0]
-    for item in (path, path / workspace.MANIFEST):
+    for item in (path, path / workspace.MANIFEST, path.with_name(f"{path.name}.lock")):
         try:
             status = item.lstat()
         except OSError:
@@ -94,7 +100,9 @@ def select(found: Sequence[Entry], *, older_than: float, max_bytes: int | None) 
     Nothing that was used within the last hour is chosen, whatever the limits say.
     """
     stale = [entry for entry in found if entry.age() >= RECENT_SECONDS]
-    chosen = [entry for entry in stale if entry.age() >= older_than]
+    chosen = [
+        entry for entry in stale if entry.age() >= (min(older_than, LEFTOVER_SECONDS) if entry.leftover else older_than)
+    ]
     if max_bytes is not None:
         left = sum(entry.size for entry in found) - sum(entry.size for entry in chosen)
         for entry in stale:

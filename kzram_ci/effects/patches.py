@@ -37,7 +37,8 @@ def load_series(name: str) -> Series:
 
     path = datafiles.find("kernels", f"patches/{name}/series.yaml")
     try:
-        data = yaml.safe_load(path.read_text())
+        # BaseLoader: every scalar is text; YAML 1.1 takes many words for something else.
+        data = yaml.load(path.read_text(), Loader=yaml.BaseLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: {' '.join(str(error).split())}") from error
     listed = patchset.series_from(data, str(path))
@@ -119,7 +120,7 @@ def _apply(scratch: Path, series: Series, patch: Patch, deadline: Deadline) -> s
 
 
 def _why(scratch: Path, patch: Patch, complaint: str) -> str:
-    """git's words as file, hunk number, hunk header and the line that does not fit."""
+    """Git's words as file, hunk number, hunk header and the line that does not fit."""
     match = re.search(r"^error: patch failed: (.+):(\d+)$", complaint, re.MULTILINE)
     if match is None:
         return complaint.splitlines()[0].removeprefix("error: ")
@@ -127,5 +128,6 @@ def _why(scratch: Path, patch: Patch, complaint: str) -> str:
         for hunk in diff.hunks:
             if diff.before == match[1] and hunk.start == int(match[2]):
                 content = (scratch / diff.before).read_bytes().decode("utf-8", "surrogateescape")
-                return f"{diff.before}: hunk {hunk.number} ({hunk.header}) does not apply: {patchset.misfit(hunk, content)}"
+                where = f"{diff.before}: hunk {hunk.number} ({hunk.header})"
+                return f"{where} does not apply: {patchset.misfit(hunk, content)}"
     return f"{match[1]}: the hunk at line {match[2]} does not apply"

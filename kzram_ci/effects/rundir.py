@@ -49,9 +49,12 @@ class RunDir:
         return self.path / relative, relative
 
     def note_environment(self, environment: Mapping[str, Any]) -> None:
-        """Add facts about host and tools to `environment.json`, as they become known."""
+        """Add facts about host and tools to `environment.json`, as they become known; reports show them at once."""
         with self._lock:
-            workspace.write_json(self.path / ENVIRONMENT, {**_environment(self.path), **environment})
+            known = _environment(self.path)
+            if {**known, **environment} != known:
+                workspace.write_json(self.path / ENVIRONMENT, {**known, **environment})
+                self.render()
 
     def finish(self, result: CellResult) -> None:
         """Record a finished cell for good and bring every report up to date. Raises InfraError (disk full)."""
@@ -65,7 +68,7 @@ class RunDir:
                 workspace.write_json(directory / "cell.json", codec.to_json(result))
                 if not (self.path / result.directory / "counters.json").is_file():  # the boot's own says more
                     workspace.write_json(directory / "counters.json", dict(result.evidence.counters))
-                _write_repro(directory, cell.id, qemu=self.path / result.directory / "qemu.txt")
+                _write_repro(directory, cell.id, self.path / result.directory / "qemu.txt")
             self.render()
 
     def results(self) -> tuple[CellResult, ...]:
@@ -111,7 +114,8 @@ class RunDir:
             workspace.write_atomic(self.path / "junit.xml", junit.render(view))
             workspace.write_atomic(self.path / "summary.md", summary.render(view))
             workspace.write_json(self.path / "kcidb.json", kcidb.render(view))
-            workspace.write_atomic(self.path / "report.html", html.render(view))
+            page = html.render(view) if self._results else html.newborn(view)
+            workspace.write_atomic(self.path / "report.html", page)
 
 
 def create(root: Path, plan: Plan, *, environment: Mapping[str, Any] | None = None) -> RunDir:
@@ -127,8 +131,7 @@ def create(root: Path, plan: Plan, *, environment: Mapping[str, Any] | None = No
     workspace.write_atomic(path / RESULTS, "")
     for cell in plan.cells:
         directory, relative = run.place(cell)
-        workspace.write_json(directory / "cell.json", codec.to_json(born(cell, relative=relative)))
-        _write_repro(directory, cell.id)
+        _be_born(directory, born(cell, relative=relative))
     run.render()
     return run
 
@@ -175,8 +178,7 @@ def resume(path: Path) -> RunDir:
             if cell.id not in run.finished():
                 directory, relative = run.place(cell)
                 _set_aside(directory)
-                workspace.write_json(directory / "cell.json", codec.to_json(born(cell, relative=relative)))
-                _write_repro(directory, cell.id)
+                _be_born(directory, born(cell, relative=relative))
     run.render()
     return run
 
@@ -193,6 +195,16 @@ def born(cell: Cell, *, relative: str) -> CellResult:
         expected=cell.expect.outcome,
         directory=relative,
     )
+
+
+def _be_born(directory: Path, result: CellResult) -> None:
+    """What a cell has before it runs. Not pushed to the disk one by one: nothing is lost that `plan.json` lacks."""
+    with workspace.disk_errors(f"cannot write {directory}"):
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "cell.json").write_text(json.dumps(codec.to_json(result), indent=2, sort_keys=True) + "\n")
+        script = directory / "repro.sh"
+        script.write_text(_repro(result.id))
+        script.chmod(0o755)
 
 
 def cell_folder(cell_id: str) -> str:
@@ -271,27 +283,26 @@ def _tail(path: Path) -> bytes:
         return b""
 
 
-def _write_repro(directory: Path, cell_id: str, *, qemu: Path | None = None) -> None:
-    """`repro.sh`: this very cell again, by the kzram-ci that made it unless $KZRAM_CI names another."""
-    command = _tail(qemu).decode("utf-8", "backslashreplace") if qemu is not None else ""
-    comment = ["# The boot itself:", *(f"#   {line}" for line in command.splitlines())] if command.strip() else []
-    python = shlex.quote(sys.executable)
-    workspace.write_atomic(
-        directory / "repro.sh",
-        "\n".join(
-            (
-                "#!/bin/sh",
-                f"# Runs cell {one_line(cell_id)} again, in a new run directory under ./runs; arguments are passed on.",
-                *comment,
-                "set -eu",
-                'run=$(CDPATH= cd -- "$(dirname -- "$0")/../.." && pwd)',
-                f'set -- run {shlex.quote(f"--cell={cell_id}")} "$@" "$run/{PLAN_YAML}"',
-                'if [ -n "${KZRAM_CI:-}" ]; then exec "$KZRAM_CI" "$@"; fi',
-                f'if [ -x {python} ]; then exec {python} -m kzram_ci "$@"; fi',
-                'exec kzram-ci "$@"',
-                "",
-            )
-        ),
-    )
+def _write_repro(directory: Path, cell_id: str, qemu: Path) -> None:
+    text = _repro(cell_id, command=_tail(qemu).decode("utf-8", "backslashreplace"))
+    workspace.write_atomic(directory / "repro.sh", text)
     with workspace.disk_errors(f"cannot write {directory / 'repro.sh'}"):
         (directory / "repro.sh").chmod(0o755)
+
+
+def _repro(cell_id: str, *, command: str = "") -> str:
+    """`repro.sh`: this very cell again, by the kzram-ci that made it unless $KZRAM_CI names another."""
+    comment = ["# The boot itself:", *(f"#   {line}" for line in command.splitlines())] if command.strip() else []
+    python = shlex.quote(sys.executable)
+    lines = (
+        "#!/bin/sh",
+        f"# Runs cell {one_line(cell_id)} again, in a new run directory under ./runs; arguments are passed on.",
+        *comment,
+        "set -eu",
+        'run=$(CDPATH= cd -- "$(dirname -- "$0")/../.." && pwd)',
+        f'set -- run {shlex.quote(f"--cell={cell_id}")} "$@" "$run/{PLAN_JSON}"',
+        'if [ -n "${KZRAM_CI:-}" ]; then exec "$KZRAM_CI" "$@"; fi',
+        f'if [ -x {python} ]; then exec {python} -m kzram_ci "$@"; fi',
+        'exec kzram-ci "$@"',
+    )
+    return "\n".join(lines) + "\n"

@@ -54,7 +54,7 @@ def _directory(ref: SourceRef, context: Context) -> Tree:
 
 
 def _debian(ref: SourceRef, context: Context) -> Tree:
-    """The installed package first: no network, and the version its owner chose. A download stays until it is removed."""
+    """The installed package first: no network, and the version its owner chose. Downloads stay until removed."""
     if not re.fullmatch(r"linux-source-[0-9][0-9.]*", ref.package):
         raise UserError(f"{ref.package!r} is no source package", hint="package: linux-source-6.12, for instance")
     if (archive := _installed(ref)) is not None:
@@ -168,7 +168,9 @@ def _apt(argv: tuple[str, ...], ref: SourceRef, cwd: Path, deadline: Deadline) -
         if "Unable to locate package" in error.tail or "No packages found" in error.tail:
             where = f"in {ref.suite}" if ref.suite else "in this host's apt sources"
             raise UserError(f"no package {ref.package} {where}", hint="apt-cache search '^linux-source-'") from error
-        raise InfraError(f"apt: {error.message}", hint="check the network and the apt sources, then try again") from error
+        raise InfraError(
+            f"apt: {error.message}", hint="check the network and the apt sources, then try again"
+        ) from error
 
 
 # The next kinds (git, tarball, image) are one more row each.

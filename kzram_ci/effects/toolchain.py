@@ -55,7 +55,9 @@ def commands(variables: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(shlex.split(variables.get(name, default))) for name, default in named.items()}
 
 
-def identify(arch: str, variables: Mapping[str, str], *, cache: Path, deadline: Deadline) -> tuple[tuple[str, str], ...]:
+def identify(
+    arch: str, variables: Mapping[str, str], *, cache: Path, deadline: Deadline
+) -> tuple[tuple[str, str], ...]:
     """First version line of each tool that shapes the bytes. Answers are remembered by the program's (size, mtime).
 
     Raises UserError for a tool that is missing, with the command that installs it.

@@ -10,7 +10,7 @@ from kzram_ci.oops.frames import bare
 from kzram_ci.oops.report import Report, Stack
 from kzram_ci.oops.value import Frame
 
-_SYSCALL = re.compile(r"(?:__)?(?:x64|ia32|x32|arm64|riscv|s390x?|se|do|ia32_compat|arm64_compat|do_compat)_(?:compat_)?(sys_\w+)$|SyS_(\w+)$|compat_SyS_(\w+)$")
+_ADDRESS = re.compile(r"[0-9a-f]{8,16}$")  # a kernel without symbols
 _UNKNOWN = re.compile(r"0x|entry_|ret_from_fork|secondary_startup")
 
 Answer = tuple[str | None, Sequence[Frame]]  # the function, and the stack it was found on
@@ -27,15 +27,15 @@ def name_of(frame: Frame) -> str:
 
 
 def _first(report: Report, names: Iterable[str | None]) -> str | None:
-    helper = skips.helper_pattern(report.kind, report.title)
+    helper = skips.helpers(report.kind, report.title)
     for name in names:
-        if name and not helper.match(name) and not _UNKNOWN.match(name):
+        if name and not helper.match(name) and not _UNKNOWN.match(name) and not name.endswith("_noprof"):
             return name
     return None
 
 
 def _names(frames: Iterable[Frame]) -> list[str]:
-    return [name_of(frame) for frame in frames if frame.reliable]
+    return [name_of(frame) for frame in frames if frame.reliable and not frame.inline]
 
 
 def _main(report: Report, *roles: str) -> Stack | None:
@@ -81,7 +81,7 @@ def lock_acquire(report: Report) -> Answer:
     frames = _frames(_main(report))
     names = [bare(name) for want, name in report.ats if want == "acquire"]
     names += [bare(name) for want, name in report.ats if want == "hold"]
-    for stack in sorted(report.roles("chain"), key=lambda stack: stack.number):
+    for stack in report.roles("chain"):
         names += _names(stack.frames)
     return _first(report, names) or _first(report, _names(frames)), frames
 
@@ -93,8 +93,8 @@ def lock_changed(report: Report) -> Answer:
 
 
 def lock_unsafe(report: Report) -> Answer:
-    """The stack on which the lock became unsafe."""
-    for stack in report.roles("unsafe"):
+    """The stacks on which the one lock was taken in interrupt, and the other with interrupts enabled."""
+    for stack in (*report.roles("safe"), *report.roles("unsafe")):
         if found := _first(report, _names(stack.frames)):
             return found, _frames(_main(report)) or stack.frames
     return lock_acquire(report)
@@ -118,7 +118,7 @@ def bad_page(report: Report) -> Answer:
 
 def protector(report: Report) -> Answer:
     """The function in the message; without one the trace."""
-    if report.function:
+    if report.function and not _ADDRESS.match(report.function):
         return bare(report.function), _frames(_main(report))
     return trace(report)
 
@@ -133,9 +133,9 @@ def hung(report: Report) -> Answer:
     frames = _frames(_main(report))
     names = _names(frames)
     for name in names:
-        if skips.member(skips.RCU_WAITS, name):
+        if skips.walk("rcu_waits").match(name):
             return "synchronize_rcu", frames
-        if skips.member(skips.NET_WAITS, name):
+        if skips.walk("net_waits").match(name):
             return "rtnl_lock", frames
         if _first(report, [name]):
             return name, frames
@@ -144,9 +144,11 @@ def hung(report: Report) -> Answer:
 
 def _interrupted(names: list[str]) -> list[str]:
     """What ran when the interrupt came that printed the report."""
+    printed = False
     for index, name in enumerate(names[:60]):
-        if skips.member(skips.INTERRUPTS, name):
-            return names[index + 1 :]
+        printed = printed or bool(skips.walk("printers").match(name))
+        if skips.walk("interrupts").match(name):
+            return names[index + 1 :] if printed else names
     return names
 
 
@@ -154,13 +156,11 @@ def _inside_dispatcher(report: Report, names: list[str]) -> str | None:
     """Walk outwards; the function just inside of the first dispatcher."""
     previous: str | None = None
     for name in names:
-        if skips.member(skips.CROSS_CALLS, name):
+        if skips.walk("cross_calls").match(name):
             return "smp_call_function"
-        if previous and skips.member(skips.DISPATCHERS, name):
+        if previous and skips.walk("dispatchers").match(name):
             return previous
-        if is_syscall(name):
-            return previous or name
-        if not skips.member(skips.DISPATCHERS, name) and _first(report, [name]):
+        if not skips.walk("dispatchers").match(name) and (is_syscall(name) or _first(report, [name])):
             previous = name
     return previous
 
@@ -170,6 +170,8 @@ def stall(report: Report) -> Answer:
     stacks = report.roles("trace", "nmi", "task")
     for stack in stacks:
         names = _interrupted(_names(stack.frames))
+        if stack is stacks[0] and len(names) == len(_names(stack.frames)):
+            names = _names(report.pointers[:1]) + names  # registers told where it was, not the trace
         if found := _inside_dispatcher(report, names):
             return found, stack.frames
     return None, _frames(_main(report))

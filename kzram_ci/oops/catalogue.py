@@ -737,4 +737,13 @@ def find(text: str) -> tuple[Row, re.Match[str]] | None:
     return None
 
 
-NEEDLES: tuple[bytes, ...] = tuple(dict.fromkeys(row.needle for row in ROWS))
+# The fast search looks for these; every headline contains one of them (a test holds an example of each row to that).
+# "[#" is the die counter of all architectures.
+MARKS = tuple(
+    mark.encode()
+    for mark in (
+        "BUG: |BUG |WARNING: |INFO: |[#|anic - not syncing|UBSAN: |LOCKUP|nable to handle|Unhandled |Alignment trap|become free"
+        "|VFS: Busy|VFS: Close|panicked at|Booting the kernel|Linux version |Missing ENDBR|unreferenced object|PANIC"
+        "|protection fault|stack overflow|deadlocked on memory"
+    ).split("|")
+)

@@ -33,7 +33,8 @@ _FRAMES = (
 _ARM = re.compile(
     r"\s*(?:\[<[0-9a-f]{1,8}>\] )?\(?(?P<callee>[A-Za-z_][\w.$]{0,255})(?:\+0x[0-9a-f/x]{1,20})?\)?(?: \[[\w-]{1,64}\])? from "
     r"(?:\[<(?P<addr>[0-9a-f]{1,8})>\] )?\(?(?P<fn>[A-Za-z_][\w.$]{0,255})"
-    r"\+(?P<off>0x[0-9a-f]{1,8})(?:/(?P<size>0x[0-9a-f]{1,8}))?\)?(?: \[(?P<mod>[\w-]{1,64})\])?(?: \[(?P<mod2>[\w-]{1,64})\])?\)?\s*$"
+    r"(?:\+(?P<off>0x[0-9a-f]{1,8})(?:/(?P<size>0x[0-9a-f]{1,8}))?)?(?: (?P<src>[\w./+-]{1,200}:\d{1,7})(?P<inline> \[inline\])?)?\)?"
+    r"(?: \[(?P<mod>[\w-]{1,64})\])?(?: \[[\w-]{1,64}\])?\)?\s*$"
 )
 
 _POINTER = re.compile(
@@ -65,7 +66,9 @@ def parse_frame(text: str) -> tuple[Frame, ...]:
             function=match["fn"],
             offset=_number(match["off"]),
             size=_number(match["size"]),
-            module=match["mod"] or match["mod2"],
+            module=match["mod"],
+            source=match["src"],
+            inline=bool(match["inline"]),
             address=_number(match["addr"]),
         )
         return (callee, caller)

@@ -44,7 +44,7 @@ def clean(raw: bytes) -> str:
     text = raw[:LINE_CAP].decode("utf-8", "replace")
     if "\x1b" in text:
         text = _ANSI.sub("", text)
-    return _CONTROL.sub("", text)
+    return _CONTROL.sub("", text).rstrip("\n")
 
 
 def _outer(text: str) -> str:

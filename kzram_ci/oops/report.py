@@ -20,27 +20,30 @@ LOST_LINES = 80  # the same before any stack: the headline stays alone
 
 # What a stack is for: the first matching row names it. "" keeps the name of the line before it.
 LABELS = (
-    ("chain", r"-> #(\d+)"),
+    ("chain", r"-> #\d"),
     (
         "alloc",
         r"Allocated by|allocated by task|Uninit was created|page last allocated via|Slab .{0,40}allocated|INFO: Allocated in|Allocated in",
     ),
     ("free", r"Freed by|freed by task|page last free|Freed in|INFO: Freed in"),
     ("stored", r"Uninit was stored|Local variable .{1,80} created"),
+    ("safe", r".{0,60}which became \S+-(?:irq-)?safe at"),
     (
         "other",
-        r"(?:Last|Second to last) (?:potentially related|call_rcu)|INITIAL USE at|(?:IN|HARDIRQ|SOFTIRQ|RECLAIM_FS)-\S{1,30} at:"
-        r"|\.\.\. key|state was registered at|the dependencies between|Preemption disabled at|which became \S+-(?:irq-)?safe at"
-        r"|(?:rcu: )?(?:RCU grace-period kthread stack dump|\w+ kthread (?:starved|timer wakeup))|Showing all locks|Showing busy workqueues|hardirqs last",
+        r"(?:task:)?rcu\w{0,20} +(?:state:)?[RSDI] |(?:Last|Second to last) (?:potentially related|call_rcu)|INITIAL USE at|(?:IN|HARDIRQ|SOFTIRQ|RECLAIM_FS)-\S{1,30} at:"
+        r"|\.\.\. key|.{0,40}state was registered at|the dependencies between"
+        r"|(?:rcu: )?(?:RCU grace-period kthread stack dump|\w+ kthread (?:starved|timer wakeup))|Showing all locks|Showing busy workqueues",
     ),
+    ("place", r"Preemption disabled at|Possible unsafe locking"),
+    ("trace", r"(?:Use-after-free|Out-of-bounds|Invalid|Corrupted|Double).{1,40} (?:at|of) 0x|(?:read|write) (?:\(marked\) )?to 0x[0-9a-f]+ of"),
     ("unsafe", r".{0,60}which became \S+-(?:irq-)?unsafe at"),
     ("nmi", r"NMI backtrace for cpu|rcu: Stack dump where|Sending NMI from"),
     ("task", r"(?:Task dump for CPU|task:\S+ +state:|\S{1,32} +[RSD] (?:  running task|running task))"),
-    ("", r"[Cc]all [Tt]race|Backtrace:|backtrace|[Ss]tack backtrace|Exception stack"),
+    ("", r"[Cc]all [Tt]race|Backtrace:|backtrace|[Ss]tack backtrace"),
 )
 _LABEL = re.compile(
     r"\s{0,10}(?:rcu: )?\s{0,4}(?:"
-    + "|".join(f"(?P<k{i}>{p})" for i, (_, p) in enumerate(LABELS)).replace("(\\d+)", "\\d+")
+    + "|".join(f"(?P<k{i}>{p})" for i, (_, p) in enumerate(LABELS))
     + ")"
 )
 _MARK = re.compile(r"\s*<(/?)(IRQ|TASK|NMI|SOFTIRQ|EOI|#\w\w|ENTRY_TRAMPOLINE)>\s*$")
@@ -76,7 +79,8 @@ class Stack:
     """Frames under one heading, innermost first; `marks` are (index, word) of context changes."""
 
     role: str
-    number: int = -1  # of a lock chain
+    labelled: bool = False  # a heading came before its frames
+    begun: bool = False  # it has more than an instruction pointer
     frames: list[Frame] = field(default_factory=list)
     marks: list[tuple[int, str]] = field(default_factory=list)
     closed: bool = False
@@ -93,7 +97,8 @@ class Report:
         self.what: str = (groups.get("what") or "").strip()
         self.function: str | None = groups.get("fn")
         if row.kind in ("warning", "bug") and self.what and (special := file_row(self.what)):
-            self.kind, self.title, self.blame = special[0], special[1] or row.title, special[2]
+            if special[0] != "warning" or row.kind == "warning":
+                self.kind, self.title, self.blame = special[0], special[1] or row.title, special[2]
         self.facts = Facts()
         self.facts.headline(line.text)
         self.stacks: list[Stack] = []
@@ -107,6 +112,8 @@ class Report:
         self.end_line, self.end = line.number, line.end
         self._open: dict[str | None, Stack] = {}
         self._want = ""
+        if row.blame == "first_stack":
+            self._begin("trace", line.caller)
         self._lines = self._frames = self._quiet = self._others = 0
 
     # ---- what the judgement asks for
@@ -117,7 +124,8 @@ class Report:
 
     def roles(self, *roles: str) -> list[Stack]:
         """Stacks with frames in one of these roles, in the order printed."""
-        return [stack for stack in self.stacks if stack.role in roles and stack.frames]
+        found = [stack for stack in self.stacks if stack.role in roles and stack.frames]
+        return [stack for stack in found if stack.labelled] or found  # frames without a heading may be another task's
 
     # ---- lines
 
@@ -147,7 +155,7 @@ class Report:
         text = line.text
         if self.panic is None and "anic - not syncing" in text:
             self.panic = text.split("not syncing:", 1)[-1].strip()
-            self.sealed = self.sealed or self.has_frames()
+            self.sealed = self.sealed or any(stack.labelled for stack in self.roles("trace", "nmi", "task"))
             return True
         if self._ends(text):
             return True
@@ -155,7 +163,7 @@ class Report:
             return bool(_CONTENT.match(text)) or bool(parse_frame(text))
         if _FOREIGN.match(text):
             self.foreign = True
-            self._begin("other", -1, line.caller)
+            self._begin("other", line.caller)
             return True
         if "at: " in text and (match := _AT.search(text)):
             if len(self.ats) < 64:
@@ -167,7 +175,7 @@ class Report:
             if words in text:
                 self._want = want
                 if want == "held":
-                    self._begin("locks", -1, line.caller)
+                    self._begin("locks", line.caller)
                 return True
         if match := _LABEL.match(text):
             self._label(match, line)
@@ -200,14 +208,13 @@ class Report:
             role = "nmi"
         if not role:
             current = self._open.get(line.caller)
-            if current is not None and not current.frames and not current.closed:
+            if current is not None and not current.begun and current.role not in ("locks", "place"):
                 return  # "NMI backtrace for cpu 1", then "Call Trace:"
             role = "trace"
-        number = int(digits[0]) if role == "chain" and (digits := re.findall(r"#(\d{1,6})", line.text)) else -1
-        self._begin(role, number, line.caller)
+        self._begin(role, line.caller)
 
-    def _begin(self, role: str, number: int, caller: str | None) -> Stack:
-        stack = Stack(role, number)
+    def _begin(self, role: str, caller: str | None, *, labelled: bool = True) -> Stack:
+        stack = Stack(role, labelled)
         if len(self.stacks) < MAX_STACKS:
             self.stacks.append(stack)
         self._open[caller] = stack
@@ -240,9 +247,10 @@ class Report:
         if not frames:
             return False
         if stack is None or (stack.closed and stack.role not in ("other",)):
-            stack = self._begin("trace", -1, line.caller)
+            stack = self._begin("trace", line.caller, labelled=False)
         if match := _INLINE_MARK.match(text):
             stack.marks.append((len(stack.frames), "/IRQ" if match[1] == "EOI" else match[1]))
+        stack.begun = True
         for frame in frames:
             self._push(stack, frame)
         return True

@@ -25,6 +25,7 @@ _STAMP = re.compile(rb"\[ {0,7}(\d{1,9})\.\d{6}\]")
 _RESTART = re.compile(rb"reboot: |Restarting system|Rebooting in|Power down|kexec")
 _FAULTS = frozenset(("bug", "rust_panic", "stack_overflow", "double_fault", "null_deref", "paging_fault", "general_protection",
                      "divide_error", "cpu_exception", "list_corruption", "usercopy", "panic", "stack_corruption"))
+_PRINTED_LONG = frozenset(("lockdep", "suspicious_rcu", "rcu_stall", "soft_lockup", "hung_task", "atomic_sleep"))
 _THEN = frozenset(("cpu_exception", "double_fault", "bug", "stack_overflow", "general_protection"))
 
 
@@ -147,7 +148,7 @@ class StreamParser:
         found = catalogue.find(line.text)
         if found is not None:
             row, match = found
-            if mine is not None and self._continues(mine, row.kind, row.follows):
+            if mine is not None and self._continues(mine, row.kind, row.follows, line.number):
                 mine.add(line)
             elif mine is None and self._belongs_to_finished(line, row.kind):
                 return
@@ -168,13 +169,15 @@ class StreamParser:
                 report.tick()
         self._sweep()
 
-    def _continues(self, report: Report, kind: str, follows: bool) -> bool:
+    def _continues(self, report: Report, kind: str, follows: bool, line_number: int) -> bool:
         """Whether a headline is a part of the report that is open for its caller."""
         if kind == "panic" or (follows and kind != "bug"):
             return True
         if kind == "oom" and report.kind == "oom":
             return True
         bare = not report.has_frames() and not report.pointers
+        if bare and line_number - report.line.number < 30 and report.kind in _PRINTED_LONG:
+            return kind == "warning" or kind in _FAULTS  # the code that prints a long report may trip itself
         return bare and report.kind in _FAULTS and kind in _THEN
 
     def _belongs_to_finished(self, line: Line, kind: str) -> bool:
@@ -234,7 +237,7 @@ class _Scout:
 
     def __init__(self, block: bytes) -> None:
         self._block = block
-        self._next = {needle: block.find(needle) for needle in _MARKS}
+        self._next = {needle: block.find(needle) for needle in catalogue.MARKS}
         self._next = {needle: at for needle, at in self._next.items() if at >= 0}
 
     def next(self, start: int) -> int:
@@ -250,12 +253,3 @@ class _Scout:
             if best < 0 or at < best:
                 best = at
         return best
-
-
-def _marks() -> tuple[bytes, ...]:
-    """The needles without those that contain another one."""
-    needles = catalogue.NEEDLES
-    return tuple(n for n in needles if not any(other != n and other in n for other in needles))
-
-
-_MARKS = _marks()

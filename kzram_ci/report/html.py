@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from importlib.resources import files
 from urllib.parse import quote
 
@@ -25,6 +26,12 @@ def _template() -> object:
         environment.filters["path"] = lambda value: quote(str(value), errors="backslashreplace")
         _cached.append(environment.from_string(files("kzram_ci.report").joinpath(TEMPLATE).read_text("utf-8")))
     return _cached[0]
+
+
+def newborn(view: RunView) -> str:
+    """The page before any cell is done; without the template, whose loading would delay the first boot."""
+    said = escape(f"{one_line(view.name)}: {len(view.cells)} cells, none finished")
+    return f'<!DOCTYPE html>\n<html lang="en"><meta charset="utf-8"><title>{said}</title><p>{said}</html>\n'
 
 
 def render(view: RunView) -> str:

@@ -48,7 +48,7 @@ def _suite(view: RunView, kernel: str) -> Any:
 
     cells = [cell for cell in view.cells if cell.result.kernel == kernel]
     properties = {"plan": view.plan, "run": view.name}
-    properties |= {f"environment.{key}": str(value) for key, value in view.environment.items()}
+    properties |= {f"environment.{key}": value for key, value in views.facts(view).items()}
     for cell in cells:
         result = cell.result
         properties |= {"kernel_key": result.kernel_key} if result.kernel_key else {}
@@ -57,7 +57,7 @@ def _suite(view: RunView, kernel: str) -> Any:
     return TestSuite(
         _name(kernel),
         [_case(view, cell) for cell in cells],
-        hostname=one_line(str(view.environment.get("host", ""))) or None,
+        hostname=one_line(views.facts(view).get("host.name", "")) or None,
         timestamp=view.started[:19] or None,
         properties={_name(name): one_line(value, MESSAGE_LIMIT) for name, value in properties.items()},
     )

@@ -87,7 +87,7 @@ def _build(view: RunView, kernel: str) -> dict[str, Any]:
         checkout_id=_identifier(view.name, kernel),
         origin=ORIGIN,
         comment=one_line(broken.judgement.reason if broken is not None else kernel),
-        compiler=one_line(str(view.environment.get("toolchain", ""))),
+        compiler=one_line(views.facts(view).get("tools.gcc", "")),
         config_name=one_line(kernel),
         start_time=_time(view.started),
         status=status,

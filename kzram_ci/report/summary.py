@@ -37,7 +37,7 @@ def _head(view: RunView) -> str:
     lines = [f"## {escape(view.plan)}: {words or 'no cells'}"]
     if view.description:
         lines.append(escape(view.description, 1000))
-    facts = [f"{key}: {value}" for key, value in view.environment.items() if isinstance(value, str | int | float)]
+    facts = [f"{key}: {value}" for key, value in views.facts(view).items()]
     lines.append(escape(" · ".join((f"run: {view.name}", *facts)), 2000))
     return "\n\n".join(lines)
 

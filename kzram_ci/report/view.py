@@ -52,6 +52,8 @@ class CellView:
             return "not run"
         if judgement.verdict is Verdict.SKIPPED:
             return "skipped"
+        if judgement.verdict is Verdict.INCONCLUSIVE and judgement.outcome is Outcome.INCONCLUSIVE:
+            return "INCONCLUSIVE"
         return f"{VERDICT_WORDS[judgement.verdict]} {judgement.outcome}"
 
     @property
@@ -107,6 +109,21 @@ def make_view(
         environment=environment or {},
         cells=cells,
     )
+
+
+def facts(view: RunView) -> dict[str, str]:
+    """The environment as flat words: `{"host": {"cpus": 2}}` gives `host.cpus: 2`. Empty ones are left out."""
+    found: dict[str, str] = {}
+
+    def add(name: str, value: Any) -> None:
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                add(f"{name}.{key}" if name else str(key), inner)
+        elif value not in ("", None):
+            found[name] = str(value)
+
+    add("", view.environment)
+    return found
 
 
 def column(result: CellResult) -> str:

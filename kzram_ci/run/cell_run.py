@@ -9,6 +9,7 @@ from pathlib import Path
 from kzram_ci.base import clock, workspace
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, ConfigUnmet, InfraError, KernelError, KzramError, PatchFailed
+from kzram_ci.effects.rundir import born
 from kzram_ci.judge import judge, judge_attempts
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Cell
@@ -34,20 +35,6 @@ class CellContext:
     boot: BootFunction
     boot_retries: int
     listener: Listener
-
-
-def born(cell: Cell, *, relative: str) -> CellResult:
-    """The result of a cell that has not run: the truth until something better is proved."""
-    return CellResult(
-        id=cell.id,
-        kernel=cell.kernel.name,
-        test=cell.test,
-        axes=cell.axes,
-        seed=cell.seed,
-        control=cell.control,
-        expected=cell.expect.outcome,
-        directory=relative,
-    )
 
 
 def skipped(cell: Cell, *, relative: str) -> CellResult:

@@ -75,7 +75,7 @@ def _summary(oops: Any, raw: bytes, name: str) -> OopsSummary:
         function=oops.function,
         signature=oops.signature,
         corrupted=oops.corrupted,
-        frames=tuple(oops.frames),
+        frames=tuple(frame.function for frame in oops.frames if frame.reliable),
         text=raw[:TEXT_BYTES].decode("utf-8", "backslashreplace"),
         file=name,
     )

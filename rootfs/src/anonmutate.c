@@ -33,8 +33,8 @@ struct slot {
 	atomic_bool locked, lost;
 };
 
-static uint64_t seed = 1, page_count = 8192, mutators = 2, evictors = 1, verifiers = 1, batch = 16, rounds = 4;
-static uint64_t steps = 2, focus = 90, race_percent = 30, duration_s;
+static uint64_t seed = 1, page_count = 8192, mutators = 2, evictors = 1, verifiers = 1, batch = 16, bulk = 128, rounds = 4;
+static uint64_t steps = 2, focus = 98, race_percent = 40, duration_s;
 static const char *evict_by = "auto";
 static bool want_make_it_fail, keep_going, by_memcg;
 
@@ -189,31 +189,40 @@ static void *verifier(void *argument)
 			verify_page(number);
 			unlock_page(number);
 		}
-		sleep_ms(1); /* its swap-ins must not slow the race down */
+		sleep_ms(5); /* neither its swap-ins nor its share of the TLB flushes may slow the race down */
 	}
 	return NULL;
 }
 
-/* One step for every page of a batch. Pages not changed since they were last in zram would just be dropped. */
-static void dirty_batch(uint64_t first)
+/*
+ * Bring pages to the level of the present wave; pages not changed since they were last in zram
+ * would just be dropped. In waves, because a size class that fills while others empty needs new zspages all the
+ * time, and only those meet a failing page allocator. Never to the last level: PAGE_SIZE objects are not
+ * compressed twice.
+ */
+static void dirty_pages(uint64_t first, uint64_t how_many)
 {
-	for (uint64_t number = first; number < first + batch; number++)
+	uint64_t wave = atomic_load(&evicted) / (page_count / 4 + 1) % UNITS;
+
+	for (uint64_t number = first; number < first + how_many; number++)
 		if (lock_page(number)) {
-			mutate_page(number, 1);
+			uint32_t level = atomic_load(&slots[number].version) % LEVELS;
+
+			mutate_page(number, level == wave ? LEVELS : (wave + LEVELS - level) % LEVELS);
 			unlock_page(number);
 		}
 }
 
 /*
- * The evictor itself makes the batch dirty: were that left to the mutators, most calls would find nothing to
+ * The evictor itself makes the pages dirty: were that left to the mutators, most calls would find nothing to
  * evict.
  */
-static void evict_batch(uint64_t first)
+static void evict_pages(uint64_t first, uint64_t how_many)
 {
-	dirty_batch(first);
-	if (madvise(page_at(first), batch * PAGE, MADV_PAGEOUT) && errno != EAGAIN)
+	dirty_pages(first, how_many);
+	if (madvise(page_at(first), how_many * PAGE, MADV_PAGEOUT) && errno != EAGAIN)
 		die(EXIT_SETUP, "MADV_PAGEOUT: %s", strerror(errno));
-	count(&evicted, batch);
+	count(&evicted, how_many);
 }
 
 /* Several times over, so that the mutators find the batch in time. */
@@ -222,7 +231,7 @@ static void race_for_batch(uint64_t index, uint64_t first)
 	atomic_store(&hot[index], first);
 	open_gate();
 	for (uint64_t i = 0; i < rounds && !atomic_load(&stopping); i++)
-		evict_batch(first);
+		evict_pages(first, batch);
 	close_gate();
 }
 
@@ -234,10 +243,10 @@ static void *evictor(void *argument)
 	make_it_fail(want_make_it_fail);
 	pin_to_cpu((unsigned int)index);
 	while (!atomic_load(&stopping)) {
-		uint64_t first = next_random(&state) % (page_count - batch + 1), now = now_us();
+		uint64_t first = next_random(&state) % (page_count - bulk + 1), now = now_us();
 
 		if (raced * 100 > (now - began) * race_percent) {
-			evict_batch(first);
+			evict_pages(first, bulk);
 			continue;
 		}
 		race_for_batch(index, first);
@@ -285,6 +294,7 @@ static void set_up(int argc, char **argv)
 		{ "evictors", ARG_U64, &evictors, 1 },
 		{ "verify-threads", ARG_U64, &verifiers, 0 },
 		{ "batch", ARG_U64, &batch, 1 },
+		{ "bulk", ARG_U64, &bulk, 1 },
 		{ "rounds", ARG_U64, &rounds, 1 },
 		{ "steps", ARG_U64, &steps, 1 },
 		{ "race-percent", ARG_U64, &race_percent, 0 },
@@ -298,6 +308,8 @@ static void set_up(int argc, char **argv)
 	parse_args(argc, argv, args, sizeof(args) / sizeof(args[0]));
 	if (mutators + evictors + verifiers > MAX_THREADS || batch > page_count || page_count > UINT32_MAX)
 		die(EXIT_BAD_ARGS, "at most %d threads, and no more pages a batch than pages", MAX_THREADS);
+	if (bulk < batch || bulk > page_count)
+		bulk = batch;
 	pages_setup(seed);
 	slots = map_pages(page_count * sizeof(*slots) / PAGE + 1);
 	mlock(slots, page_count * sizeof(*slots)); /* the locks are not what we want swapped; refused: no harm */
@@ -322,8 +334,8 @@ int main(int argc, char **argv)
 	pthread_t threads[MAX_THREADS];
 	uint64_t started = 0, began = now_us();
 
+	stop_on_signals(); /* first: SIGTERM may come before all is set up */
 	set_up(argc, argv);
-	stop_on_signals();
 	sigaction(SIGBUS, &sigbus, NULL);
 	for (uintptr_t i = 0; i < mutators; i++)
 		threads[started++] = start_thread(mutator, (void *)i);

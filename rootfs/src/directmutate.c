@@ -45,18 +45,42 @@ static int open_device(void)
 	return fd;
 }
 
-/* A mutator owns the hot pages of one writer, or a share of them; it never waits for anybody. */
+/*
+ * Levels of page contents go in waves: all pages have one of three neighbouring levels, and which ones changes
+ * as the device is rewritten. So size classes fill while others empty, and zsmalloc needs new zspages all the
+ * time: only those meet a lack of memory.
+ */
+enum { WAVE_LEVELS = 3 };
+static uint32_t wave(void)
+{
+	return (uint32_t)(atomic_load(&written) / (page_count / 2) % (UNITS - WAVE_LEVELS + 1));
+}
+
+/* The next version of a hot page: a step longer; or, from above or below the wave, at its start again. */
+static uint32_t mutate_page(uint64_t number, uint32_t version)
+{
+	uint32_t lowest = wave(), level = version % LEVELS;
+
+	if (level >= lowest && level + 1 < lowest + WAVE_LEVELS) {
+		page_step(hot_pages + number * PAGE, number, ++version);
+	} else {
+		version += LEVELS - level + lowest;
+		page_fill(hot_pages + number * PAGE, number, version);
+	}
+	count(&mutated, 1);
+	return version;
+}
+
+/* A mutator owns a share of the hot pages, of all writers; it never waits for anybody. */
 static void *mutator(void *argument)
 {
 	uint64_t index = (uintptr_t)argument, pages = writers * batch;
-	uint32_t version = 0;
+	uint32_t *version = map_pages(pages * sizeof(*version) / PAGE + 1);
 
 	pin_to_cpu((unsigned int)(MAX_THREADS - 1 - index));
-	for (; !atomic_load(&stopping); version++)
-		for (uint64_t i = index; i < pages; i += mutators) {
-			page_step(hot_pages + i * PAGE, i, version + (uint32_t)i);
-			count(&mutated, 1);
-		}
+	while (!atomic_load(&stopping))
+		for (uint64_t i = index; i < pages; i += mutators)
+			version[i] = mutate_page(i, version[i]);
 	return NULL;
 }
 
@@ -86,7 +110,8 @@ static void write_control(int fd, unsigned char *buffer, uint64_t block, uint64_
 {
 	for (uint64_t i = 0; i < batch; i++) {
 		uint64_t number = block * batch + i;
-		uint32_t version = 1 + (uint32_t)(random + i) % (1U << 30);
+		uint32_t round = 1 + (uint32_t)(random + i) % (1U << 28); /* versions above 0 */
+		uint32_t version = round * LEVELS + wave() + (uint32_t)(i % WAVE_LEVELS);
 
 		page_fill(buffer + i * PAGE, number, version);
 		atomic_store(&versions[number], version);
@@ -159,7 +184,7 @@ static void set_up(int argc, char **argv)
 	pages_setup(seed);
 	hot_pages = map_pages(writers * batch);
 	for (uint64_t i = 0; i < writers * batch; i++)
-		page_fill(hot_pages + i * PAGE, i, (uint32_t)i);
+		page_fill(hot_pages + i * PAGE, i, 0);
 	versions = map_pages(page_count * sizeof(*versions) / PAGE + 1);
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
 		die(EXIT_SETUP, "cannot lock memory: %s", strerror(errno));
@@ -188,8 +213,8 @@ int main(int argc, char **argv)
 	pthread_t threads[MAX_THREADS];
 	uint64_t started = 0, began = now_us();
 
+	stop_on_signals(); /* first: SIGTERM may come before all is set up */
 	set_up(argc, argv);
-	stop_on_signals();
 	for (uintptr_t i = 0; i < mutators; i++)
 		threads[started++] = start_thread(mutator, (void *)i);
 	for (uintptr_t i = 0; i < writers; i++)

@@ -108,13 +108,13 @@ int main(int argc, char **argv)
 	struct sigaction sigbus = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
 	pthread_t threads[MAX_THREADS];
 
+	stop_on_signals(); /* first: SIGTERM may come before all is set up */
 	parse_args(argc, argv, args, sizeof(args) / sizeof(args[0]));
 	if (thread_count > MAX_THREADS)
 		die(EXIT_BAD_ARGS, "at most %d threads", MAX_THREADS);
 	pages_setup(seed);
 	choose_size();
 	pages = map_pages(page_count);
-	stop_on_signals();
 	sigaction(SIGBUS, &sigbus, NULL);
 	for (uintptr_t i = 0; i < thread_count; i++)
 		threads[i] = start_thread(worker, (void *)i);

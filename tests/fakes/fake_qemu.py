@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
 
 mode = os.environ.get("FAKE_QEMU", "good")
 words = " ".join(sys.argv)
@@ -38,11 +39,22 @@ control = socket.socket(socket.AF_UNIX)
 control.connect(path("control", "path"))
 version = {"qemu": {"micro": 0, "minor": 0, "major": 0}, "package": ""}
 qmp.sendall(json.dumps({"QMP": {"version": version, "capabilities": []}}).encode() + b"\r\n")
-stream = qmp.makefile("rb")
+pending = ""
 
 
 def answer() -> str:
-    command = json.loads(stream.readline())
+    """One command; the client puts nothing between two of them."""
+    global pending
+    while True:
+        try:
+            command, end = json.JSONDecoder().raw_decode(pending)
+            break
+        except ValueError:
+            data = qmp.recv(4096).decode()
+            if not data:
+                time.sleep(600)
+            pending = pending.lstrip() + data
+    pending = pending[end:].lstrip()
     qmp.sendall(json.dumps({"return": {}, "id": command.get("id")}).encode() + b"\r\n")
     return str(command["execute"])
 
@@ -52,6 +64,7 @@ nonce = os.environ.get("FAKE_NONCE", "")
 with open(path("console", "logfile"), "ab", buffering=0) as console:
     if mode == "killed":
         console.write(b"Linux version fake\n")
+        time.sleep(0.5)
         os.kill(os.getpid(), signal.SIGKILL)
     if mode == "flood":
         while True:
@@ -68,7 +81,7 @@ with open(path("console", "logfile"), "ab", buffering=0) as console:
         control.sendall(b'\xff\x00not json\n[]\n{"ev":"exit","nonce":"wrong","code":0}\n')
         sys.exit(0)
     if mode == "good":
-        conf = open(os.path.join(os.path.dirname(path("console", "logfile")), "cell.conf")).read()
+        conf = Path(path("console", "logfile")).with_name("cell.conf").read_text()
         nonce = re.search("NONCE='([^']*)'", conf).group(1)  # type: ignore[union-attr]
         control.sendall(json.dumps({"ev": "exit", "t": 9, "nonce": nonce, "code": 0}).encode() + b"\n")
         sys.exit(0)

@@ -7,6 +7,7 @@ from typing import Any
 import psutil
 import pytest
 
+from kzram_ci import qemu_argv
 from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, Interrupted, UserError
@@ -38,7 +39,6 @@ def fake_qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent), prepend=":")
     monkeypatch.setattr(qemu, "QUIT_SECONDS", 0.3)
-    monkeypatch.setattr(proc, "GRACE_SECONDS", 0.3)
 
 
 def boot_fake(
@@ -65,7 +65,7 @@ def no_qemu_left() -> bool:
 
 def test_a_good_boot_leaves_evidence_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[Event] = []
-    monkeypatch.setattr(boot.qemu_argv, "escaped", lambda path: path.replace("cells, deep", "cells"))
+    monkeypatch.setattr(qemu_argv, "escaped", lambda path: path.replace("cells, deep", "cells"))
     (tmp_path / "cells, deep" / "k-t").mkdir(parents=True)
     (tmp_path / "cells").symlink_to(tmp_path / "cells, deep")
     evidence = boot_fake(tmp_path, events=events)
@@ -84,21 +84,21 @@ def plain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The fake's own parsing of options knows neither blanks nor commas."""
     (tmp_path / "cells, deep" / "k-t").mkdir(parents=True)
     (tmp_path / "cells").symlink_to(tmp_path / "cells, deep")
-    monkeypatch.setattr(boot.qemu_argv, "escaped", lambda path: path.replace("cells, deep", "cells"))
+    monkeypatch.setattr(qemu_argv, "escaped", lambda path: path.replace("cells, deep", "cells"))
 
 
 @pytest.mark.usefixtures("plain")
 class TestFaults:
     def test_qemu_that_dies_at_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FAKE_QEMU", "error-at-start")
-        with pytest.raises(InfraError, match="QEMU did not start: .*flux-capacitor' is not a valid device"):
+        with pytest.raises(InfraError, match=r"QEMU did not start: .*flux-capacitor' is not a valid device"):
             boot_fake(tmp_path)
 
     def test_the_operators_own_arguments_are_the_operators_fault(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("FAKE_QEMU", "error-at-start")
-        with pytest.raises(UserError, match="-device flux-capacitor.*machine.qemu_args"):
+        with pytest.raises(UserError, match=r"-device flux-capacitor.*machine.qemu_args"):
             boot_fake(tmp_path, machine=MachineSpec(qemu_args=("-device", "flux-capacitor,x=1")))
 
     def test_qemu_without_a_monitor(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,5 +176,5 @@ class TestFaults:
 
 def test_missing_qemu_names_the_command_that_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match="qemu-system-x86_64 not found.*apt-get install qemu-system-x86"):
+    with pytest.raises(UserError, match=r"qemu-system-x86_64 not found.*apt-get install qemu-system-x86"):
         boot_fake(tmp_path)

@@ -55,7 +55,7 @@ class Monitor:
                 pending.result(timeout=_POLL_SECONDS)
                 return True
             except FutureTimeout:
-                if not alive():
+                if not alive() and not pending.done():
                     pending.cancel()
                     return False
             except Exception as error:

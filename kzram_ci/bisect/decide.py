@@ -1,0 +1,287 @@
+"""What to do next: boot which commit, or answer. Pure.
+
+    confirm the bad end → confirm the good end → search → verify culprit and parents → answer
+
+Between two builds a *settle* loop boots what is built already, as long as the side of any commit is in doubt: a
+boot is cheap, and a wrong turn costs at least a build. Only then the next commit is built, the one that tells most
+for its cost. Everything follows from the state, so a resumed bisection decides as the killed one would have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from kzram_ci.bisect.likelihood import information
+from kzram_ci.bisect.posterior import Posterior, Suspects, Tally, posterior, tallies
+from kzram_ci.bisect.state import Bisection, Observation
+from kzram_ci.bisect.testable import chances, untestable, usual
+
+LEAST_BITS = 1e-9  # a boot that tells less tells nothing
+
+
+class Stage(StrEnum):
+    """Why a commit is booted."""
+
+    CONFIRM_BAD = "confirm-bad"
+    CONFIRM_GOOD = "confirm-good"
+    SEARCH = "search"
+    SETTLE = "settle"
+    VERIFY_CULPRIT = "verify-culprit"
+    VERIFY_PARENT = "verify-parent"
+
+
+class Kind(StrEnum):
+    """What an answer says."""
+
+    CULPRIT = "culprit"  # one commit
+    SUSPECTS = "suspects"  # several that cannot be told apart, for no commit between them can be tested
+    NONE = "none"  # no commit of this range is to blame: the good end crashes too
+    NOT_REPRODUCED = "not-reproduced"  # the bad end does not crash: no commit of this range is to blame
+    UNTESTABLE_END = "untestable-end"  # an end cannot be built or booted, or shows another crash first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """In any one unit (seconds). `builds`: what is known of single commits (0: cached under its build key)."""
+
+    boot: float = 1.0
+    build: float = 40.0  # of a commit not in `builds`: incremental, or cold for the first
+    builds: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, commit: str) -> float:
+        """The cost of building a commit."""
+        return self.builds.get(commit, self.build)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """Boot `commit` (full name). `times`: boots, if all are clean, until the decision moves on; a crash ends them."""
+
+    commit: str
+    times: int
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """`confidence`: the probability of what is said. `commits` is empty when no commit is to blame."""
+
+    kind: Kind
+    commits: tuple[str, ...] = ()
+    confidence: float
+    runner_up: str = ""  # a commit, or "" when the runner-up is "none of them"
+    runner_up_probability: float = 0.0
+    rate_bad: float = 0.0
+    rate_good: float = 0.0
+    boots: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The bisection is over."""
+
+    answer: Answer
+
+
+Step = Boot | Done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _View:
+    """A state with everything that follows from it, computed once a decision."""
+
+    state: Bisection
+    counts: dict[int, Tally]
+    belief: Posterior
+    broken: frozenset[int]
+
+    def tally(self, node: int) -> Tally:
+        return self.counts.get(node) or Tally()
+
+    def boot(self, node: int, stage: Stage, times: int) -> Boot:
+        return Boot(commit=self.state.graph.names[node], stage=stage, times=max(1, times))
+
+    def open(self, node: int) -> bool:
+        """Whether more boots of it are allowed and make sense."""
+        return node not in self.broken and self.tally(node).told < self.state.settings.commit_budget
+
+
+def next_step(state: Bisection, costs: Costs | None = None) -> Step:
+    """The next boot, or the answer. Raises UserError when the user's marks contradict each other."""
+    counts = tallies(state)
+    view = _View(
+        state=state, counts=counts, belief=posterior(state, counts), broken=untestable(counts, state.settings)
+    )
+    return (
+        _confirm_bad(view)
+        or _confirm_good(view)
+        or _conclude(view)
+        or _settle(view, state.settings.settle)
+        or _build(view, costs or Costs())
+        or _settle(view, LEAST_BITS)
+        or _give_up(view)
+    )
+
+
+def _confirm_bad(view: _View) -> Step | None:
+    graph, settings = view.state.graph, view.state.settings
+    tally = view.tally(graph.bad)
+    if Observation.MARK_BAD in tally.marks or tally.crashes >= settings.bad_crashes:
+        return None
+    if graph.bad in view.broken:
+        return _done(view, Kind.UNTESTABLE_END, (graph.names[graph.bad],), 1.0)
+    left = settings.end_budget - tally.told
+    if left > 0:
+        return view.boot(graph.bad, Stage.CONFIRM_BAD, left if not tally.crashes else 1)
+    return None if tally.crashes else _done(view, Kind.NOT_REPRODUCED, (), 1.0 - settings.none)
+
+
+def _confirm_good(view: _View) -> Step | None:
+    """The good ends must not crash; none of them when all are marked or cannot be tested."""
+    graph, settings, none = view.state.graph, view.state.settings, view.belief.none
+    if none >= settings.confidence:
+        return _done(view, Kind.NONE, (), none)
+    testable = [good for good in graph.goods if view.open(good)]
+    marked = any(Observation.MARK_GOOD in view.tally(good).marks for good in graph.goods)
+    if marked or not testable:
+        return None
+    fresh = not any(view.tally(good).told for good in graph.goods)
+    if not fresh and none <= settings.settle_none:
+        return None
+    # Evidence against "the crash is everywhere" is the same on every good end: the one that is built is cheapest.
+    node = max(testable, key=lambda good: view.tally(good).told)
+    return view.boot(node, Stage.CONFIRM_GOOD, _times(view, none, settings.settle_none))
+
+
+def _times(view: _View, doubt: float, enough: float) -> int:
+    """Clean boots until a doubt (probability of bad) sinks to `enough`."""
+    if not 0.0 < doubt < 1.0:
+        return 1
+    wanted = enough / (1.0 - enough) * (1.0 - doubt) / doubt
+    low, high = 1, view.state.settings.commit_budget
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if view.belief.miss(middle) <= wanted else (middle + 1, high)
+    return low
+
+
+def _conclude(view: _View) -> Step | None:
+    """Verify and answer once one class is beyond the confidence and nothing can split it."""
+    top = view.belief.top
+    if top is None or top.weight < view.state.settings.confidence:
+        return None
+    if top.size > 1 and any(True for _ in _splitters(view, top)):
+        return None
+    names = tuple(view.state.graph.names[node] for node in view.state.graph.members(top.commits))
+    if top.size > 1:
+        return _done(view, Kind.SUSPECTS, names, top.weight)
+    return _verify(view, top.commits.bit_length() - 1) or _done(view, Kind.CULPRIT, names, top.weight)
+
+
+def _verify(view: _View, culprit: int) -> Boot | None:
+    """The culprit itself must have crashed, its parents themselves must not: by their own boots, old or new."""
+    graph, settings = view.state.graph, view.state.settings
+    if view.open(culprit) and view.tally(culprit).crashes < settings.proofs:
+        return view.boot(culprit, Stage.VERIFY_CULPRIT, 1)
+    for parent in graph.parents[culprit]:
+        tally = view.tally(parent)
+        if Observation.MARK_GOOD in tally.marks or not view.open(parent):
+            continue
+        if view.belief.miss(tally.clean) > settings.parent_miss:
+            return view.boot(parent, Stage.VERIFY_PARENT, _times(view, 0.5, settings.parent_miss))
+    return None
+
+
+def _splitters(view: _View, suspects: Suspects) -> Iterator[int]:
+    """Testable commits without evidence that would tell some of these suspects from the others."""
+    graph = view.state.graph
+    for node in range(graph.candidates):
+        inside = graph.reach[node] & suspects.commits
+        if inside and inside != suspects.commits and node not in view.broken and not view.tally(node).told:
+            yield node
+
+
+def _settle(view: _View, least: float) -> Boot | None:
+    """More boots of a commit that was booted before, while it is in doubt whether its kernel is bad."""
+    best, chosen, rate = 0.0, None, view.belief.rate_bad()
+    for node in sorted(view.counts):
+        if not view.tally(node).told or not view.open(node):
+            continue
+        bad = view.belief.bad(node)
+        if min(bad, 1.0 - bad) <= least:
+            continue
+        if (bits := information(bad, rate)) > best + LEAST_BITS:
+            best, chosen = bits, node
+    if chosen is None:
+        return None
+    return view.boot(chosen, Stage.SETTLE, _times(view, view.belief.bad(chosen), max(least, 1e-3)))
+
+
+def _build(view: _View, costs: Costs) -> Boot | None:
+    """The new commit that tells most for its cost: build, and boots until its side is known."""
+    graph, settings, belief = view.state.graph, view.state.settings, view.belief
+    times = _times(view, 0.5, settings.settle)
+    rate, seen = max(belief.rate_bad(), 1e-6), 1.0 - belief.miss(times)
+    testable, far = chances(graph, view.counts, settings), usual(view.counts, settings)
+    best, chosen = 0.0, None
+    for node, bad in _candidates(view):
+        tally = view.tally(node)
+        boots = bad * min(times, 1.0 / rate) + (1.0 - bad) * times
+        boots *= 1.0 + tally.useless  # one that already wasted boots wastes more
+        build = 0.0 if node in view.counts else costs.of(graph.names[node])
+        value = testable.get(node, far) * information(bad, seen) / (build + boots * costs.boot)
+        if value > best * (1.0 + 1e-9):
+            best, chosen = value, node
+    if chosen is None or best <= 0.0:
+        return None
+    return view.boot(chosen, Stage.SEARCH, times)
+
+
+def _candidates(view: _View) -> Iterator[tuple[int, float]]:
+    """(node, probability that it is bad) of the commits that may be booted for the first time."""
+    graph = view.state.graph
+    # Classes that hold next to nothing change no choice, only the time it takes with 10,000 commits.
+    classes = [one for one in view.belief.classes if one.weight > 1e-3 / len(view.belief.classes)]
+    splitting = [(one.commits, one.weight / one.size) for one in classes if one.weight > 1e-3]
+    for node in range(graph.candidates):
+        if node in view.broken or view.tally(node).told:
+            continue
+        reach = graph.reach[node]
+        bad = sum((reach & commits).bit_count() * each for commits, each in splitting)
+        if LEAST_BITS < bad < 1.0 - LEAST_BITS:
+            yield node, bad
+
+
+def _give_up(view: _View) -> Done:
+    """Nothing more can be learnt: name the fewest classes that together reach the confidence."""
+    total, chosen = 0.0, 0
+    for one in view.belief.classes:
+        total, chosen = total + one.weight, chosen | one.commits
+        if total >= view.state.settings.confidence:
+            break
+    if view.belief.none > total:
+        return _done(view, Kind.NONE, (), view.belief.none)
+    names = tuple(view.state.graph.names[node] for node in view.state.graph.members(chosen))
+    return _done(view, Kind.CULPRIT if len(names) == 1 else Kind.SUSPECTS, names, total)
+
+
+def _done(view: _View, kind: Kind, commits: tuple[str, ...], confidence: float) -> Done:
+    name, probability = "", view.belief.none
+    for one in view.belief.classes:
+        others = [node for node in view.state.graph.members(one.commits) if view.state.graph.names[node] not in commits]
+        if others and one.weight / one.size > probability:
+            name, probability = view.state.graph.names[others[-1]], one.weight / one.size
+    return Done(
+        answer=Answer(
+            kind=kind,
+            commits=commits,
+            confidence=confidence,
+            runner_up=name,
+            runner_up_probability=probability if commits or name else 0.0,
+            rate_bad=view.belief.rate_bad(),
+            rate_good=view.belief.rate_good(),
+            boots=sum(tally.told + tally.useless + tally.unbootable for tally in view.counts.values()),
+        )
+    )

@@ -1,0 +1,12 @@
+"""Building kernels: content-addressed results, and slots in which a variant costs seconds.
+
+A *slot* is a source tree with an object directory in it. Kernels that differ in patches only share one: the
+files that differ are rewritten, make does the rest. What comes out is copied to `kernels/<key>/`, where the
+key is the digest of everything that went in.
+"""
+
+from kzram_ci.effects.kbuild.artifacts import cached
+from kzram_ci.effects.kbuild.build import build
+from kzram_ci.effects.kbuild.inputs import Inputs, key, slot_key
+
+__all__ = ["Inputs", "build", "cached", "key", "slot_key"]

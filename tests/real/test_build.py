@@ -1,0 +1,117 @@
+"""Real kernels, really built: a tiny configuration with zram in it, some 400 objects, a minute or two.
+
+Results are content-addressed, so a second run of these tests finds them and only compares; whatever changes
+a kernel's bytes changes its key and is tested anew.
+"""
+
+import difflib
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kzram_ci import kconfig
+from kzram_ci.base import workspace
+from kzram_ci.base.errors import BuildFailed, ConfigUnmet
+from kzram_ci.model.kernel import KernelImage, KernelSpec, SourceKind, SourceRef
+from kzram_ci.run.kernels import KernelContext, image_for, plan_build
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(3600)]
+
+TINY = """\
+CONFIG_64BIT=y
+CONFIG_KERNEL_GZIP=y
+CONFIG_PRINTK=y
+CONFIG_BLOCK=y
+CONFIG_BLK_DEV=y
+CONFIG_SYSFS=y
+CONFIG_SWAP=y
+CONFIG_ZRAM=y
+CONFIG_ZRAM_BACKEND_LZO=y
+CONFIG_DEBUG_FS=y
+CONFIG_DEBUG_KERNEL=y
+# CONFIG_LOCALVERSION_AUTO is not set
+"""
+SOURCE = SourceRef(kind=SourceKind.DEBIAN, package="linux-source-6.12")
+STOCK = KernelSpec(name="tiny-stock", source=SOURCE, series=("overrun-detector",), config=("tiny",))
+VARIANT = replace(STOCK, name="tiny-unstable", series=("overrun-detector", "unstable"))
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with a config fragment of its own."""
+    where = tmp_path / "kernels"
+    (where / "config").mkdir(parents=True)
+    (where / "config" / "tiny.config").write_text(TINY)
+    monkeypatch.chdir(tmp_path)
+    return where
+
+
+@pytest.fixture
+def second_cache() -> Iterator[Path]:
+    """Another cache, with a path of another length; sources and objects go afterwards, results stay."""
+    cache = workspace.cache_root() / "a-second-cache-for-tests"
+    yield cache
+    for part in ("slots", "sources"):
+        shutil.rmtree(cache / part, ignore_errors=True)
+
+
+def digests(image: KernelImage) -> dict[str, str]:
+    names = ("bzImage", "vmlinux", "System.map", "config")
+    return {name: workspace.digest_file(Path(image.image).parent / name) for name in names}
+
+
+def test_incremental_and_clean_builds_give_the_same_bytes(mine: Path, second_cache: Path) -> None:
+    stock = image_for(STOCK)
+    variant = image_for(VARIANT)  # incremental, in the slot that built stock
+    clean = image_for(VARIANT, KernelContext(cache=second_cache))
+    assert variant.release.startswith("6.12")
+    assert clean.key == variant.key != stock.key
+    assert digests(clean) == digests(variant)
+    assert digests(variant)["vmlinux"] != digests(stock)["vmlinux"]
+
+
+def test_every_wanted_symbol_is_in_the_config(mine: Path) -> None:
+    image = image_for(STOCK)
+    wanted = kconfig.merge([kconfig.Fragment(name="tiny", text=TINY)])
+    assert kconfig.unmet(wanted, kconfig.parse(Path(image.config).read_text())) == ()
+    assert "zram_overrun" in (Path(image.image).parent / "System.map").read_text()
+
+
+def test_nothing_changed_means_nothing_done(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = image_for(STOCK)
+    monkeypatch.setattr("kzram_ci.effects.kbuild.make.run", None)
+    monkeypatch.setattr("kzram_ci.effects.kbuild.build.run", None)
+    again = image_for(STOCK)
+    assert again == replace(image, cached=True)
+    assert plan_build(STOCK) == (image.key, True)
+
+
+def test_an_unmet_symbol_is_named(mine: Path) -> None:
+    (mine / "config" / "wrong.config").write_text("CONFIG_NO_SUCH_SYMBOL=y\nCONFIG_ZRAM_WRITEBACK=m\n")
+    slots = set((workspace.cache_root() / "slots").glob("*"))
+    with pytest.raises(ConfigUnmet) as caught:
+        image_for(replace(STOCK, name="tiny-wrong", config=("tiny", "wrong")))
+    assert "CONFIG_NO_SUCH_SYMBOL: wanted y, got absent (fragment wrong.config)" in caught.value.message
+    assert "CONFIG_ZRAM_WRITEBACK: wanted m" in caught.value.message
+    for path in set((workspace.cache_root() / "slots").glob("*")) - slots:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def test_a_compile_error_is_the_compilers_line(mine: Path) -> None:
+    image_for(STOCK)
+    source, *_ = (workspace.cache_root() / "sources").glob("*/tree/drivers/block/zram/zcomp.c")
+    before = source.read_text().splitlines(keepends=True)
+    at = next(number for number, line in enumerate(before) if line.startswith("static"))
+    after = [*before[:at], "int broken = no_such_name;\n", *before[at:]]
+    path = "drivers/block/zram/zcomp.c"
+    series = mine / "patches" / "broken"
+    series.mkdir(parents=True)
+    (series / "series.yaml").write_text("name: broken\nkind: regression\npatches: [1.patch]\n")
+    (series / "1.patch").write_text("".join(difflib.unified_diff(before, after, f"a/{path}", f"b/{path}")))
+    with pytest.raises(BuildFailed) as caught:
+        image_for(replace(STOCK, name="tiny-broken", series=(*STOCK.series, "broken")))
+    assert f"{path}:{at + 1}:14: error: 'no_such_name' undeclared" in caught.value.message
+    assert Path(caught.value.log).is_file()

@@ -1,0 +1,130 @@
+"""Real QEMU, real kernel, a tiny initramfs: every way in which a boot ends.
+
+KZRAM_TEST_KERNEL names a bootable image to use instead of building `stock`.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tiny_initramfs import tiny_initramfs
+
+from kzram_ci.base import workspace
+from kzram_ci.base.clock import Deadline
+from kzram_ci.cli.main import main
+from kzram_ci.effects import accel
+from kzram_ci.model.cell import Cell
+from kzram_ci.model.events import silent
+from kzram_ci.model.evidence import Evidence
+from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage, SourceKind, SourceRef
+from kzram_ci.model.machine import Accel, AccelChoice, MachineSpec
+from kzram_ci.model.workload import WorkloadSpec
+from kzram_ci.run import boot
+
+pytestmark = pytest.mark.real
+Boot = Callable[..., Evidence]
+
+
+@pytest.fixture(scope="module")
+def image() -> KernelImage:
+    if ready := os.environ.get("KZRAM_TEST_KERNEL"):
+        return KernelImage(key="test", name="test", arch="x86_64", release="", image=ready)
+    from kzram_ci.plan.find import find_kernel, known_kernels
+    from kzram_ci.plan.kernels import load_kernel
+    from kzram_ci.run.kernels import image_for
+
+    return image_for(load_kernel("stock", find_kernel=find_kernel, known_kernels=known_kernels()))
+
+
+@pytest.fixture(scope="module")
+def choice() -> AccelChoice:
+    return accel.choose(Accel.AUTO, "x86_64", cache=workspace.cache_root(), deadline=Deadline.after(60))
+
+
+@pytest.fixture
+def boot_it(tmp_path: Path, image: KernelImage, choice: AccelChoice) -> Boot:
+    rootfs = RootfsImage(key="tiny", path=str(tiny_initramfs(tmp_path / "tiny.cpio")))
+
+    def run(program: str, *, machine: MachineSpec | None = None, duration_s: int = 60) -> Evidence:
+        spec = KernelSpec(name="stock", source=SourceRef(kind=SourceKind.IMAGE))
+        work = WorkloadSpec(program=program, duration_s=duration_s)
+        return boot.boot_once(
+            Cell(id=program, kernel=spec, test="t", machine=machine or MachineSpec(memory_mib=256), workload=work),
+            image,
+            rootfs,
+            directory=tmp_path / "cells, with a comma",
+            accel=choice,
+            deadline=Deadline.after(300),
+            listener=silent,
+        )
+
+    return run
+
+
+def test_a_good_boot(boot_it: Boot) -> None:
+    evidence = boot_it("ok")
+    assert (evidence.booted, evidence.ready, evidence.exit_code, evidence.qemu_exit) == (True, True, 0, 0)
+    assert evidence.counters == {"vmstat.pswpout": 7}
+    assert evidence.oopses == ()
+    assert not evidence.panicked
+    assert "Power down" in evidence.last_line
+
+
+def test_a_crash_ends_the_cell_with_its_whole_report(boot_it: Boot, tmp_path: Path) -> None:
+    evidence = boot_it("crash")
+    assert evidence.panicked
+    assert evidence.qemu_exit == 0
+    assert evidence.exit_code is None
+    assert not evidence.deadline_hit
+    (oops,) = evidence.oopses
+    assert "sysrq" in oops.title
+    assert (tmp_path / "cells, with a comma" / oops.file).read_text(errors="replace").count("sysrq_handle_crash") >= 1
+
+
+def test_a_hanging_guest_is_asked_for_its_state(boot_it: Boot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boot, "WORK_MARGIN_SECONDS", 1.0)
+    evidence = boot_it("hang", duration_s=1)
+    assert evidence.deadline_hit
+    assert evidence.ready
+    assert evidence.oopses == ()  # the stacks we asked for are no complaint of the kernel's
+    console = (tmp_path / "cells, with a comma" / "console.log").read_text(errors="replace")
+    for answer in ("Show backtrace of all active CPUs", "Show Memory", "Show State", "Show Blocked State"):
+        assert f"sysrq: {answer}" in console
+    assert "RIP=" in (tmp_path / "cells, with a comma" / "hang-registers.txt").read_text()
+
+
+def test_a_flood_is_stopped(boot_it: Boot) -> None:
+    evidence = boot_it("flood", machine=MachineSpec(memory_mib=256, console_limit_mib=1))
+    assert evidence.flooded
+    assert 1 << 20 < evidence.console_bytes < 8 << 20
+
+
+def test_a_guest_that_leaves_without_a_word(boot_it: Boot) -> None:
+    evidence = boot_it("lost")
+    assert evidence.ready
+    assert evidence.exit_code is None
+    assert evidence.qemu_exit == 0
+
+
+def test_a_scratch_disk_can_be_read(boot_it: Boot, tmp_path: Path) -> None:
+    assert boot_it("disk", machine=MachineSpec(memory_mib=256, disk_mib=64)).counters["disk"] == 1
+    assert not (tmp_path / "cells, with a comma" / "disk.img").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "output"),
+    [("uname -s; (exit 9)", 9, "Linux\n"), ("printf 'no newline'; exit 7", 7, "no newline")],
+)
+def test_a_command_in_the_guest(
+    image: KernelImage, tmp_path: Path, capfd: pytest.CaptureFixture[str], line: str, code: int, output: str
+) -> None:
+    rootfs = tiny_initramfs(tmp_path / "tiny.cpio")
+    assert main(["boot", "--rootfs", str(rootfs), image.image, "--", line]) == code
+    assert capfd.readouterr().out == output
+
+
+def test_a_command_that_kills_the_guest(image: KernelImage, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    rootfs = tiny_initramfs(tmp_path / "tiny.cpio")
+    assert main(["boot", "--rootfs", str(rootfs), image.image, "--", "echo c >/proc/sysrq-trigger"]) == 1
+    assert "sysrq: Trigger a crash" in capfd.readouterr().err

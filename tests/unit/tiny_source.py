@@ -1,0 +1,59 @@
+"""A source tree of three files that answers make as a kernel does: real make, real files, no minutes."""
+
+import tarfile
+from pathlib import Path
+
+MAKEFILE = """\
+VERSION = 6
+PATCHLEVEL = 12
+SUBLEVEL = 1
+sources := $(wildcard *.c)
+objects := $(sources:%.c=$(O)/%.o)
+
+tinyconfig:
+	@mkdir -p $(O); echo '# CONFIG_A is not set' > $(O)/.config
+olddefconfig:
+	@sed -i '/CONFIG_GONE/d' $(O)/.config; echo '  UPD     .config'
+bzImage: $(objects)
+	@echo '  LD      vmlinux'
+	@mkdir -p $(O)/arch/x86/boot $(O)/include/config
+	@cat $(objects) > $(O)/vmlinux
+	@cp $(O)/vmlinux $(O)/arch/x86/boot/bzImage
+	@echo symbols > $(O)/System.map
+	@echo 6.12.1$(LOCALVERSION) > $(O)/include/config/kernel.release
+$(O)/%.o: %.c Makefile
+	@echo '  CC      $*.o'
+	@if grep -q '#error' $<; then echo '../$<:1:2: error: #error told so' >&2; exit 1; fi
+	@if grep -q SLEEP $<; then sleep 60; fi
+	@if grep -q KILL $<; then kill -9 $$PPID; fi
+	@if grep -q FULL $<; then echo 'as: No space left on device' >&2; exit 1; fi
+	@(cat $<; echo "flags $(KCFLAGS) of $$KCFLAGS by $(KBUILD_BUILD_USER)") > $@
+.PHONY: tinyconfig olddefconfig bzImage
+.DELETE_ON_ERROR:
+"""
+MERGE = 'shift 3\ncat "$2" >> "$1"\n'  # merge_config.sh -m -O OUT .config fragment
+FILES = {
+    "Makefile": MAKEFILE,
+    "Kbuild": "",
+    "scripts/kconfig/merge_config.sh": MERGE,
+    "a.c": "int a;\n",
+    "b.c": "int b;\n",
+    "c.c": "int c;\n",
+}
+
+
+def write_tree(root: Path) -> Path:
+    """The tree in a directory."""
+    for name, text in FILES.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def write_archive(directory: Path) -> Path:
+    """The tree as a tar file, one directory on top as distributions do."""
+    write_tree(directory / "linux-6.12.1")
+    archive = directory / "linux.tar.xz"
+    with tarfile.open(archive, "w:xz") as out:
+        out.add(directory / "linux-6.12.1", "linux-6.12.1")
+    return archive
