@@ -22,7 +22,7 @@ GREP = (
 CHATTER = (
     "usb 1-1: new high-speed USB device number {n} using xhci_hcd",
     "EXT4-fs (vda{n}): mounted filesystem with ordered data mode. Quota mode: none.",
-    "audit: type=1400 audit(1486238739.637:{n}): avc:  denied  {{ read }} for  pid={n} comm=\"sh\" name=\"fault_info\"",
+    'audit: type=1400 audit(1486238739.637:{n}): avc:  denied  {{ read }} for  pid={n} comm="sh" name="fault_info"',
     "zram: Added device: zram{n}",
     "IPv6: ADDRCONF(NETDEV_CHANGE): veth{n}: link becomes ready",
     "systemd[1]: Started Session {n} of user root, DEBUG_INFO=no.",
@@ -39,7 +39,11 @@ def clean_log(megabytes: int) -> bytes:
     size = 0
     while size < 1 << 20:
         stamp += dice.random() / 50
-        line = f"[{stamp:12.6f}][ T{dice.randrange(3000):4}] " + dice.choice(CHATTER).format(n=dice.randrange(999)) + "\r\n"
+        line = (
+            f"[{stamp:12.6f}][ T{dice.randrange(3000):4}] "
+            + dice.choice(CHATTER).format(n=dice.randrange(999))
+            + "\r\n"
+        )
         lines.append(line)
         size += len(line)
     return "".join(lines).encode() * megabytes
@@ -60,7 +64,12 @@ def parser_seconds(path: Path) -> tuple[float, int]:
 def grep_seconds(path: Path, *, locale: str) -> float:
     """Wall time of grep -E in this locale."""
     begin = time.perf_counter()
-    subprocess.run(("grep", "-aEc", GREP, str(path)), env={"LC_ALL": locale, "PATH": "/usr/bin:/bin"}, stdout=subprocess.DEVNULL, check=False)
+    subprocess.run(
+        ("grep", "-aEc", GREP, str(path)),
+        env={"LC_ALL": locale, "PATH": "/usr/bin:/bin"},
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
     return time.perf_counter() - begin
 
 
@@ -79,7 +88,9 @@ def main() -> None:
         print(f"{size:.0f} MB, {results[0][1]} oopses")
         print(f"kzram-ci oops          {size / min(seconds for seconds, _ in results):8.0f} MB/s")
         for locale in ("C", "C.UTF-8"):
-            print(f"grep -E ({locale:7})      {size / min(grep_seconds(path, locale=locale) for _ in range(3)):8.0f} MB/s")
+            print(
+                f"grep -E ({locale:7})      {size / min(grep_seconds(path, locale=locale) for _ in range(3)):8.0f} MB/s"
+            )
 
 
 if __name__ == "__main__":

@@ -104,9 +104,12 @@ class Posterior:
         return tuple(result)
 
     def bad(self, node: int) -> float:
-        """That the culprit is this node or an ancestor of it: that its kernel has the bug."""
-        reach = self.graph.reach[node]
-        return sum(one.weight * (reach & one.commits).bit_count() / one.size for one in self.classes)
+        """That this node's kernel has the bug, given that some commit of the range is to blame."""
+        reach, known = self.graph.reach[node], 1.0 - self.none
+        if known <= 0.0:
+            return 0.0
+        total = sum(one.weight * (reach & one.commits).bit_count() / one.size for one in self.classes)
+        return min(1.0, total / known)
 
     def rate_bad(self) -> float:
         """The expected crash rate of a bad kernel, a boot."""

@@ -112,8 +112,8 @@ def _apt_download(ref: SourceRef, entry: Path, context: Context) -> None:
     with workspace.entry_in_progress(entry) as temporary:
         root = temporary / "apt"
         options = _apt_options(root, ref, context.deadline)
-        _apt((apt, *options, "update"), ref, temporary, context.deadline)
-        _apt((apt, *options, "download", ref.package), ref, temporary, context.deadline)
+        complaints = _apt((apt, *options, "update"), ref, temporary, context.deadline)
+        _apt((apt, *options, "download", ref.package), ref, temporary, context.deadline, earlier=complaints)
         debs = sorted(temporary.glob("*.deb"))
         if len(debs) != 1:
             raise InfraError(f"apt-get download {ref.package} left {len(debs)} files")
@@ -161,10 +161,15 @@ def _mirror(suite: str, deadline: Deadline) -> str:
     raise UserError(f"this host's apt knows no Debian mirror for {suite}", hint="leave `suite:` out, or add a mirror")
 
 
-def _apt(argv: tuple[str, ...], ref: SourceRef, cwd: Path, deadline: Deadline) -> None:
+def _apt(argv: tuple[str, ...], ref: SourceRef, cwd: Path, deadline: Deadline, *, earlier: str = "") -> str:
+    """Run apt and return its complaints. An update that failed is a success with complaints, to apt."""
     try:
-        proc.run(argv, cwd=cwd, env={"DEBIAN_FRONTEND": "noninteractive"}, deadline=deadline)
+        done = proc.run(argv, cwd=cwd, env={"DEBIAN_FRONTEND": "noninteractive"}, deadline=deadline)
+        return done.stderr.decode("utf-8", "replace")
     except CommandFailed as error:
+        failed = next((line for line in earlier.splitlines() if "Failed to fetch" in line), "")
+        if failed:
+            raise InfraError(f"apt: {failed.strip()}", hint="check the network and the apt sources") from error
         if "Unable to locate package" in error.tail or "No packages found" in error.tail:
             where = f"in {ref.suite}" if ref.suite else "in this host's apt sources"
             raise UserError(f"no package {ref.package} {where}", hint="apt-cache search '^linux-source-'") from error

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from kzram_ci.oops import skips
 from kzram_ci.oops.frames import bare
-from kzram_ci.oops.report import Report, Stack
+from kzram_ci.oops.report import MAIN, Report, Stack
 from kzram_ci.oops.value import Frame
 
 _ADDRESS = re.compile(r"[0-9a-f]{8,16}$")  # a kernel without symbols
@@ -18,7 +18,21 @@ Answer = tuple[str | None, Sequence[Frame]]  # the function, and the stack it wa
 
 def is_syscall(name: str) -> bool:
     """Whether this is an entry of a system call, by any of the linkage names."""
-    return name.startswith(("sys_", "SyS_", "compat_SyS_", "compat_sys_", "__x64_sys_", "__ia32_", "__arm64_", "__se_", "__do_sys_", "__riscv_sys_", "__s390"))
+    return name.startswith(
+        (
+            "sys_",
+            "SyS_",
+            "compat_SyS_",
+            "compat_sys_",
+            "__x64_sys_",
+            "__ia32_",
+            "__arm64_",
+            "__se_",
+            "__do_sys_",
+            "__riscv_sys_",
+            "__s390",
+        )
+    )
 
 
 def name_of(frame: Frame) -> str:
@@ -39,7 +53,7 @@ def _names(frames: Iterable[Frame]) -> list[str]:
 
 
 def _main(report: Report, *roles: str) -> Stack | None:
-    stacks = report.roles(*(roles or ("trace", "nmi", "task")))
+    stacks = report.roles(*(roles or MAIN))
     return stacks[0] if stacks else None
 
 
@@ -54,7 +68,7 @@ def as_is(report: Report) -> Answer:
 
 def trace(report: Report) -> Answer:
     """The first that is no helper on the first call trace."""
-    for stack in report.roles("trace", "nmi", "task"):
+    for stack in report.roles(*MAIN):
         if found := _first(report, _names(stack.frames)):
             return found, stack.frames
     return None, _frames(_main(report))
@@ -103,7 +117,7 @@ def lock_unsafe(report: Report) -> Answer:
 def lock_printed(report: Report) -> Answer:
     """The place printed with the lock that was left, freed or not held."""
     found = _first(report, [bare(name) for _, name in report.ats])
-    if report.title in ("bad unlock balance", "bad contention"):
+    if report.title.endswith(("bad unlock balance", "bad contention")):
         found = _first(report, [name for stack in report.stacks[:1] for name in _names(stack.frames)[:1]]) or found
     return (found, _frames(_main(report))) if found else trace(report)
 
@@ -167,7 +181,7 @@ def _inside_dispatcher(report: Report, names: list[str]) -> str | None:
 
 def stall(report: Report) -> Answer:
     """Stalls and lockups: the top is where the timer happened to hit, so look for what does not return."""
-    stacks = report.roles("trace", "nmi", "task")
+    stacks = report.roles(*MAIN)
     for stack in stacks:
         names = _interrupted(_names(stack.frames))
         if stack is stacks[0] and len(names) == len(_names(stack.frames)):
@@ -180,7 +194,7 @@ def stall(report: Report) -> Answer:
 def overflow(report: Report) -> Answer:
     """Stack overflows: the recursion is named by where it was entered."""
     names = _names(report.pointers[:1])
-    for stack in report.roles("trace", "nmi", "task"):
+    for stack in report.roles(*MAIN):
         if found := _inside_dispatcher(report, names + _names(stack.frames)):
             return found, stack.frames
     return _inside_dispatcher(report, names), ()
@@ -215,4 +229,4 @@ STRATEGIES: dict[str, Callable[[Report], Answer]] = {
 
 def judge(report: Report) -> Answer:
     """The function a report is about (None if it has none), and the frames it was found on."""
-    return STRATEGIES[report.blame](report)
+    return STRATEGIES[report.row.blame](report)

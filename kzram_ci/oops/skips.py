@@ -36,7 +36,7 @@ def pattern(names: str) -> re.Pattern[str]:
 @cache
 def helpers(kind: str, title: str) -> re.Pattern[str]:
     """All functions that a report of this type and title passes over."""
-    wanted = ("any", kind, title.lower())
+    wanted = ("any", kind, title.lower().rpartition(": ")[2])
     return pattern(" ".join(family.names for family in families() if family.where in wanted))
 
 

@@ -19,12 +19,31 @@ CHUNK = 1 << 20
 MAX_OPEN = 32  # reports of as many callers at a time
 AFTERMATH = 400  # lines after a report in which the panic it caused may come
 
-_CAUSED = re.compile(r"panic_on_\w+|Fatal exception|hung_task|softlockup|Hard LOCKUP|RCU Stall|Aiee|Attempted to kill|set \.\.\.|Oops|kernel stack overflow|bad mode|UBSAN|KFENCE|kasan|KASAN|locking")
-_BOOT = re.compile(r"\s*$|SeaBIOS|iPXE|U-Boot|GRUB|Decompress|early console|[Bb]ooting |Linux version|EFI|BdsDxe|UEFI|Welcome to|qemu|input_|output|kernel_total|Performing|Parsing|Press |Loading |Script started|spawn|boot")
+_CAUSED = re.compile(
+    r"panic_on_\w+|Fatal exception|hung_task|softlockup|Hard LOCKUP|RCU Stall|Aiee|Attempted to kill|set \.\.\.|Oops|kernel stack overflow|bad mode|UBSAN|KFENCE|kasan|KASAN|locking"
+)
+_BOOT = re.compile(
+    r"\s*$|SeaBIOS|iPXE|U-Boot|GRUB|Decompress|early console|[Bb]ooting |Linux version|EFI|BdsDxe|UEFI|Welcome to|qemu|input_|output|kernel_total|Performing|Parsing|Press |Loading |Script started|spawn|boot"
+)
 _STAMP = re.compile(rb"\[ {0,7}(\d{1,9})\.\d{6}\]")
 _RESTART = re.compile(rb"reboot: |Restarting system|Rebooting in|Power down|kexec")
-_FAULTS = frozenset(("bug", "rust_panic", "stack_overflow", "double_fault", "null_deref", "paging_fault", "general_protection",
-                     "divide_error", "cpu_exception", "list_corruption", "usercopy", "panic", "stack_corruption"))
+_FAULTS = frozenset(
+    (
+        "bug",
+        "rust_panic",
+        "stack_overflow",
+        "double_fault",
+        "null_deref",
+        "paging_fault",
+        "general_protection",
+        "divide_error",
+        "cpu_exception",
+        "list_corruption",
+        "usercopy",
+        "panic",
+        "stack_corruption",
+    )
+)
 _PRINTED_LONG = frozenset(("lockdep", "suspicious_rcu", "rcu_stall", "soft_lockup", "hung_task", "atomic_sleep"))
 _THEN = frozenset(("cpu_exception", "double_fault", "bug", "stack_overflow", "general_protection"))
 

@@ -61,6 +61,7 @@ class Oops:
     kernel: str | None = None
     hardware: str | None = None
     code: str | None = None  # the bytes around the instruction pointer, as printed
+    assembly: tuple[str, ...] = ()  # the same, disassembled on request
     registers: Mapping[str, str] | None = None
     panic: str | None = None  # the panic this report led to
 
@@ -71,6 +72,7 @@ class Oops:
         data["pointer"] = self.pointer.to_json() if self.pointer else None
         data["modules"] = list(self.modules)
         data["taint_words"] = list(self.taint_words)
+        data["assembly"] = list(self.assembly)
         data["registers"] = dict(self.registers) if self.registers else None
         return data
 
@@ -82,6 +84,7 @@ class Oops:
         values["pointer"] = Frame.from_json(data["pointer"]) if data.get("pointer") else None
         values["modules"] = tuple(data.get("modules", ()))
         values["taint_words"] = tuple(data.get("taint_words", ()))
+        values["assembly"] = tuple(data.get("assembly", ()))
         return cls(**values)
 
     def excerpt(self, log: bytes) -> bytes:

@@ -456,8 +456,8 @@ static void become_workload(char **command, int output)
 	dup2(output, STDOUT_FILENO);
 	close(CONTROL);
 	execvp(command[0], command);
-	fprintf(stderr, "kzwatch: cannot run %s: %s\n", command[0], strerror(errno));
-	_exit(errno == ENOENT ? 127 : 126);
+	dprintf(STDOUT_FILENO, "{\"ev\":\"error\",\"text\":\"cannot run the workload: %s\"}\n", strerror(errno));
+	_exit(EXIT_SETUP);
 }
 
 static void start(char **command)

@@ -68,10 +68,10 @@ def bad_plans() -> list[tuple[str, str]]:
 
 
 def test_every_error_has_a_place_and_a_cure(kernels: Path) -> None:
-    """Golden: KZRAM_UPDATE_GOLDEN=1 writes it anew; read every line of it as the person who made the mistake."""
+    """Golden: KZRAM_REWRITE_GOLDEN=1 writes it anew; read every line of it as the person who made the mistake."""
     told = [(plan, "".join(f"{line}\n" for line in errors(plan, kernels))) for plan, _ in bad_plans()]
     assert all(line.startswith("p.yaml:") for _, text in told for line in text.splitlines())
-    if os.environ.get("KZRAM_UPDATE_GOLDEN"):
+    if os.environ.get("KZRAM_REWRITE_GOLDEN"):
         (GOLDEN / "errors.txt").write_text("".join(f"{plan}-----\n{text}=====\n" for plan, text in told))
     assert told == bad_plans()
 
@@ -402,12 +402,12 @@ def shipped() -> list[Path]:
 
 @pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
 def test_shipped_plans_expand_as_recorded(path: Path, kernels: Path) -> None:
-    """Golden: KZRAM_UPDATE_GOLDEN=1 writes it anew; look at the difference before you commit it."""
+    """Golden: KZRAM_REWRITE_GOLDEN=1 writes it anew; look at the difference before you commit it."""
     plan = load(path.read_text(), kernels)
     data = [{**codec.to_json(cell), "kernel": cell.kernel.name} for cell in plan.cells]
     text = json.dumps(data, indent=1) + "\n"
     golden = GOLDEN / f"{path.stem}.json"
-    if os.environ.get("KZRAM_UPDATE_GOLDEN"):
+    if os.environ.get("KZRAM_REWRITE_GOLDEN"):
         golden.write_text(text)
     assert golden.read_text() == text
 

@@ -1,4 +1,4 @@
-"""Command lines are pinned by golden files; KZRAM_UPDATE_GOLDEN=1 rewrites them, review reads the diff."""
+"""Command lines are pinned by golden files; KZRAM_REWRITE_GOLDEN=1 rewrites them, review reads the diff."""
 
 import os
 import shlex
@@ -38,7 +38,7 @@ CASES = {
 def test_golden(name: str) -> None:
     shown = "".join(shlex.quote(word) + "\n" for word in CASES[name])
     path = GOLDEN / f"{name}.txt"
-    if os.environ.get("KZRAM_UPDATE_GOLDEN"):
+    if os.environ.get("KZRAM_REWRITE_GOLDEN"):
         path.write_text(shown)
     assert shown == path.read_text()
 

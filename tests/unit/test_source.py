@@ -7,7 +7,7 @@ import pytest
 
 from kzram_ci.base import filetree, workspace
 from kzram_ci.base.clock import Deadline
-from kzram_ci.base.errors import UserError
+from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.effects import source
 from kzram_ci.model.kernel import SourceKind, SourceRef, Tree
 
@@ -150,7 +150,7 @@ def test_local_never_goes_to_the_network(tmp_path: Path, monkeypatch: pytest.Mon
 APT = """#!/bin/sh
 echo "$@" >> {log}
 case "$*" in
-  *update) exit 0 ;;
+  *update) [ -z "$OFFLINE" ] || echo "W: Failed to fetch http://mirror/InRelease  Could not resolve" >&2; exit 0 ;;
   *"download linux-source-9.9") echo "E: Unable to locate package linux-source-9.9" >&2; exit 100 ;;
   *download*) echo "E: Failed to fetch http://mirror/x" >&2; exit 100 ;;
 esac
@@ -178,10 +178,17 @@ def test_unknown_package_names_the_command_that_helps(apt: Path, tmp_path: Path)
 
 
 def test_a_network_failure_is_the_hosts(apt: Path, tmp_path: Path) -> None:
-    from kzram_ci.base.errors import InfraError
-
     with pytest.raises(InfraError, match="Failed to fetch"):
         source.fetch(DEBIAN, cache=tmp_path / "cache", deadline=Deadline.after(60))
+
+
+def test_an_update_that_failed_is_no_unknown_package(
+    apt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OFFLINE", "1")
+    ref = SourceRef(kind=SourceKind.DEBIAN, package="linux-source-9.9")
+    with pytest.raises(InfraError, match="Could not resolve"):
+        source.fetch(ref, cache=tmp_path / "cache", deadline=Deadline.after(60))
 
 
 def test_other_package_names_are_refused(tmp_path: Path) -> None:

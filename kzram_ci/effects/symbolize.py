@@ -1,0 +1,80 @@
+"""Runs the tools that decode an oops: nm, llvm-symbolizer or addr2line, objdump."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from kzram_ci.base import proc
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import UserError
+from kzram_ci.oops import Oops, code, symbols
+
+
+def decode(
+    oopses: Sequence[Oops], vmlinux: Path, *, deadline: Deadline, modules: Path | None = None, source: str = ""
+) -> tuple[Oops, ...]:
+    """The oopses with file:line and inlines. `modules` is a directory with *.ko or *.ko.debug, searched below;
+    `source` the prefix of the build tree in paths.
+
+    Raises UserError when vmlinux cannot be used, CommandTimeout at the deadline.
+    """
+    if not vmlinux.is_file():
+        raise UserError(f"{vmlinux} is no file", hint="give the vmlinux of the very build, made with debug info")
+    paths = _paths(symbols.objects(oopses), vmlinux, modules)
+    tables = {
+        name: symbols.SymbolTable.from_nm(proc.run(symbols.nm_argv(path), deadline=deadline, check=False).text())
+        for name, path in paths.items()
+    }
+    queries = symbols.batch(oopses, tables)
+    answers = _ask(queries, paths, deadline)
+    return tuple(symbols.apply(oops, tables, answers, source) for oops in oopses)
+
+
+def _paths(names: Sequence[str], vmlinux: Path, modules: Path | None) -> dict[str, str]:
+    paths = {symbols.KERNEL: str(vmlinux)}
+    for name in names:
+        if name == symbols.KERNEL:
+            continue
+        wanted = {name + ".ko", name.replace("_", "-") + ".ko"}
+        for ending in (".debug", ""):
+            found = [path for file in wanted for path in (modules or vmlinux.parent).rglob(file + ending)]
+            if found:
+                paths[name] = str(min(found))
+                break
+    return paths
+
+
+def _ask(
+    queries: Sequence[symbols.Query], paths: Mapping[str, str], deadline: Deadline
+) -> dict[symbols.Query, tuple[symbols.Place, ...]]:
+    if not queries:
+        return {}
+    if shutil.which("llvm-symbolizer"):
+        done = proc.run(symbols.symbolizer_argv(), deadline=deadline, input=symbols.symbolizer_input(queries, paths))
+        return dict(zip(queries, symbols.parse_answers(done.text()), strict=False))
+    answers: dict[symbols.Query, tuple[symbols.Place, ...]] = {}
+    for name, path in paths.items():
+        mine = [item for item in queries if item.object == name]
+        if mine:
+            done = proc.run(symbols.addr2line_argv(path), deadline=deadline, input=symbols.addr2line_input(mine))
+            answers |= dict(zip(mine, symbols.parse_answers(done.text()), strict=False))
+    return answers
+
+
+def disassemble(oops: Oops, *, deadline: Deadline) -> Oops:
+    """The oops with the code around its instruction pointer as assembly; unchanged when it has none."""
+    found = code.code_of(oops)
+    if found is None or not shutil.which("objdump"):
+        return oops
+    with tempfile.NamedTemporaryFile(prefix="kzram-code-") as handle:
+        handle.write(found.data)
+        handle.flush()
+        for start in code.starts(found):
+            done = proc.run(code.objdump_argv(found, handle.name, start), deadline=deadline, check=False)
+            if lines := code.listing(done.text(), found):
+                return replace(oops, assembly=lines)
+    return oops
