@@ -204,19 +204,22 @@ def _splitters(view: _View, suspects: Suspects) -> Iterator[int]:
 
 
 def _settle(view: _View, least: float) -> Boot | None:
-    """More boots of a commit that was booted before, while it is in doubt whether its kernel is bad."""
+    """More boots of a commit that was booted before, while its side is in doubt by more than `least`."""
     best, chosen, rate = 0.0, None, view.belief.rate_bad()
     for node in sorted(view.counts):
-        if not view.tally(node).told or not view.open(node):
+        doubt = _doubt(view, node)
+        if not view.tally(node).told or not view.open(node) or min(doubt, 1.0 - doubt) <= least:
             continue
-        bad = view.belief.bad(node)
-        if min(bad, 1.0 - bad) <= least:
-            continue
-        if (bits := information(bad, rate)) > best + LEAST_BITS:
+        if (bits := information(doubt, rate)) > best + LEAST_BITS:
             best, chosen = bits, node
     if chosen is None:
         return None
-    return view.boot(chosen, Stage.SETTLE, _times(view, view.belief.bad(chosen), max(least, 1e-3)))
+    return view.boot(chosen, Stage.SETTLE, _times(view, _doubt(view, chosen), max(least, 1e-3)))
+
+
+def _doubt(view: _View, node: int) -> float:
+    """That this kernel crashes: for the bug in it, or (on a commit no candidate reaches) for no commit's fault."""
+    return view.belief.bad(node) if view.state.graph.reach[node] else view.belief.none
 
 
 def _build(view: _View, costs: Costs) -> Boot | None:
@@ -241,16 +244,16 @@ def _build(view: _View, costs: Costs) -> Boot | None:
 
 def _candidates(view: _View) -> Iterator[tuple[int, float]]:
     """(node, probability that it is bad) of the commits that may be booted for the first time."""
-    graph = view.state.graph
+    graph, settle = view.state.graph, view.state.settings.settle
     # Classes that hold next to nothing change no choice, only the time it takes with 10,000 commits.
-    classes = [one for one in view.belief.classes if one.weight > 1e-3 / len(view.belief.classes)]
-    splitting = [(one.commits, one.weight / one.size) for one in classes if one.weight > 1e-3]
+    splitting = [(one.commits, one.weight / one.size) for one in view.belief.classes if one.weight > 1e-4]
     for node in range(graph.candidates):
         if node in view.broken or view.tally(node).told:
             continue
         reach = graph.reach[node]
         bad = sum((reach & commits).bit_count() * each for commits, each in splitting)
-        if LEAST_BITS < bad < 1.0 - LEAST_BITS:
+        # What is less open than a settled commit is a doubt about built kernels: boots tell it, not a build.
+        if settle < bad < 1.0 - settle:
             yield node, bad
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -40,7 +41,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _pieces(name: str) -> Iterator[bytes]:
     if name == "-":
-        while piece := sys.stdin.buffer.read1(1 << 20):
+        while piece := os.read(sys.stdin.fileno(), 1 << 20):
             yield piece
         return
     with open(name, "rb") as handle:
@@ -64,7 +65,7 @@ def _print_text(name: str, oops: Oops, *, several: bool) -> None:
 
 
 def _one(name: str, args: argparse.Namespace) -> tuple[list[Oops], bool]:
-    """The oopses of one log, printed as they are found unless JSON or decoding wants them all; and whether it was readable."""
+    """The oopses of one log, printed as found unless JSON or decoding wants them all; and whether it was readable."""
     oopses: list[Oops] = []
     readable = True
     live = not args.json and not args.vmlinux

@@ -17,9 +17,10 @@ from kzram_ci.oops import Oops, code, symbols
 def decode(
     oopses: Sequence[Oops], vmlinux: Path, *, deadline: Deadline, modules: Path | None = None, source: str = ""
 ) -> tuple[Oops, ...]:
-    """The oopses with file:line and inlines. `modules` is a directory with *.ko or *.ko.debug, searched below;
-    `source` the prefix of the build tree in paths.
+    """The oopses with file:line and inlines.
 
+    `modules` is a directory with *.ko or *.ko.debug below it (default: that of vmlinux), `source` the prefix of the
+    build tree in paths.
     Raises UserError when vmlinux cannot be used, CommandTimeout at the deadline.
     """
     if not vmlinux.is_file():

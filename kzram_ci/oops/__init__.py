@@ -1,7 +1,7 @@
-"""Find, name and compare what the Linux kernel prints when it is in trouble.
+r"""Find, name and compare what the Linux kernel prints when it is in trouble.
 
 >>> from kzram_ci.oops import parse
->>> [oops.title for oops in parse(b"[    1.000000] kernel BUG at mm/slub.c:1!\\n")]
+>>> [oops.title for oops in parse(b"[    1.000000] kernel BUG at mm/slub.c:1!\n")]
 ['kernel BUG']
 """
 

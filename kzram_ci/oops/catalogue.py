@@ -1,4 +1,4 @@
-"""The table of headlines, headlines.toml: read once, on first use. The columns are explained at the head of the table."""
+"""The table of headlines, headlines.toml: read once, on first use. Its head explains the columns."""
 
 from __future__ import annotations
 

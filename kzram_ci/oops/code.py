@@ -1,4 +1,4 @@
-"""The faulting instruction, disassembled as the kernel's scripts/decodecode does; pure: who runs objdump is the caller."""
+"""The faulting instruction, disassembled as the kernel's scripts/decodecode does; pure: the caller runs objdump."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def objdump_argv(code: Code, path: str, start: int) -> tuple[str, ...]:
 
 def starts(code: Code) -> tuple[int, ...]:
     """Where to try to begin: instructions have no marks, so the first start that meets the fault is taken."""
-    return tuple(start for start in range(0, min(16, code.fault + 1), code.step)) + (code.fault,)
+    return (*range(0, min(16, code.fault + 1), code.step), code.fault)
 
 
 def listing(text: str, code: Code) -> tuple[str, ...] | None:

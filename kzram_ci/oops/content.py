@@ -84,10 +84,12 @@ FOREIGN = re.compile(
 )
 _BEGINNINGS = (  # of lines that no other row knows and that reports are made of
     r"[-*<>|#\[(]|Code|Modules|Hardware|Workqueue|Stack|Process|Flags|Control|pgd|rcu|hardirqs|softirqs|irq event|lock",
-    r"Possible|other info|Chain|CPU|Disabling|Dumping|Memory state|The buggy|which |but |the existing|and |page|raw|flags",
+    r"Possible|other info|Chain|CPU|Disabling|Dumping|Memory state|The buggy|which |but |the existing|and |page|raw",
+    r"flags",
     r"Oops|Internal error|Read of|Write of|to |Exception|Call|Kernel|SMP|Sending|Mem abort|ESR|EC =|SET|EA =|FSC|ISV",
     r"Data abort|CM =|user pgtable|swapper|last |pstate|NMI|task:|Not tainted|Tainted|\"echo|caller|in_atomic|preempt",
-    r"no lock|\d+ locks? held|[\w.:/-]{1,40}/\d+ (?:is|just|\[)|addr|value|comm|kfence|Rebooting|KASAN|PGD|P4D|RIP|IP:|PC",
+    r"no lock|\d+ locks? held|[\w.:/-]{1,40}/\d+ (?:is|just|\[)|addr|value|comm|kfence|Rebooting|KASAN|PGD|P4D|RIP",
+    r"IP:|PC",
     r"LR|NIP|Instruction dump|Bytes|Uninit|Showing|watchdog|RSP|RAX|ORIG|All QSes|object|size|RCU nest",
 )
 _CONTENT = re.compile(r"\s*$|\s*[-=]{3,}|\s{0,8}(?:" + "|".join(_BEGINNINGS) + ")")

@@ -10,7 +10,8 @@ MAX_REGISTERS = 96
 
 _CPU_LINE = re.compile(
     r"\s{0,8}CPU: {0,2}(?P<cpu>\d{1,5}) (?:UID: \d{1,10} )?PID: (?P<pid>\d{1,9}) Comm: (?P<comm>.{1,40}?) "
-    r"(?:(?P<clean>Not tainted)|Tainted: (?P<taint>(?:\[?[A-Z]\]?(?:=\w{1,32})?[ ,]{1,20}){1,24})) ?(?P<kernel>\d+\.\d+\S{0,100})?"
+    r"(?:(?P<clean>Not tainted)|Tainted: (?P<taint>(?:\[?[A-Z]\]?(?:=\w{1,32})?[ ,]{1,20}){1,24})) "
+    r"?(?P<kernel>\d+\.\d+\S{0,100})?"
 )
 _TAINT_ALONE = re.compile(
     r"\s{2,8}(?:Not tainted|Tainted: (?P<taint>[A-Z ]{1,40}?)) {1,12}(?P<kernel>\d{1,2}\.\d+\S{0,100}) "
@@ -23,8 +24,9 @@ _MODULES = re.compile(r"\s{0,4}Modules linked in:(.{0,4000})")
 _MODULE = re.compile(r"([\w-]{1,64})(?:\([\w+-]{1,16}\))?")
 _CODE = re.compile(r"\s{0,4}(?:Code: |Krnl Code: )((?:[<(]?[0-9a-f]{2,16}[>)]?[: ]?|Bad .{1,40}){1,80})")
 _REGISTER = re.compile(
-    r"(?<![\w<])(?P<name>[eER][A-DSI][XIP]|R\d\d|[eR](?:SP|BP|IP)|EFLAGS|ORIG_RAX|CR[0-8]|DR[0-7]|[DEFGCS]S|x\d\d?|sp|fp|lr|pc|pstate"
-    r"|r\d\d?|[ast]\d\d?|gp|tp|ra|epc|badaddr|cause|GPR\d\d|MSR|CTR|XER|NIP|LR|DAR)\s{0,2}[:=] {0,3}(?:\[?<?)(?P<value>[0-9a-f]{4,16})\b"
+    r"(?<![\w<])(?P<name>[eER][A-DSI][XIP]|R\d\d|[eR](?:SP|BP|IP)|EFLAGS|ORIG_RAX|CR[0-8]|DR[0-7]|[DEFGCS]S|x\d\d?|sp|fp|lr"
+    r"|pc|pstate|r\d\d?|[ast]\d\d?|gp|tp|ra|epc|badaddr|cause|GPR\d\d|MSR|CTR|XER|NIP|LR|DAR)"
+    r"\s{0,2}[:=] {0,3}(?:\[?<?)(?P<value>[0-9a-f]{4,16})\b"
 )
 _TASK_OF_HEADLINE = re.compile(
     r"CPU: (?P<cpu>\d{1,5}) PID: (?P<pid>\d{1,9})|CPU#(?P<cpu2>\d{1,5})(?:: (?P<comm2>.{1,40})/(?P<pid2>\d{1,9})$)?|"
@@ -70,29 +72,32 @@ class Facts:
 
     def take(self, text: str) -> bool:
         """Look at one line of a report; whether it was one of these."""
+        return self._header(text) or self._body(text) or self._registers(text)
+
+    def _header(self, text: str) -> bool:
         if "CPU:" in text and (match := _CPU_LINE.match(text)):
             self._task(match["cpu"], match["pid"], match["comm"])
             self._version(match["taint"], match["kernel"])
-            return True
-        if "ainted" in text and (match := _TAINT_ALONE.match(text) or _VERSION.match(text)):
+        elif "ainted" in text and (match := _TAINT_ALONE.match(text) or _VERSION.match(text)):
             self._version(match["taint"], match["kernel"])
-            return True
-        if "Hardware name" in text and (match := _HARDWARE.match(text)):
+        elif "Hardware name" in text and (match := _HARDWARE.match(text)):
             self.hardware = self.hardware or match[1].strip()
-            return True
+        else:
+            return False
+        return True
+
+    def _body(self, text: str) -> bool:
         if "Modules linked" in text and (match := _MODULES.match(text)):
             if not self.modules:
                 names = _MODULE.findall(match[1].split("[last unloaded")[0])
                 self.modules = names[:MAX_MODULES]
-            return True
-        if "Code:" in text and (match := _CODE.match(text)):
-            if self.code is None:
-                self.code = match[1].strip()
-            return True
-        if "by task" in text and (match := _BY_TASK.match(text)):
+        elif "Code:" in text and (match := _CODE.match(text)):
+            self.code = self.code or match[1].strip()
+        elif "by task" in text and (match := _BY_TASK.match(text)):
             self._task(None, match["pid"], match["comm"])
-            return True
-        return self._registers(text)
+        else:
+            return False
+        return True
 
     def _version(self, taint: str | None, kernel: str | None) -> None:
         if self.taint is None and taint:

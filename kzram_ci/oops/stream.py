@@ -20,10 +20,12 @@ MAX_OPEN = 32  # reports of as many callers at a time
 AFTERMATH = 400  # lines after a report in which the panic it caused may come
 
 _CAUSED = re.compile(
-    r"panic_on_\w+|Fatal exception|hung_task|softlockup|Hard LOCKUP|RCU Stall|Aiee|Attempted to kill|set \.\.\.|Oops|kernel stack overflow|bad mode|UBSAN|KFENCE|kasan|KASAN|locking"
+    r"panic_on_\w+|Fatal exception|hung_task|softlockup|Hard LOCKUP|RCU Stall|Aiee|Attempted to kill|set \.\.\.|Oops"
+    r"|kernel stack overflow|bad mode|UBSAN|KFENCE|kasan|KASAN|locking"
 )
 _BOOT = re.compile(
-    r"\s*$|SeaBIOS|iPXE|U-Boot|GRUB|Decompress|early console|[Bb]ooting |Linux version|EFI|BdsDxe|UEFI|Welcome to|qemu|input_|output|kernel_total|Performing|Parsing|Press |Loading |Script started|spawn|boot"
+    r"\s*$|SeaBIOS|iPXE|U-Boot|GRUB|Decompress|early console|[Bb]ooting |Linux version|EFI|BdsDxe|UEFI|Welcome to|qemu"
+    r"|input_|output|kernel_total|Performing|Parsing|Press |Loading |Script started|spawn|boot"
 )
 _STAMP = re.compile(rb"\[ {0,7}(\d{1,9})\.\d{6}\]")
 _RESTART = re.compile(rb"reboot: |Restarting system|Rebooting in|Power down|kexec")
@@ -169,9 +171,9 @@ class StreamParser:
             row, match = found
             if mine is not None and self._continues(mine, row.kind, row.follows, line.number):
                 mine.add(line)
-            elif mine is None and self._belongs_to_finished(line, row.kind):
-                return
-            elif row.kind == "unexpected_reboot" and not self._unexpected(line):
+            elif (mine is None and self._belongs_to_finished(line, row.kind)) or (
+                row.kind == "unexpected_reboot" and not self._unexpected(line)
+            ):
                 return
             else:
                 if mine is not None:
@@ -262,7 +264,8 @@ class _Scout:
     def next(self, start: int) -> int:
         """Offset of the first literal at or after `start`, or -1."""
         best = -1
-        for needle, at in list(self._next.items()):
+        for needle, known in list(self._next.items()):
+            at = known
             if at < start:
                 at = self._block.find(needle, start)
                 if at < 0:

@@ -130,9 +130,9 @@ def parse_answers(text: str) -> list[tuple[Place, ...]]:
 
     def close() -> None:
         places = []
-        for function, where in zip(block[::2], block[1::2], strict=False):
-            known = not where.startswith(("??:", ":"))
-            where = where.split(" (discriminator")[0]
+        for function, printed in zip(block[::2], block[1::2], strict=False):
+            known = not printed.startswith(("??:", ":"))
+            where = printed.split(" (discriminator")[0]
             places.append(Place(function=bare(function), source=where if known and not where.endswith(":?") else None))
         answers.append(places)
         block.clear()

@@ -13,7 +13,12 @@ MAX_FRAMES_KEPT = 512
 _HEX = re.compile(r"\b0x[0-9a-f]+\b|\b[0-9a-f]{8,16}\b")
 _NUMBER = re.compile(r"\d+")
 _SPACE = re.compile(r"\s+")
-_ACCESS = {"kasan": True, "kfence": False}
+_LEVEL = re.compile(r"\b(BUG|WARNING|INFO)\b")
+_CONSEQUENCE = re.compile(r"panic_on_|Fatal exception|hung_task: blocked|softlockup|RCU Stall|Aiee")
+_WORDS = re.compile(r"[^a-z0-9]+")
+# types so broad that the same function may well have two different crashes of them
+_DETAILED = ("kasan", "kmsan", "kfence", "warning", "lockdep", "bug", "cpu_exception")
+_NAMELESS = ("none", "bad_page", "panic")  # strategies whose reports are whole without a function
 
 
 def plain(text: str) -> str:
@@ -23,40 +28,34 @@ def plain(text: str) -> str:
 
 def why_corrupted(report: Report, function: str | None) -> str | None:
     """Why this is only a part of a report, or None."""
-    if report.foreign:
-        return "another dump inside"
-    if report.kind == "bad_page" and report.blame == "bad_page" and function is None and "rss" not in report.what:
-        return "no stack of the allocation"
-    if report.kind == "panic":
-        after = re.search(r"panic_on_|Fatal exception|hung_task: blocked|softlockup|RCU Stall|Aiee", report.what)
-        return "only the panic, not its cause" if after else None
-    if not report.row.stack:
-        return "only the end of a report" if report.row.kind == "slab" else None
-    if not report.has_frames() and not report.pointers:
-        return "no stack"
-    if function is None and report.blame not in ("none", "bad_page", "panic"):
-        return "no usable frame"
-    return None
+    checks = (
+        (report.foreign and function is None, "another dump inside"),
+        (report.row.blame == "bad_page" and "page" in report.what and function is None, "no stack of the allocation"),
+        (report.kind == "panic" and _CONSEQUENCE.search(report.what), "only the panic, not its cause"),
+        (report.row.kind == "slab" and report.row.follows, "only the end of a report"),
+        (report.row.stack and not report.has_frames() and not report.pointers and not report.ats, "no stack"),
+        (report.row.stack and function is None and report.row.blame not in _NAMELESS, "no usable frame"),
+    )
+    return next((why for wrong, why in checks if wrong), None)
 
 
 def title_of(report: Report, function: str | None) -> str:
     """What happened, in one line; the same for the same crash."""
-    base = report.title.format(what=plain(report.what), fn="")
+    level = _LEVEL.search(report.line.text)
+    base = report.title.format(what=plain(report.what), level=level[1] if level else "BUG")
     if report.kind == "kasan" and report.access:
         base += f" {report.access}"
-    return f"{base} in {function}" if function else base
+    return f"{base} in {function}" if function and report.kind != "panic" else base
 
 
 def signature_of(report: Report, function: str | None) -> str:
-    """`type:function`, with the class of the report where types are broad; without a function the plain title."""
-    detail = plain(report.title.format(what=report.what, fn="")).lower()
-    detail = re.sub(r"[^a-z0-9]+", "-", detail).strip("-")
+    """`type:function`, for broad types `type:class:function`; without a function the plain words of the headline."""
+    words = _LEVEL.sub("", report.title).format(what=plain(report.what), level="").lower()
+    detail = _WORDS.sub("-", words).strip("-").removeprefix(f"{report.kind}-")
     if not function:
         return f"{report.kind}:{detail}"
-    if report.kind in ("kasan", "kmsan", "kfence", "warning", "lockdep", "bug", "cpu_exception"):
-        detail = detail.removeprefix(f"{report.kind}-")
-        if detail not in ("warning", "kernel-bug", report.kind):
-            return f"{report.kind}:{detail}:{function}"
+    if report.kind in _DETAILED and detail not in ("", "kernel", report.kind):
+        return f"{report.kind}:{detail}:{function}"
     return f"{report.kind}:{function}"
 
 

@@ -36,7 +36,7 @@ struct slot {
 static uint64_t seed = 1, page_count = 8192, mutators = 2, evictors = 1, verifiers = 1, batch = 16, bulk = 128, rounds = 4;
 static uint64_t steps = 2, focus = 98, race_percent = 40, duration_s;
 static const char *evict_by = "auto";
-static bool want_make_it_fail, keep_going, by_memcg;
+static bool want_make_it_fail, keep_going, no_waves, by_memcg;
 
 static unsigned char *pages;
 static struct slot *slots;
@@ -198,7 +198,8 @@ static void *verifier(void *argument)
  * Bring pages to the level of the present wave; pages not changed since they were last in zram
  * would just be dropped. In waves, because a size class that fills while others empty needs new zspages all the
  * time, and only those meet a failing page allocator. Never to the last level: PAGE_SIZE objects are not
- * compressed twice.
+ * compressed twice. --no-waves gives all levels at any time, so that larger classes have free objects: what the
+ * search of the emergency-class remedy finds.
  */
 static void dirty_pages(uint64_t first, uint64_t how_many)
 {
@@ -208,7 +209,10 @@ static void dirty_pages(uint64_t first, uint64_t how_many)
 		if (lock_page(number)) {
 			uint32_t level = atomic_load(&slots[number].version) % LEVELS;
 
-			mutate_page(number, level == wave ? LEVELS : (wave + LEVELS - level) % LEVELS);
+			if (no_waves)
+				mutate_page(number, 1);
+			else
+				mutate_page(number, level == wave ? LEVELS : (wave + LEVELS - level) % LEVELS);
 			unlock_page(number);
 		}
 }
@@ -302,6 +306,7 @@ static void set_up(int argc, char **argv)
 		{ "duration", ARG_U64, &duration_s, 0 },
 		{ "evict", ARG_TEXT, &evict_by, 0 },
 		{ "make-it-fail", ARG_FLAG, &want_make_it_fail, 0 },
+		{ "no-waves", ARG_FLAG, &no_waves, 0 },
 		{ "keep-going", ARG_FLAG, &keep_going, 0 },
 	};
 

@@ -229,6 +229,21 @@ def test_make_variables_reach_make_and_the_key(bench: Bench) -> None:
     assert b"flags -O3 of -O3" in content(bench.build())
 
 
+@pytest.mark.parametrize("name", ["O", "ARCH", "V"])
+def test_make_variables_that_are_ours_are_refused(bench: Bench, name: str) -> None:
+    bench.inputs = replace(bench.inputs, make_vars=((name, "x"),))
+    with pytest.raises(UserError, match=f"make variable {name} cannot be set"):
+        bench.build()
+
+
+def test_debug_info_does_not_hold_the_caches_path(bench: Bench) -> None:
+    wanted = Fragment(name="g.config", text="CONFIG_DEBUG_INFO=y\n")
+    bench.inputs = replace(bench.inputs, fragments=(wanted,), make_vars=(("KCFLAGS", "-O3"),))
+    told = content(bench.build()).decode()
+    out = bench.slot.resolve() / "src" / OBJECTS
+    assert f"flags -O3 -fdebug-prefix-map={out}=/{OBJECTS} of" in told
+
+
 def test_progress_has_a_total_once_it_is_known(bench: Bench) -> None:
     bench.build()
     assert [event.kind for event in bench.events][:2] == ["build-start", "note"]
@@ -310,6 +325,16 @@ def test_a_directory_that_changes_meanwhile_is_noticed(directory: Path, tmp_path
     (directory / "c.c").write_text("int other;\n")
     with pytest.raises(UserError, match="changed since its build was planned"):
         bench.build()
+
+
+def test_the_key_ignores_comments_and_order_of_fragments(bench: Bench) -> None:
+    def with_fragments(*texts: str) -> str:
+        named = tuple(Fragment(name=f"{n}.config", text=text) for n, text in enumerate(texts))
+        return kbuild.key(replace(bench.inputs, fragments=named))
+
+    plain = with_fragments("CONFIG_A=y\nCONFIG_B=y\n")
+    assert with_fragments("# why\nCONFIG_B=y\n", "CONFIG_A=y\n") == plain
+    assert with_fragments("CONFIG_A=y\n") != plain
 
 
 def test_the_key_ignores_changelogs_and_names(bench: Bench) -> None:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from kzram_ci.base import clock, proc, workspace
 from kzram_ci.base.clock import Deadline
-from kzram_ci.base.errors import CommandTimeout, InfraError, Interrupted, KzramError
+from kzram_ci.base.errors import CommandTimeout, InfraError, Interrupted, KzramError, UserError
 from kzram_ci.effects.kbuild.artifacts import cached, kbuild_arch, store, targets
 from kzram_ci.effects.kbuild.base_tree import pristine
 from kzram_ci.effects.kbuild.config import configure
@@ -20,6 +20,8 @@ from kzram_ci.effects.kbuild.make import Killed, Place, run
 from kzram_ci.effects.kbuild.slot import OBJECTS, Slot, usable
 from kzram_ci.model.events import Event, Listener, silent
 from kzram_ci.model.kernel import KernelImage
+
+_RESERVED = frozenset({"ARCH", "O", "M", "KBUILD_OUTPUT", "KBUILD_EXTMOD", "KCONFIG_CONFIG", "V", "INSTALL_MOD_PATH"})
 
 
 class Patched(Protocol):
@@ -61,7 +63,7 @@ def build(
     if (image := cached(inputs, cache=cache)) is not None:
         return image
     usable(cache)
-    variables = (("ARCH", kbuild_arch(inputs.arch)), ("O", OBJECTS), *inputs.make_vars, *REPRODUCIBLE)
+    variables = _variables(inputs)
     path = cache / "slots" / slot_key(inputs)
     with workspace.lock(path.with_name(f"{path.name}.lock"), deadline):
         if (image := cached(inputs, cache=cache)) is not None:  # another process was first
@@ -85,6 +87,25 @@ def build(
         raise InfraError(f"the kernel {inputs.name} vanished from {cache} while it was written")
     listener(Event(kind="build-done", subject=inputs.name, text=f"{image.seconds:.0f} s"))
     return dataclasses.replace(image, cached=False)
+
+
+def _variables(inputs: Inputs) -> tuple[tuple[str, str], ...]:
+    """What make is told; a kernel's own variables win over our defaults. Raises UserError for those that are ours."""
+    if taken := sorted(_RESERVED & dict(inputs.make_vars).keys()):
+        raise UserError(
+            f"{inputs.name}: make variable {taken[0]} cannot be set", hint="`arch:` chooses the architecture"
+        )
+    ours = {"ARCH": kbuild_arch(inputs.arch), "O": OBJECTS}
+    return tuple({**ours, **dict(REPRODUCIBLE), **dict(inputs.make_vars)}.items())
+
+
+def _debug_paths(job: _Job, options: Mapping[str, str]) -> tuple[str, ...]:
+    """Keep the cache's path out of debug info (DW_AT_comp_dir), the one place where it would get into the bytes."""
+    if options.get("CONFIG_DEBUG_INFO") != "y":
+        return ()
+    given = dict(job.inputs.make_vars)
+    flag = f"-fdebug-prefix-map={job.slot.out.resolve()}=/{OBJECTS}"
+    return tuple(f"{name}={given.get(name, '')} {flag}".replace("= ", "=") for name in ("KCFLAGS", "KAFLAGS"))
 
 
 def _build(job: _Job) -> None:
@@ -118,7 +139,7 @@ def _make(job: _Job, options: Mapping[str, str], fresh: bool) -> int:
         event = Event(kind="build-progress", subject=job.inputs.name, done=done, total=max(total, done) if total else 0)
         job.listener(event)
 
-    argv = job.place.argv(f"-j{job.jobs}", *targets(job.inputs, options))
+    argv = job.place.argv(f"-j{job.jobs}", *_debug_paths(job, options), *targets(job.inputs, options))
     return run(job.place, argv, deadline=job.deadline, steps=tell)
 
 

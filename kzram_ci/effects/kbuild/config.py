@@ -68,4 +68,4 @@ def _stamp(inputs: Inputs, patched: Mapping[str, bytes | None]) -> str:
         if path.rsplit("/", 1)[-1].startswith("Kconfig") or path.startswith("scripts/") or "/configs/" in path
     }
     tree = inputs.tree.identity if inputs.tree.directory else ""
-    return workspace.digest_json([[fragment.text for fragment in inputs.fragments], changed, tree])
+    return workspace.digest_json([kconfig.render(kconfig.merge(inputs.fragments)), changed, tree])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kzram_ci import patchset
+from kzram_ci import kconfig, patchset
 from kzram_ci.base import workspace
 from kzram_ci.kconfig import Fragment
 from kzram_ci.model.kernel import Tree
@@ -38,7 +38,10 @@ class Inputs:
 
 
 def key(inputs: Inputs) -> str:
-    """The content address of the kernel these inputs give. Needs no slot and no source, only the tree's identity."""
+    """The content address of the kernel these inputs give. Needs no slot and no source, only the tree's identity.
+
+    Raises UserError when the fragments contradict each other.
+    """
     return workspace.digest_json(
         {
             **_common(inputs),
@@ -63,7 +66,7 @@ def _common(inputs: Inputs) -> dict[str, object]:
     return {
         "recipe": RECIPE,
         "arch": inputs.arch,
-        "config": [fragment.text for fragment in inputs.fragments],
+        "config": kconfig.render(kconfig.merge(inputs.fragments)),  # comments and order are in no kernel
         "make": [list(pair) for pair in inputs.make_vars],
         "toolchain": [list(pair) for pair in inputs.toolchain],
         "reproducible": [list(pair) for pair in REPRODUCIBLE],

@@ -1,0 +1,106 @@
+"""The product itself: testplans/overrun.yaml on real kernels, judged by its own evidence, read back from its files."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from junitparser import JUnitXml
+
+from kzram_ci.base import proc
+from kzram_ci.base.clock import Deadline
+from kzram_ci.plan.find import find_kernel, known_kernels
+from kzram_ci.plan.kernels import load_kernel
+from kzram_ci.plan.load import load_plan
+from kzram_ci.run.kernels import image_for, rootfs_for
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(5400)]
+PLAN = Path(__file__).resolve().parents[2] / "testplans" / "overrun.yaml"
+KERNELS = ("stock", "unstable", "stable-page-v3", "saved-clen", "emergency-class")
+
+
+@pytest.fixture(scope="module")
+def built() -> None:
+    """The five kernels, from the cache or built now."""
+    for name in KERNELS:
+        image_for(load_kernel(name, find_kernel=find_kernel, known_kernels=known_kernels()))
+    rootfs_for("x86_64")
+
+
+@pytest.fixture(scope="module")
+def run_dir(built: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One run of the whole plan, with a `make` that cannot build: everything is cached, so nobody may call it."""
+    root = tmp_path_factory.mktemp("overrun")
+    stub = root / "bin" / "make"
+    stub.parent.mkdir()
+    stub.write_text(f"#!/bin/sh\ntouch {root}/make-was-called\nexit 1\n")
+    stub.chmod(0o755)
+    done = proc.run(
+        (sys.executable, "-m", "kzram_ci", "run", str(PLAN), "--runs", str(root / "runs"), "--no-history"),
+        deadline=Deadline.after(3600),
+        env={"PATH": f"{stub.parent}:{os.environ['PATH']}"},
+        check=False,
+    )
+    assert not (root / "make-was-called").exists()
+    assert done.code == 0, done.text() + done.stderr.decode()
+    return next((root / "runs").iterdir())
+
+
+@pytest.fixture(scope="module")
+def results(run_dir: Path) -> dict[str, dict[str, Any]]:
+    lines = (run_dir / "results.jsonl").read_text().splitlines()
+    return {result["id"]: result for result in map(json.loads, lines)}
+
+
+def test_every_cell_did_what_the_plan_expects(results: dict[str, dict[str, Any]]) -> None:
+    plan = load_plan(PLAN, find_kernel=find_kernel, known_kernels=known_kernels())
+    assert set(results) == {cell.id for cell in plan.cells}
+    assert {name: r["judgement"]["reason"] for name, r in results.items() if r["judgement"]["verdict"] != "ok"} == {}
+
+
+def test_the_unfixed_kernel_overruns_and_the_pressure_control_does_not(results: dict[str, dict[str, Any]]) -> None:
+    crashed = results["unstable/anonmutate-failslab"]
+    assert crashed["judgement"]["outcome"] == "oops"
+    assert max(crashed["evidence"]["counters"].get("overruns", 0), crashed["evidence"]["overrun_lines"]) > 0
+    for kernel in KERNELS:
+        counters = results[f"{kernel}/pressure"]["evidence"]["counters"]
+        assert counters["overruns"] == 0
+        assert counters["vmstat.pswpout"] > 0
+
+
+@pytest.mark.parametrize("kernel", ["saved-clen", "emergency-class"])
+def test_a_pass_of_a_remedy_carries_its_proof(results: dict[str, dict[str, Any]], kernel: str) -> None:
+    for test in ("anonmutate-failslab", "directmutate-failslab"):
+        counters = results[f"{kernel}/{test}"]["evidence"]["counters"]
+        assert counters["recompressions"] >= 50_000
+        assert counters["grew"] >= 200
+        assert counters["overruns"] == 0
+
+
+def test_stable_pages_let_nothing_grow_and_had_to_refuse(results: dict[str, dict[str, Any]]) -> None:
+    counters = results["stable-page-v3/anonmutate-failslab"]["evidence"]["counters"]
+    assert counters["recompressions"] >= 50_000
+    assert counters["grew"] == 0
+    assert counters["reuse_refused"] > 0
+
+
+def test_each_crash_left_its_oops_and_each_cell_its_command_line(
+    run_dir: Path, results: dict[str, dict[str, Any]]
+) -> None:
+    for result in results.values():
+        directory = run_dir / result["directory"]
+        assert "qemu-system-x86_64" in (directory / "qemu.txt").read_text()
+        assert b"Linux version" in (directory / "console.log").read_bytes()
+        if result["judgement"]["outcome"] == "oops":
+            assert any(b"Call Trace" in path.read_bytes() for path in directory.glob("oops-*.txt"))
+
+
+def test_junit_says_the_same(run_dir: Path, results: dict[str, dict[str, Any]]) -> None:
+    suites = JUnitXml.fromfile(str(run_dir / "junit.xml"))
+    cases = [case for suite in suites for case in suite]
+    assert len(cases) == len(results)
+    assert all(case.is_passed for case in cases)
