@@ -70,12 +70,12 @@ def boot(kernel: Path, initrd: Path, shot: str, more: str, console: Path) -> Non
     """One boot, ended by the guest's own panic or reboot, or by the clock."""
     base = "console=ttyS0 tsc=reliable no_timer_check oops=panic panic=-1 quiet"
     words = f"{base} shot={shot} {more}" if shot else f"{base} {more}"
-    argv = ("qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-smp", "2", "-cpu", "max", "-m", "512")
-    argv += ("-nodefaults", "-no-reboot", "-display", "none", "-kernel", str(kernel), "-initrd", str(initrd))
+    argv = ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-smp", "2", "-cpu", "max", "-m", "512"]
+    argv += ["-nodefaults", "-no-reboot", "-display", "none", "-kernel", str(kernel), "-initrd", str(initrd)]
     try:
         subprocess.run((*argv, "-append", words, "-serial", f"file:{console}"), timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        print(f"  no end in {SECONDS} s", file=sys.stderr)
+        sys.stderr.write(f"  no end in {SECONDS} s\n")
 
 
 def main() -> int:
@@ -94,7 +94,7 @@ def main() -> int:
             console.touch()
             boot(args.kernel, initrd, *SHOTS[name], console)
             found = parse(console)
-            print(f"{name}: {', '.join(oops.title for oops in found) or 'NO REPORT'}", flush=True)
+            sys.stderr.write(f"{name}: {', '.join(oops.title for oops in found) or 'NO REPORT'}\n")
             if found:
                 (args.out / f"{name}.log").write_bytes(console.read_bytes())
             else:

@@ -26,7 +26,7 @@ _CODE = re.compile(r"\s{0,4}(?:Code: |Krnl Code: )((?:[<(]?[0-9a-f]{2,16}[>)]?[:
 _REGISTER = re.compile(
     r"(?<![\w<])(?P<name>[eER][A-DSI][XIP]|R\d\d|[eR](?:SP|BP|IP)|EFLAGS|ORIG_RAX|CR[0-8]|DR[0-7]|[DEFGCS]S|x\d\d?|sp|fp|lr"
     r"|pc|pstate|r\d\d?|[ast]\d\d?|gp|tp|ra|epc|badaddr|cause|GPR\d\d|MSR|CTR|XER|NIP|LR|DAR)"
-    r"\s{0,2}[:=] {0,3}(?:\[?<?)(?P<value>[0-9a-f]{4,16})\b"
+    r"\s{0,2}[:=] {0,3}(?:[0-9a-f]{4}:(?=[0-9a-f]{8}))?(?:\[?<?)(?P<value>[0-9a-f]{4,16})\b"
 )
 _TASK_OF_HEADLINE = re.compile(
     r"CPU: (?P<cpu>\d{1,5}) PID: (?P<pid>\d{1,9})|CPU#(?P<cpu2>\d{1,5})(?:: (?P<comm2>.{1,40})/(?P<pid2>\d{1,9})$)?|"

@@ -103,7 +103,7 @@ class Report:
         if self._ends(text):
             return True
         if self.sealed:
-            return content.is_content(text) or bool(parse_frame(text))
+            return self._other(text) or bool(parse_frame(text))
         return self._foreign(line) or self._place(line) or self._stack_line(line) or self._other(text)
 
     def _ends(self, text: str) -> bool:

@@ -16,6 +16,7 @@ from kzram_ci.oops.frames import bare
 from kzram_ci.oops.value import Frame, Oops
 
 KERNEL = ""  # the object of frames without a module
+_COLUMN = re.compile(r"(:\d+):\d+$")
 _NM = re.compile(r"([0-9a-f]{8,16}) ([tTwWvVuiI]) (\S+)$", re.MULTILINE)
 
 
@@ -105,7 +106,7 @@ def nm_argv(path: str) -> tuple[str, ...]:
 
 def symbolizer_argv() -> tuple[str, ...]:
     """llvm-symbolizer, reading `symbolizer_input`."""
-    return ("llvm-symbolizer", "--inlines", "--output-style=GNU", "--demangle")
+    return ("llvm-symbolizer", "--inlines", "--demangle")  # its GNU style puts nothing between two answers
 
 
 def symbolizer_input(queries: Sequence[Query], paths: Mapping[str, str]) -> bytes:
@@ -124,7 +125,7 @@ def addr2line_input(queries: Sequence[Query]) -> bytes:
 
 
 def parse_answers(text: str) -> list[tuple[Place, ...]]:
-    """Answers in the order of the questions: blocks begin with an address (addr2line) or end with a blank line (llvm)."""
+    """Answers in the order asked: blocks begin with an address (addr2line) or end with a blank line (llvm)."""
     answers: list[list[Place]] = []
     block: list[str] = []
 
@@ -132,7 +133,7 @@ def parse_answers(text: str) -> list[tuple[Place, ...]]:
         places = []
         for function, printed in zip(block[::2], block[1::2], strict=False):
             known = not printed.startswith(("??:", ":"))
-            where = printed.split(" (discriminator")[0]
+            where = _COLUMN.sub(r"\1", printed.split(" (discriminator")[0])
             places.append(Place(function=bare(function), source=where if known and not where.endswith(":?") else None))
         answers.append(places)
         block.clear()

@@ -209,6 +209,7 @@ static void dirty_pages(uint64_t first, uint64_t how_many)
 		if (lock_page(number)) {
 			uint32_t level = atomic_load(&slots[number].version) % LEVELS;
 
+			verify_page(number); /* it is just back from zram, and writing to it would hide damage */
 			if (no_waves)
 				mutate_page(number, 1);
 			else

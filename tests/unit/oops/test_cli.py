@@ -1,0 +1,74 @@
+"""The face: exit codes, JSON shape, standard input, unreadable logs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import oops_samples as splats
+import pytest
+
+from kzram_ci.cli import oops as cli
+
+
+def run(*words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    argv = (sys.executable, "-m", "kzram_ci.cli.oops", *words)
+    return subprocess.run(argv, input=stdin, capture_output=True, check=False, timeout=60)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "console.log"
+    path.write_bytes(splats.stamped(splats.WARNING + splats.NULL_DEREF + splats.PANIC))
+    return path
+
+
+def test_json_has_the_contract(log: Path, tmp_path: Path) -> None:
+    clean = tmp_path / "clean.log"
+    clean.write_bytes(b"[    1.000000] zram: up\n\xff\xfe")
+    done = run(str(log), str(clean), "--json")
+    first, second = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert (first["log"], second) == (str(log), {"log": str(clean), "oopses": []})
+    assert [oops["type"] for oops in first["oopses"]] == ["warning", "null_deref"]
+    contract = {
+        "title",
+        "type",
+        "function",
+        "corrupted",
+        "line",
+        "signature",
+        "frames",
+        "modules",
+        "taint",
+        "cpu",
+        "comm",
+    }
+    assert contract <= set(first["oopses"][0])
+
+
+def test_standard_input_and_text() -> None:
+    done = run("-", stdin=splats.stamped(splats.NULL_DEREF))
+    text = done.stdout.decode()
+    assert text.startswith("BUG: unable to handle kernel NULL pointer dereference in obj_malloc\n")
+    assert "signature null_deref:obj_malloc" in text
+    assert "zram_write_page.isra.0+0x2a3/0x440 [zram]" in text
+
+
+def test_exit_codes(log: Path, tmp_path: Path) -> None:
+    assert run(str(log)).returncode == 0
+    assert run(str(log), "--fail-on-oops").returncode == 1
+    done = run(str(tmp_path / "missing.log"), str(log), "--json")
+    assert done.returncode == 2
+    assert done.stderr.count(b"\n") == 1
+    assert len(json.loads(done.stdout)) == 2
+    assert run(str(log), "--vmlinux", str(tmp_path / "none")).returncode == 2
+
+
+def test_the_command_registers_itself() -> None:
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    cli.add_parser(parser.add_subparsers())
+    args = parser.parse_args(["oops", "a.log", "--json"])
+    assert (args.logs, args.json, args.func) == (["a.log"], True, cli.main)
