@@ -228,7 +228,7 @@ def _build(view: _View, costs: Costs) -> Boot | None:
     times = _times(view, 0.5, settings.settle)
     rate, seen = max(belief.rate_bad(), 1e-6), 1.0 - belief.miss(times)
     testable, far = chances(graph, view.counts, settings), usual(view.counts, settings)
-    best, chosen = 0.0, None
+    best, chosen, odds = 0.0, None, 0.5
     for node, bad in _candidates(view):
         tally = view.tally(node)
         boots = bad * min(times, 1.0 / rate) + (1.0 - bad) * times
@@ -236,10 +236,10 @@ def _build(view: _View, costs: Costs) -> Boot | None:
         build = 0.0 if node in view.counts else costs.of(graph.names[node])
         value = testable.get(node, far) * information(bad, seen) / (build + boots * costs.boot)
         if value > best * (1.0 + 1e-9):
-            best, chosen = value, node
-    if chosen is None or best <= 0.0:
+            best, chosen, odds = value, node, bad
+    if chosen is None:
         return None
-    return view.boot(chosen, Stage.SEARCH, times)
+    return view.boot(chosen, Stage.SEARCH, _times(view, odds, settings.settle))
 
 
 def _candidates(view: _View) -> Iterator[tuple[int, float]]:
