@@ -17,7 +17,7 @@ from kzram_ci.oops import StreamParser
 
 GREP = (
     r"BUG: |WARNING: CPU|INFO: task |INFO: rcu|UBSAN: |general protection fault|divide error|Kernel panic"
-    r"|Internal error|Unable to handle kernel|unregister_netdevice: waiting|possible (circular|recursive) locking|suspicious RCU"
+    r"|Internal error|Unable to handle kernel|unregister_netdevice: waiting|possible (circular|recursive) locking"
 )
 CHATTER = (
     "usb 1-1: new high-speed USB device number {n} using xhci_hcd",

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -196,16 +197,17 @@ def run(
 
     Raises CommandTimeout, UserError (no such program), Interrupted and, with `check`, CommandFailed.
     """
-    pipe = subprocess.PIPE
-    child = spawn(argv, cwd=cwd, env=env, stdin=pipe, stdout=pipe, stderr=pipe)
-    pending: bytes | None = input
+    with tempfile.TemporaryFile() as given:
+        # A file, not a pipe: a communicate() that timed out forgets to go on writing its input (CPython 3.11).
+        given.write(input)
+        given.seek(0)
+        child = spawn(argv, cwd=cwd, env=env, stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     with _stopped_on_error(child):
         while True:
             try:
-                stdout, stderr = child.communicate(pending, timeout=min(_POLL_SECONDS, deadline.remaining() + 0.001))
+                stdout, stderr = child.communicate(timeout=min(_POLL_SECONDS, deadline.remaining() + 0.001))
                 break
             except subprocess.TimeoutExpired:
-                pending = None  # communicate() takes its input once and remembers the rest
                 _must_end(argv, deadline)
     done = Completed(tuple(argv), child.returncode, stdout, stderr)
     if check and done.code:

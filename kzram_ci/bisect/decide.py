@@ -111,9 +111,7 @@ class _View:
 def next_step(state: Bisection, costs: Costs | None = None) -> Step:
     """The next boot, or the answer. Raises UserError when the user's marks contradict each other."""
     counts = tallies(state)
-    view = _View(
-        state=state, counts=counts, belief=posterior(state, counts), broken=untestable(counts, state.settings)
-    )
+    view = _View(state=state, counts=counts, belief=posterior(state, counts), broken=untestable(counts, state.settings))
     return (
         _confirm_bad(view)
         or _confirm_good(view)

@@ -18,7 +18,8 @@ from kzram_ci.base.errors import UserError
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
     """Nodes are integers. `reach[n]` is the set of candidates that are ancestors of `n` or `n` itself: if one of
-    them is the culprit, `n` is bad, else it is good."""
+    them is the culprit, `n` is bad, else it is good.
+    """
 
     names: tuple[str, ...]
     parents: tuple[tuple[int, ...], ...]

@@ -6,6 +6,7 @@ one likelihood, so a range of any length has only as many classes as commits wer
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import exp, inf, log
@@ -25,7 +26,7 @@ class Tally:
     useless: int = 0  # boots that told nothing about the wanted crash
     unbuildable: bool = False
     unbootable: int = 0
-    marks: tuple[Observation, ...] = ()
+    marks: frozenset[Observation] = frozenset()
 
     @property
     def told(self) -> int:
@@ -43,30 +44,31 @@ class Tally:
 def tallies(state: Bisection) -> dict[int, Tally]:
     """The counts of each observed node."""
     counts: dict[int, Tally] = {}
-    for seen in state.seen:
-        tally = counts.setdefault(state.graph.numbers[seen.commit], Tally())
-        match seen.what:
+    for (commit, what), times in Counter((seen.commit, seen.what) for seen in state.seen).items():
+        tally = counts.setdefault(state.graph.numbers[commit], Tally())
+        match what:
             case Observation.CRASH:
-                tally.crashes += 1
+                tally.crashes = times
             case Observation.CLEAN:
-                tally.clean += 1
+                tally.clean = times
             case Observation.UNBUILDABLE:
                 tally.unbuildable = True
             case Observation.UNBOOTABLE:
-                tally.unbootable += 1
+                tally.unbootable = times
             case Observation.OTHER | Observation.INCONCLUSIVE:
-                tally.useless += 1
+                tally.useless += times
             case Observation.INFRA:
                 pass  # the host's, not the commit's
             case mark:
-                tally.marks = (*tally.marks, mark)
+                tally.marks |= {mark}
     return counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspects:
     """A class: culprits nothing observed so far tells apart. `weight` is the probability of all together; `crashes`
-    and `clean` are the boots that would have been of bad kernels if one of them is the culprit."""
+    and `clean` are the boots that would have been of bad kernels if one of them is the culprit.
+    """
 
     commits: int
     size: int
@@ -124,7 +126,10 @@ class Posterior:
         if known <= 0.0:
             return 0.0
         return (
-            sum(one.weight * mean_rate(priors, self.crashes - one.crashes, self.clean - one.clean) for one in self.classes)
+            sum(
+                one.weight * mean_rate(priors, self.crashes - one.crashes, self.clean - one.clean)
+                for one in self.classes
+            )
             / known
         )
 

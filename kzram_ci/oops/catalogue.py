@@ -37,6 +37,8 @@ MARKS = (
     b"deadlocked on memory",
 )
 
+_MARK = re.compile("|".join(re.escape(mark.decode()) for mark in MARKS))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -93,6 +95,8 @@ def file_row(where: str, kind: str) -> File | None:
 
 def find(text: str) -> tuple[Row, re.Match[str]] | None:
     """The row whose headline this line is, and what it found in it."""
+    if _MARK.search(text) is None:
+        return None
     raw = text.encode("utf-8", "replace")
     for row in tables().rows:
         if row.needle in raw and (match := row.pattern.search(text)):

@@ -33,8 +33,8 @@ struct slot {
 	atomic_bool locked, lost;
 };
 
-static uint64_t seed = 1, page_count = 8192, mutators = 2, evictors = 1, verifiers = 1, batch = 16, bulk = 128, rounds = 4;
-static uint64_t steps = 2, focus = 98, race_percent = 40, duration_s;
+static uint64_t seed = 1, page_count = 8192, mutators = 1, evictors = 1, verifiers = 1, batch = 16, bulk = 128;
+static uint64_t rounds = 4, steps = 2, focus = 98, race_percent = 40, duration_s;
 static const char *evict_by = "auto";
 static bool want_make_it_fail, keep_going, no_waves, by_memcg;
 
@@ -162,7 +162,7 @@ static void *mutator(void *argument)
 
 	if (by_memcg)
 		make_it_fail(want_make_it_fail); /* whoever faults does the reclaim, and so zram's allocations */
-	pin_to_cpu((unsigned int)(MAX_THREADS - 1 - index));
+	pin_mutating(index, evictors);
 	for (uint64_t turn = index * batch; !atomic_load(&stopping); turn++) {
 		uint64_t random = next_random(&state), number = pick_page(random, turn);
 
@@ -246,7 +246,7 @@ static void *evictor(void *argument)
 	uint64_t began = now_us(), raced = 0;
 
 	make_it_fail(want_make_it_fail);
-	pin_to_cpu((unsigned int)index);
+	pin_evicting(index);
 	while (!atomic_load(&stopping)) {
 		uint64_t first = next_random(&state) % (page_count - bulk + 1), now = now_us();
 

@@ -131,14 +131,32 @@ void sleep_ms(unsigned int ms)
 	nanosleep(&left, NULL); /* cut short by the signal that stops us, which is wanted */
 }
 
-void pin_to_cpu(unsigned int index)
+static void pin_to_cpu(uint64_t cpu)
 {
-	long online = sysconf(_SC_NPROCESSORS_ONLN);
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
-	CPU_SET(index % (unsigned int)(online > 0 ? online : 1), &set);
+	CPU_SET(cpu, &set);
 	sched_setaffinity(0, sizeof(set), &set); /* only a matter of speed: failure is no news */
+}
+
+static uint64_t cpus_online(void)
+{
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return online > 1 ? (uint64_t)online : 1;
+}
+
+void pin_evicting(uint64_t index)
+{
+	pin_to_cpu(index % cpus_online());
+}
+
+void pin_mutating(uint64_t index, uint64_t evicting)
+{
+	uint64_t online = cpus_online(), taken = evicting < online ? evicting : 0;
+
+	pin_to_cpu(taken + index % (online - taken));
 }
 
 pthread_t start_thread(void *(*body)(void *), void *argument)

@@ -31,7 +31,9 @@ extern atomic_bool stopping; /* set by SIGTERM and SIGINT */
 void stop_on_signals(void);
 uint64_t now_us(void);
 void sleep_ms(unsigned int ms);
-void pin_to_cpu(unsigned int index); /* modulo the number of CPUs online */
+/* Threads that evict get the first CPUs, those that mutate the others: on the same CPU they cannot race. */
+void pin_evicting(uint64_t index);
+void pin_mutating(uint64_t index, uint64_t evicting);
 pthread_t start_thread(void *(*body)(void *), void *argument);
 void make_it_fail(bool wanted); /* task-filtered fault injection, for the calling thread */
 void write_setting(const char *path, const char *value); /* or die with EXIT_SETUP */

@@ -77,7 +77,7 @@ static void *mutator(void *argument)
 	uint64_t index = (uintptr_t)argument, pages = writers * batch;
 	uint32_t *version = map_pages(pages * sizeof(*version) / PAGE + 1);
 
-	pin_to_cpu((unsigned int)(MAX_THREADS - 1 - index));
+	pin_mutating(index, writers);
 	while (!atomic_load(&stopping))
 		for (uint64_t i = index; i < pages; i += mutators)
 			version[i] = mutate_page(i, version[i]);
@@ -148,7 +148,7 @@ static void *writer(void *argument)
 	int fd = open_device();
 
 	make_it_fail(want_make_it_fail);
-	pin_to_cpu((unsigned int)index);
+	pin_evicting(index);
 	while (!atomic_load(&stopping)) {
 		uint64_t random = next_random(&state);
 

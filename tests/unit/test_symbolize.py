@@ -56,9 +56,7 @@ def test_decodes_with_inlines(tool: str, vmlinux: Path, monkeypatch: pytest.Monk
     if not shutil.which(tool):
         pytest.skip(f"no {tool}")
     real = shutil.which
-    monkeypatch.setattr(
-        shutil, "which", lambda name: None if name == "llvm-symbolizer" != tool else real(name)
-    )
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "llvm-symbolizer" != tool else real(name))
     (oops,) = parse(LOG)
     oops = replace(oops, frames=(Frame(function="obj_malloc", offset=1, size=0x10), *oops.frames))
     (found,) = symbolize.decode((oops,), vmlinux, deadline=Deadline.after(60), source=str(vmlinux.parent))
