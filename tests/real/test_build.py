@@ -1,4 +1,4 @@
-"""Real kernels, really built: a tiny configuration with zram in it, some 400 objects, a minute or two.
+"""Real kernels, really built: a tiny configuration with zram in it, some 550 objects, a few minutes.
 
 Results are content-addressed, so a second run of these tests finds them and only compares; whatever changes
 a kernel's bytes changes its key and is tested anew.
