@@ -10,12 +10,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
-from kzram_ci.base.errors import InfraError
+from kzram_ci.base.errors import InfraError, Interrupted
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 MANIFEST = "manifest.json"
+_LOOK_SECONDS = 0.5  # how often a wait for a lock looks whether the operator wants to stop
 
 
 def cache_root() -> Path:
@@ -99,19 +104,33 @@ def append_line(path: Path, line: str) -> None:
 
 @contextmanager
 def lock(path: Path, deadline: Deadline) -> Iterator[None]:
-    """Hold an inter-process lock. Raises InfraError when another process keeps it past the deadline."""
-    from filelock import FileLock, Timeout
+    """Hold an inter-process lock.
+
+    Raises InfraError when another process keeps it past the deadline, Interrupted when the operator stops the wait.
+    """
+    from filelock import FileLock
 
     path.parent.mkdir(parents=True, exist_ok=True)
     guard = FileLock(str(path))
-    try:
-        guard.acquire(timeout=deadline.remaining())
-    except Timeout as error:
-        raise InfraError(f"another kzram-ci holds {path}", hint="wait for it, or stop it") from error
+    _acquire(guard, path, deadline)
     try:
         yield
     finally:
         guard.release()
+
+
+def _acquire(guard: BaseFileLock, path: Path, deadline: Deadline) -> None:
+    from filelock import Timeout
+
+    while True:
+        try:
+            guard.acquire(timeout=min(_LOOK_SECONDS, deadline.remaining()))
+            return
+        except Timeout as error:
+            if proc.cancelled():
+                raise Interrupted(f"interrupted while another kzram-ci held {path}") from error
+            if deadline.expired():
+                raise InfraError(f"another kzram-ci holds {path}", hint="wait for it, or stop it") from error
 
 
 def complete(entry: Path) -> bool:
