@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +31,8 @@ from kzram_ci.run.stages import real_stages
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
+
+_TOOLS_SECONDS = 60.0  # for asking every tool its version
 
 EPILOG = """\
 exit codes: 0 all ok · 1 findings · 2 usage or plan · 3 inconclusive · 4 a kernel did not patch, configure or
@@ -109,7 +114,11 @@ def _execute(args: argparse.Namespace, run: RunDir, history: store.History | Non
     run.note_environment(environment.describe())
     if history is not None:
         history.add_run(run.path.name, plan, run.path)
-    with Path(os.devnull).open("w") as nowhere, progress.watch(plan, nowhere if args.quiet else sys.stderr) as listener:
+    with (
+        _tools_noted(run),
+        Path(os.devnull).open("w") as nowhere,
+        progress.watch(plan, nowhere if args.quiet else sys.stderr) as listener,
+    ):
         stages, chosen = real_stages(
             cache=workspace.cache_root(),
             make_jobs=args.make_jobs,
@@ -132,6 +141,17 @@ def _execute(args: argparse.Namespace, run: RunDir, history: store.History | Non
             listener=listener,
         ).execute(done=run.finished())
     return run.results()
+
+
+@contextmanager
+def _tools_noted(run: RunDir) -> Iterator[None]:
+    """Ask the tools for their versions beside the run: asking first would delay the first boot by a quarter."""
+    asking = threading.Thread(target=lambda: run.note_environment(environment.tools()), name="tools", daemon=True)
+    asking.start()
+    try:
+        yield
+    finally:
+        asking.join(_TOOLS_SECONDS)
 
 
 def _remember(history: store.History, run: RunDir, result: CellResult) -> None:

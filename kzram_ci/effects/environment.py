@@ -16,7 +16,7 @@ TOOLS = ("qemu-system-x86_64", "gcc", "ld", "make", "git")
 
 
 def describe() -> dict[str, Any]:
-    """Host, kernel, CPUs, memory in MiB, versions of tools ("" where missing). Never fails."""
+    """Host, kernel, CPUs, memory in MiB: what can be had without starting a program. Never fails."""
     import psutil
 
     return {
@@ -28,8 +28,12 @@ def describe() -> dict[str, Any]:
             "memory_mib": psutil.virtual_memory().total >> 20,
             "load": round(os.getloadavg()[0], 2),
         },
-        "tools": {tool: _version(tool) for tool in TOOLS},
     }
+
+
+def tools() -> dict[str, Any]:
+    """Versions of the programs a result depends on, "" where missing. Starts each of them. Never fails."""
+    return {"tools": {tool: _version(tool) for tool in TOOLS}}
 
 
 def _version(tool: str) -> str:
