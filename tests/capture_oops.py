@@ -17,7 +17,7 @@ from pathlib import Path
 from kzram_ci.oops import parse
 
 GOLDEN = Path(__file__).parent / "golden" / "oops"
-SECONDS = 180  # of host time for one boot; TCG is slow
+SECONDS = 120  # of host time for one boot; TCG is slow
 
 # fixture name -> (shot for provoke.c, more of the kernel command line)
 SHOTS = {
