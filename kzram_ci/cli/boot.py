@@ -126,7 +126,7 @@ def _kernel(word: str, arch: str) -> KernelImage:
 
 
 def _built_kernel(name: str, arch: str) -> KernelImage:
-    from kzram_ci.plan.find import find_kernel, known_kernels
+    from kzram_ci.effects.find import find_kernel, known_kernels
     from kzram_ci.plan.kernels import load_kernel
     from kzram_ci.run.kernels import image_for
 

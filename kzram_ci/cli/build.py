@@ -42,7 +42,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def main(args: argparse.Namespace) -> int:
     """Build, print, return the exit code."""
     from kzram_ci.cli.progress import watch
-    from kzram_ci.plan.find import find_kernel, known_kernels
+    from kzram_ci.effects.find import find_kernel, known_kernels
     from kzram_ci.plan.kernels import load_kernel
     from kzram_ci.run.kernels import KernelContext, image_for
 

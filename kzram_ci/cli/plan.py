@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from kzram_ci.base.errors import KzramError
+from kzram_ci.effects.find import find_kernel, find_plan, known_kernels
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Plan
 from kzram_ci.plan import cost
-from kzram_ci.plan.find import find_kernel, find_plan, known_kernels
 from kzram_ci.plan.load import load_plan
 from kzram_ci.plan.select import select
 from kzram_ci.plan.units import say_duration

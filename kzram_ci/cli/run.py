@@ -16,11 +16,11 @@ from kzram_ci.base import workspace
 from kzram_ci.base.errors import InfraError, KzramError, UserError
 from kzram_ci.cli import progress
 from kzram_ci.effects import environment, rundir, store
+from kzram_ci.effects.find import find_kernel, find_plan, known_kernels
 from kzram_ci.effects.rundir import RunDir
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.machine import Accel
-from kzram_ci.plan.find import find_kernel, find_plan, known_kernels
 from kzram_ci.plan.load import load_plan
 from kzram_ci.plan.select import select
 from kzram_ci.report import table

@@ -14,7 +14,7 @@ from junitparser import JUnitXml
 
 from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
-from kzram_ci.plan.find import find_kernel, known_kernels
+from kzram_ci.effects.find import find_kernel, known_kernels
 from kzram_ci.plan.kernels import load_kernel
 from kzram_ci.plan.load import load_plan
 from kzram_ci.run.kernels import image_for, rootfs_for

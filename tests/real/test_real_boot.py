@@ -30,7 +30,7 @@ Boot = Callable[..., Evidence]
 def image() -> KernelImage:
     if ready := os.environ.get("KZRAM_TEST_KERNEL"):
         return KernelImage(key="test", name="test", arch="x86_64", release="", image=ready)
-    from kzram_ci.plan.find import find_kernel, known_kernels
+    from kzram_ci.effects.find import find_kernel, known_kernels
     from kzram_ci.plan.kernels import load_kernel
     from kzram_ci.run.kernels import image_for
 

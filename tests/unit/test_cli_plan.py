@@ -70,7 +70,7 @@ def test_the_plan_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_first_kernel_of_a_kind_costs_a_clean_build() -> None:
     args = parse(plan_command, "plan", "p.yaml")
     assert args.func is plan_command.main
-    from kzram_ci.plan.find import find_kernel
+    from kzram_ci.effects.find import find_kernel
     from kzram_ci.plan.load import load_plan
 
     plan = load_plan(Path("p.yaml"), find_kernel=find_kernel)

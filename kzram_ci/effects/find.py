@@ -1,25 +1,12 @@
-"""Where plans and kernels lie: the user's own first, then those that ship with kzram-ci."""
+"""Plans and kernels by name: the user's own first, then those that ship with kzram-ci."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import kzram_ci
+from kzram_ci.base.datafiles import roots
 from kzram_ci.base.errors import UserError
 from kzram_ci.plan.marks import did_you_mean
-
-_PACKAGE = Path(kzram_ci.__file__).resolve().parent
-
-
-def roots(name: str) -> Iterator[Path]:
-    """Directories called `name` (kernels, testplans, rootfs), the first one wins: working directory, then ours.
-
-    Ours is package data in an installed kzram-ci, and the top of the repository in a clone.
-    """
-    for base in (Path(), _PACKAGE / "data", _PACKAGE.parent):
-        if (base / name).is_dir():
-            yield base / name
 
 
 def find_kernel(name: str) -> Path | None:
