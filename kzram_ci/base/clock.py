@@ -22,6 +22,11 @@ def now_utc() -> datetime:
     return datetime.now(UTC)
 
 
+def parse_utc(text: str) -> datetime:
+    """What `now_utc().isoformat()` wrote. Raises ValueError."""
+    return datetime.fromisoformat(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Deadline:
     """A point on the monotonic clock, in seconds. A stage may tighten it, never extend it."""

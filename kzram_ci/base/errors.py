@@ -6,7 +6,8 @@ KzramError                  70   a defect of kzram-ci itself
 ├── KernelError              4   the kernel did not patch, configure or build: its author fixes it
 │   ├── PatchFailed          4
 │   ├── ConfigUnmet          4
-│   └── BuildFailed          4
+│   ├── BuildFailed          4
+│   └── NotApplicable        4   nothing is wrong: the test has no meaning on this kernel; its cell is skipped
 ├── InfraError              69   QEMU, disk, network, OOM-killed make: whoever runs the host fixes it
 │   ├── CommandTimeout      69
 │   └── CommandFailed       69   (stages translate it when the kernel or the user is to blame)
@@ -71,6 +72,10 @@ class ConfigUnmet(KernelError):
 
 class BuildFailed(KernelError):
     """The compiler said no; the message is the compiler's own line."""
+
+
+class NotApplicable(KernelError):
+    """The test has no meaning on this kernel, for the reason in the message."""
 
 
 class InfraError(KzramError):

@@ -66,6 +66,17 @@ def resume_all() -> None:
     _cancelled.clear()
 
 
+def temporary_prefix() -> str:
+    """Prefix of temporary directories that the guardian removes when kzram-ci cannot any more."""
+    return guardian.prefix(_token)
+
+
+def _temporary_roots() -> tuple[str, ...]:
+    """Where temporary directories may lie: $TMPDIR, /tmp, and the user's runtime directory."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    return tuple({tempfile.gettempdir(), "/tmp", *((runtime,) if runtime.startswith("/") else ())})
+
+
 def which(tool: str, *, fix: str = "") -> str:
     """Absolute path of a tool. Raises UserError naming the command that installs it."""
     found = shutil.which(tool)
@@ -88,7 +99,7 @@ def _start_guardian() -> None:
         if _guardian is not None and _guardian.poll() is None:
             return
         _guardian = subprocess.Popen(
-            (sys.executable, "-I", "-S", guardian.__file__, _token),
+            (sys.executable, "-I", "-S", guardian.__file__, _token, *_temporary_roots()),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

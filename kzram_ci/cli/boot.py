@@ -65,7 +65,7 @@ def main(args: argparse.Namespace) -> int:
     cache = workspace.cache_root()
     choice = accel.choose(cell.machine.accel, args.arch, cache=cache, deadline=deadline, image=image)
     print(f"kzram-ci: {choice.accel}: {choice.why}", file=sys.stderr)
-    with tempfile.TemporaryDirectory(prefix="kzram-boot-") as temporary:
+    with tempfile.TemporaryDirectory(prefix=proc.temporary_prefix()) as temporary:
         directory = args.directory or Path(temporary)
         with shell.session(cell, image, rootfs, directory=directory, accel=choice, deadline=deadline) as guest:
             if not words:

@@ -111,7 +111,7 @@ def prove(row: Arch, image: KernelImage | None, deadline: Deadline) -> str:
 
 
 def _prove_by_rom(row: Arch, deadline: Deadline) -> str:
-    directory = Path(tempfile.mkdtemp(prefix="kzram-"))
+    directory = Path(tempfile.mkdtemp(prefix=proc.temporary_prefix()))
     try:
         rom = directory / "rom"
         rom.write_bytes(tiny_guest.rom())

@@ -1,8 +1,8 @@
 """What the cache holds, and removing the part nobody used for long. Never what is in use.
 
-An entry is a direct child of `kernels`, `slots`, `sources`, `rootfs` or `downloads`. It is in use while somebody holds
-its lock (`<name>.lock` beside it or inside it), or when it was touched within the last hour: a reader that
-found it complete must have time to open what it found.
+An entry is a direct child of one of PARTS: builds, object trees, sources, mirrors, logs. It is in use while
+somebody holds its lock (`<name>.lock` beside it or inside it), or when it was touched within the last hour: a
+reader that found it complete must have time to open what it found.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kzram_ci.base import clock, workspace
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError
 
-PARTS = ("kernels", "slots", "sources", "rootfs", "downloads")
+PARTS = ("kernels", "slots", "sources", "rootfs", "downloads", "git", "logs", "scans")
 RECENT_SECONDS = 3600.0
 LEFTOVER_SECONDS = 86_400.0  # no build takes a day
 _GONE = ".gone-"

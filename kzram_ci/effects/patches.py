@@ -74,7 +74,7 @@ def apply_series(read: Read, series: Sequence[Series], *, deadline: Deadline) ->
                 hint="take a series made for this version, or widen `versions:` once it is tested",
             )
     paths = sorted({path for item in series for patch in item.patches for path in patchset.touched(patch.text)})
-    with tempfile.TemporaryDirectory(prefix="kzram-patch-") as name:
+    with tempfile.TemporaryDirectory(prefix=proc.temporary_prefix()) as name:
         scratch = Path(name)
         for path in paths:
             if (content := read(path)) is not None:

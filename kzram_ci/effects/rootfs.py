@@ -89,7 +89,7 @@ def build(recipe: Recipe, *, arch: str, compiler: Compiler, cache: Path, deadlin
 
 
 def _build(recipe: Recipe, compiler: Compiler, busybox: Path, entry: Path, deadline: Deadline) -> None:
-    with tempfile.TemporaryDirectory(prefix="kzram-rootfs-") as name, ThreadPoolExecutor() as pool:
+    with tempfile.TemporaryDirectory(prefix=proc.temporary_prefix()) as name, ThreadPoolExecutor() as pool:
         made = pool.map(lambda program: _compile(recipe, program, compiler, Path(name), deadline), recipe.programs)
         programs = dict(zip(recipe.programs, made, strict=True))
     entries = _entries(recipe, programs, busybox, _applets(recipe, busybox, deadline))

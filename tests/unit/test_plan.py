@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kzram_ci.base.errors import PlanError, UserError
+from kzram_ci.effects import find
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.machine import Accel
 from kzram_ci.model.workload import Fault
-from kzram_ci.plan import find, merge, units
+from kzram_ci.plan import merge, units
 from kzram_ci.plan.kernels import load_kernel
 from kzram_ci.plan.load import load_plan, parse_plan, schema_of
 from kzram_ci.plan.marks import PlanErrors, Problems, parse

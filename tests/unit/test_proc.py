@@ -70,16 +70,21 @@ def test_cancellation_interrupts_a_wait() -> None:
         proc.resume_all()
 
 
-def test_a_child_that_ignores_term_is_killed() -> None:
-    child = proc.spawn((sys.executable, "-c", "import signal,time; signal.signal(15, signal.SIG_IGN); time.sleep(300)"))
-    clock.sleep(0.3)
+def test_a_child_that_ignores_term_is_killed(tmp_path: Path) -> None:
+    deaf = tmp_path / "deaf"
+    child = proc.spawn(("sh", "-c", f"trap '' TERM; touch {deaf}; while :; do sleep 1; done"))
+    deadline = soon()
+    while not deaf.exists() and not deadline.expired():
+        clock.sleep(0.02)
     assert proc.stop(child, grace=0.2) == -signal.SIGKILL
 
 
 def test_no_orphan_after_kill_9(tmp_path: Path) -> None:
-    pidfile = tmp_path / "pid"
+    pidfile, folder = tmp_path / "pid", tmp_path / "folder"
     program = textwrap.dedent(f"""
+        import pathlib, tempfile
         from kzram_ci.base import proc, clock
+        pathlib.Path("{folder}").write_text(tempfile.mkdtemp(prefix=proc.temporary_prefix()))
         proc.spawn(("sh", "-c", "setsid sleep 300 & echo $! > {pidfile}; wait"))
         clock.sleep(300)
     """)
@@ -89,9 +94,15 @@ def test_no_orphan_after_kill_9(tmp_path: Path) -> None:
         clock.sleep(0.05)
     grandchild = int(pidfile.read_text())
     assert alive(grandchild)
+    left = Path(folder.read_text())
+    assert left.is_dir()
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait(timeout=10)
     assert wait_until_gone(grandchild)
+    deadline = Deadline.after(20)
+    while left.exists() and not deadline.expired():
+        clock.sleep(0.05)
+    assert not left.exists()
 
 
 def test_logged_run_keeps_output_of_a_failure(tmp_path: Path) -> None:

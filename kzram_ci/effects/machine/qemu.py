@@ -41,10 +41,10 @@ class SocketDirectory:
         runtime = os.environ.get("XDG_RUNTIME_DIR", "")
         usable = len(runtime) < UNIX_PATH_MAX - 40 and runtime.startswith("/") and os.access(runtime, os.W_OK)
         with workspace.disk_errors("cannot make a directory for sockets"):
-            self.path = Path(tempfile.mkdtemp(prefix="kzram-", dir=runtime if usable else None))
+            self.path = Path(tempfile.mkdtemp(prefix=proc.temporary_prefix(), dir=runtime if usable else None))
         if len(str(self.path)) > UNIX_PATH_MAX - 10:  # $TMPDIR itself is too deep
             shutil.rmtree(self.path, ignore_errors=True)
-            self.path = Path(tempfile.mkdtemp(prefix="kzram-", dir="/tmp"))
+            self.path = Path(tempfile.mkdtemp(prefix=proc.temporary_prefix(), dir="/tmp"))
 
     def socket(self, name: str) -> str:
         """The path of a socket in it."""
