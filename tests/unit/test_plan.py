@@ -447,10 +447,10 @@ def test_own_files_win_over_those_that_ship(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "testplans").mkdir()
     (tmp_path / "testplans" / "smoke.yaml").write_text("name: smoke\n")
     monkeypatch.chdir(tmp_path)
-    assert find.find_kernel("mine") == Path("kernels/mine.yaml")
+    assert find.find_kernel("mine") == Path("kernels/mine.yaml").absolute()
     assert "mine" in find.known_kernels()
     assert find.find_kernel("../testplans/smoke") is None
-    assert find.find_plan("smoke") == Path("testplans/smoke.yaml")
+    assert find.find_plan("smoke") == Path("testplans/smoke.yaml").absolute()
     assert find.find_plan("overrun") == ROOT / "testplans" / "overrun.yaml"
     assert find.find_plan("testplans/overrun.yaml") == ROOT / "testplans" / "overrun.yaml"
     with pytest.raises(UserError, match=r"no plan overun; did you mean overrun\?"):
