@@ -44,6 +44,8 @@ class Evidence:
     flooded: bool = False
     boot_seconds: float = 0.0
     seconds: float = 0.0
+    work_seconds: float = 0.0  # of the workload, by the host's clock
+    guest_work_seconds: float = 0.0  # the same by the guest's clock
     host_error: str = ""
 
 

@@ -135,6 +135,14 @@ def test_the_table(expect: Expectation, changes: dict[str, Any], outcome: str, v
     assert "\n" not in word.reason
 
 
+@pytest.mark.parametrize("guest, host, outcome", [(303.2, 43.1, "boot-failed"), (300.4, 299.0, "inconclusive")])
+def test_a_guest_whose_clock_ran_ahead_had_no_time(guest: float, host: float, outcome: str) -> None:
+    few = dict(evidence().counters) | {"recompressions": 1}
+    seen = evidence(counters=few, stop_why="duration", guest_work_seconds=guest, work_seconds=host)
+    assert judge(cell(), seen).outcome == outcome
+    assert judge(cell(), dataclasses.replace(seen, counters=evidence().counters)).verdict is Verdict.OK
+
+
 def test_mkswap_writes_are_no_proof() -> None:
     only_header = {"vmstat.pswpout": 0, "zram.writes": 1}
     assert judge(cell(), evidence(counters=only_header)).verdict is Verdict.INCONCLUSIVE

@@ -25,6 +25,7 @@ class Report:
         self.ready = False
         self.release = ""
         self.stop_why = ""
+        self.ran_seconds = 0.0  # of the workload, by the guest's clock
         self.exit_code: int | None = None
         self.counters: dict[str, int] = {}
         self.corruptions: list[str] = []
@@ -89,6 +90,8 @@ class Report:
 
     def _on_stop(self, message: Mapping[str, Any]) -> None:
         self.stop_why = str(message.get("why", ""))
+        ran = message.get("ran_ms", 0)
+        self.ran_seconds = ran / 1000 if isinstance(ran, int) else 0.0
 
     def _on_exit(self, message: Mapping[str, Any]) -> None:
         code = message.get("code")
