@@ -3,6 +3,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +22,20 @@ LOG = (
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
     return [data[a:b] for a, b in pairwise(edges)]
+
+
+@pytest.mark.parametrize(
+    "line, told",
+    [
+        (b"[    0.016] tsc: PIT calibration deviates from HPET: 134409 2443843\n", "TSC taken for 134 MHz, not 2444"),
+        (b"[    0.016] tsc: PIT calibration deviates from PMTIMER: 2300000 2443843\n", ""),
+        (b"[    0.000] tsc: Detected 2440.962 MHz processor\n", ""),
+    ],
+)
+def test_a_misjudged_clock_is_noticed(line: bytes, told: str) -> None:
+    facts = LineFacts()
+    facts.feed(line)
+    assert facts.bad_clock == told
 
 
 @given(st.lists(st.integers(min_value=0)))

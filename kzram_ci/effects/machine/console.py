@@ -13,6 +13,8 @@ CHUNK_BYTES = 1 << 20
 LINE_BYTES = 4096  # of a longer line only the beginning is looked at
 # printed by the overrun detector, see kernels/patches/overrun-detector
 _OVERRUN = re.compile(rb"zram: overrun: (\d+) bytes into an object of (\d+)")
+# arch/x86/kernel/tsc.c, native_calibrate_cpu_early() since v2.6.28: the first number, the wrong one, is then used
+_CLOCK = re.compile(rb"tsc: PIT calibration deviates from \w+: (\d+) (\d+)")
 _PANIC = b"Kernel panic - not syncing"
 
 
@@ -22,6 +24,7 @@ class LineFacts:
     def __init__(self) -> None:
         self.overruns = 0
         self.panicked = False
+        self.bad_clock = ""  # how the kernel misjudged its clock: every time limit in this guest is wrong
         self.last_line = ""
         self._partial = b""
 
@@ -40,11 +43,17 @@ class LineFacts:
     def _line(self, line: bytes) -> None:
         if _OVERRUN.search(line):
             self.overruns += 1
+        if clock := _CLOCK.search(line):
+            self._clock(int(clock[1]), int(clock[2]))
         if _PANIC in line:
             self.panicked = True
         text = line[:LINE_BYTES].decode("utf-8", "backslashreplace").strip("\r\0 ")
         if text:
             self.last_line = text
+
+    def _clock(self, pit_khz: int, reference_khz: int) -> None:
+        if not 0.9 * reference_khz < pit_khz < 1.1 * reference_khz:
+            self.bad_clock = f"TSC taken for {pit_khz / 1000:.0f} MHz, not {reference_khz / 1000:.0f}"
 
 
 class Console(Generic[T]):
