@@ -14,13 +14,24 @@ from kzram_ci.base.errors import UserError
 from kzram_ci.oops import Oops, code, symbols
 
 
+def has_debug_info(vmlinux: Path, *, deadline: Deadline) -> bool:
+    """Whether file:line can be told. Raises UserError without readelf, CommandTimeout at the deadline."""
+    argv = ("readelf", "--section-headers", "--wide", str(vmlinux))
+    return " .debug_line " in proc.run(argv, deadline=deadline, check=False).text()
+
+
 def decode(
-    oopses: Sequence[Oops], vmlinux: Path, *, deadline: Deadline, modules: Path | None = None, source: str = ""
+    oopses: Sequence[Oops],
+    vmlinux: Path,
+    *,
+    deadline: Deadline,
+    modules: Path | None = None,
+    source: str | None = None,
 ) -> tuple[Oops, ...]:
-    """The oopses with file:line and inlines.
+    """The oopses with file:line and inlines, all of them in one batch.
 
     `modules` is a directory with *.ko or *.ko.debug below it (default: that of vmlinux), `source` the prefix of the
-    build tree in paths.
+    build tree in paths (default: what stands before init/main.c).
     Raises UserError when vmlinux cannot be used, CommandTimeout at the deadline.
     """
     if not vmlinux.is_file():
@@ -31,8 +42,10 @@ def decode(
         for name, path in paths.items()
     }
     queries = symbols.batch(oopses, tables)
-    answers = _ask(queries, paths, deadline)
-    return tuple(symbols.apply(oops, tables, answers, source) for oops in oopses)
+    landmark = symbols.query(symbols.LANDMARK, tables, called=False) if source is None else None
+    answers = _ask((*queries, *((landmark,) if landmark else ())), paths, deadline)
+    prefix = symbols.tree_of(answers.get(landmark, ())) if landmark else source or ""
+    return tuple(symbols.apply(oops, tables, answers, prefix) for oops in oopses)
 
 
 def _paths(names: Sequence[str], vmlinux: Path, modules: Path | None) -> dict[str, str]:

@@ -130,8 +130,8 @@ def bad_page(report: Report) -> Answer:
     return None, _frames(_main(report))
 
 
-def protector(report: Report) -> Answer:
-    """The function in the message; without one the trace."""
+def message(report: Report) -> Answer:
+    """The function that the message names; without one the trace."""
     if report.function and not _ADDRESS.match(report.function):
         return bare(report.function), _frames(_main(report))
     return trace(report)
@@ -217,7 +217,7 @@ STRATEGIES: dict[str, Callable[[Report], Answer]] = {
     "lock_unsafe": lock_unsafe,
     "lock_printed": lock_printed,
     "bad_page": bad_page,
-    "protector": protector,
+    "message": message,
     "panic": trace,
     "none": nothing,
     "hung": hung,

@@ -38,7 +38,7 @@ def code_of(oops: Oops) -> Code | None:
         return Code(
             data=data,
             fault=fault,
-            machine="i386:x86-64" if "rax" in registers or "r10" in registers else "i386",
+            machine="i386" if "eax" in registers else "i386:x86-64",
             step=1,
         )
     if "x0" in registers or "x29" in registers:

@@ -77,6 +77,8 @@ _WANTS = (
 CONTEXT = re.compile(r"\s*<(/?)(IRQ|TASK|NMI|SOFTIRQ|EOI|#\w\w|ENTRY_TRAMPOLINE)>\s*$")
 DOUBLE_RULE = re.compile(r"\s*={20,}\s*$")
 AT = re.compile(r",? at: (?:\[<[^>]{1,24}>\] )?(?P<fn>[A-Za-z_][\w.$]{0,200})(?:\+0x| \S{1,200}:\d{1,7})")
+# The function that a message names in its next line (kernel/workqueue.c process_one_work(), before and since 6.7).
+NAMED = re.compile(r"\s{1,8}(?:last function: |preempt=\S{1,16} .{1,60} workfn=)(?P<fn>[A-Za-z_][\w.$]{0,200})$")
 ACCESS = re.compile(r"\s{0,4}(Read|Write) (?:of size|at addr)")
 # A dump that is no report: fault injection, a failed allocation.
 FOREIGN = re.compile(

@@ -51,7 +51,7 @@ class Facts:
     code: str | None = None
     modules: list[str] = field(default_factory=list)
     registers: dict[str, str] = field(default_factory=dict)
-    frozen: bool = False  # the register dump of the kernel is over; the next one is user space's
+    frozen: bool = False  # registers and code of the kernel are over; the next ones are user space's
 
     def headline(self, text: str) -> None:
         """Take what a headline says of CPU and task."""
@@ -92,7 +92,7 @@ class Facts:
                 names = _MODULE.findall(match[1].split("[last unloaded")[0])
                 self.modules = names[:MAX_MODULES]
         elif "Code:" in text and (match := _CODE.match(text)):
-            self.code = self.code or match[1].strip()
+            self.code = self.code or (None if self.frozen else match[1].strip())
         elif "by task" in text and (match := _BY_TASK.match(text)):
             self._task(None, match["pid"], match["comm"])
         else:

@@ -45,9 +45,9 @@ _ARM = re.compile(
 
 _POINTER = re.compile(
     r"\s*(?:(?P<user>RIP: 00(?:23|33):)|(?:RIP: [0-9a-f]{4}:|RIP  ?|EIP: (?:[0-9a-f]{4}:)?|IP: |[eE]?PC is at |pc : |"
-    r"NIP (?=\[)|epc ?: |Krnl PSW : .{1,60}\())\s{0,2}"
+    r"NIP (?=\[)|epc {0,3}: (?:[0-9a-f]{8,16} )?|ERA: [0-9a-f]{16} |TPC: <|Krnl PSW : .{1,60}\())\s{0,2}"
     rf"(?:\[<[0-9a-f]{{8,16}}>\] {{0,2}}|\[[0-9a-f]{{8,16}}\] )*{_SYM}"
-    rf"(?:{_OFF}\)?{_MOD}{_SRC}|(?P<where> [\w./+-]{{1,200}}:\d{{1,7}} \[inline\]))"
+    rf"(?:{_OFF}[)>]?{_MOD}{_SRC}|(?P<where> [\w./+-]{{1,200}}:\d{{1,7}} \[inline\]))"
 )
 _USER_POINTER = re.compile(r"\s*RIP: 00(?:23|33):")
 _SUFFIX = re.compile(r"\.(?:isra|constprop|part|cold|llvm|lto_priv|clone)\b.*$|\.\d+$")

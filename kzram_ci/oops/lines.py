@@ -19,11 +19,17 @@ _STAMP = re.compile(  # a printk timestamp, or the date that `dmesg -T` puts in 
 )
 _CALLER = re.compile(r"\[ {0,7}([TC]\d{1,9})\]")
 _ANDROID = re.compile(r" {0,2}\[\d{1,3}:[^\[\]]{1,20}: {0,5}\d{1,9}\]")  # vendor trees: [cpu: comm: pid]
-_OUTER = re.compile(  # journald, syslog, busybox syslogd, dates of a log collector
-    r"(?:\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)? "
-    r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})? )"
-    r"(?:\S{1,64} (?:\S{1,32}\.\S{1,16} )?kernel(?:\[\d{1,9}\])?: ?)?"
+_HOST = r"(?:\S{1,64} (?:\S{1,32}\.\S{1,16} )?kernel(?:\[\d{1,9}\])?: ?)"
+_OUTER = re.compile(  # journald, syslog, busybox syslogd, dates of a log collector, minicom, tio, ts
+    r"(?:\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?\]? "
+    r"|\[\d\d:\d\d:\d\d(?:\.\d{1,6})?\] "
+    rf"|[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{{1,9}})? ){_HOST}?"
 )
+_INNER = re.compile(_HOST)  # `journalctl -o short-monotonic` puts the host behind the timestamp
+_KMSG = re.compile(  # /dev/kmsg and extended netconsole: level, sequence number, microseconds, flags
+    r"(?:[\w.+-]{1,64},)?\d{1,4},\d{1,20},\d{1,20},[-c+](?:,[\w=.:-]{1,80}){0,8};"
+)
+_KMSG_CALLER = re.compile(r",caller=([TC]\d{1,9})")
 _LEVEL = re.compile(r"<\d{1,3}>")
 _WORD = re.compile(r"[a-z]{3,7} *: (?=\[)|[a-z]{3,6}  :[a-z]{3,6} *: ")  # `dmesg -x`: "kern  :warn  : "
 
@@ -63,6 +69,8 @@ def _record(text: str) -> tuple[str, str | None]:
     elif match := _ANDROID.match(text):
         text = text[match.end() :]
     text = text.removeprefix(" ")
+    if "kernel" in text[:130] and (match := _INNER.match(text)):
+        text = text[match.end() :]
     if match := _LEVEL.match(text):
         text = text[match.end() :]
     return text, caller
@@ -70,18 +78,22 @@ def _record(text: str) -> tuple[str, str | None]:
 
 def split(raw: bytes, number: int, start: int, end: int) -> list[Line]:
     """The logical lines of one raw line, at least one."""
-    text = _outer(clean(raw))
+    text = clean(raw)
+    if match := _KMSG.match(text):
+        caller = _KMSG_CALLER.search(match[0])
+        return [Line(text[match.end() :], caller[1] if caller else None, number, start, end)]
+    text = _outer(text)
     stamps = list(_STAMP.finditer(text))
     lines = []
     head = text[: stamps[0].start()] if stamps else text
     if not stamps:
         # a caller without a timestamp: printk.time=0 with PRINTK_CALLER
-        body, caller = _record(text) if _CALLER.match(text) else (text, None)
-        return [Line(body, caller, number, start, end)]
+        body, who = _record(text) if _CALLER.match(text) else (text, None)
+        return [Line(body, who, number, start, end)]
     if head.strip():
         lines.append(Line(head, None, number, start, end))
     for index, stamp in enumerate(stamps):
         until = stamps[index + 1].start() if index + 1 < len(stamps) else len(text)
-        body, caller = _record(text[stamp.end() : until])
-        lines.append(Line(body, caller, number, start, end))
+        body, who = _record(text[stamp.end() : until])
+        lines.append(Line(body, who, number, start, end))
     return lines

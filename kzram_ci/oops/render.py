@@ -19,6 +19,16 @@ def frame_text(frame: Frame) -> str:
     )
 
 
+def stack(oops: Oops) -> tuple[str, ...]:
+    """Where it happened: instruction pointer, frames with what is known of their source, the code that failed."""
+    lines = [f"at {frame_text(oops.pointer)}"] if oops.pointer else []
+    shown = [frame for frame in oops.frames if frame.reliable]
+    lines += [f"  {frame_text(frame)}" for frame in shown[:MAX_FRAMES]]
+    if len(shown) > MAX_FRAMES:
+        lines.append(f"  … {len(shown) - MAX_FRAMES} more")
+    return (*lines, *oops.assembly)
+
+
 def text(oops: Oops) -> str:
     """All that matters, a line each."""
     lines = [f"{oops.title}{' (corrupted: ' + str(oops.why_corrupted) + ')' if oops.corrupted else ''}"]
@@ -38,13 +48,7 @@ def text(oops: Oops) -> str:
         lines.append(f"  {task}")
     if oops.taint_words:
         lines.append(f"  tainted {oops.taint}: {'; '.join(oops.taint_words)}")
-    if oops.pointer:
-        lines.append(f"  at {frame_text(oops.pointer)}")
-    shown = [frame for frame in oops.frames if frame.reliable]
-    lines += [f"    {frame_text(frame)}" for frame in shown[:MAX_FRAMES]]
-    if len(shown) > MAX_FRAMES:
-        lines.append(f"    … {len(shown) - MAX_FRAMES} more")
-    lines += [f"  {line}" for line in oops.assembly]
+    lines += [f"  {line}" for line in stack(oops)]
     if oops.panic:
         lines.append(f"  then panic: {oops.panic}")
     return "\n".join(lines)

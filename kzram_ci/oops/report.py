@@ -134,6 +134,8 @@ class Report:
     def _other(self, text: str) -> bool:
         if not self.access and (match := content.ACCESS.match(text)):
             self.access = match[1]
+        if self.row.blame == "message" and self.function is None and (match := content.NAMED.match(text)):
+            self.function = match["fn"]
         return self.facts.take(text) or content.is_content(text)
 
     # ---- stacks

@@ -25,7 +25,7 @@ _CAUSED = re.compile(
 )
 _BOOT = re.compile(
     r"\s*$|SeaBIOS|iPXE|U-Boot|GRUB|Decompress|early console|[Bb]ooting |Linux version|EFI|BdsDxe|UEFI|Welcome to|qemu"
-    r"|input_|output|kernel_total|Performing|Parsing|Press |Loading |Script started|spawn|boot"
+    r"|input_|output|kernel_total|Performing|Parsing|Press |Loading |Probing EDD|Script started|spawn|boot"
 )
 _STAMP = re.compile(rb"\[ {0,7}(\d{1,9})\.\d{6}\]")
 _RESTART = re.compile(rb"reboot: |Restarting system|Rebooting in|Power down|kexec")
@@ -184,11 +184,17 @@ class StreamParser:
             self._sweep()
             return
         for report in self._open:
-            if report is mine or (report.wants_cpus and line.caller is not None):
+            if report is mine or (mine is None and report.wants_cpus and self._answers(line)):
                 report.add(line)
             elif report.caller is not None:
                 report.tick()
         self._sweep()
+
+    def _answers(self, line: Line) -> bool:
+        """Whether a line can be of a CPU that a report asked for its stack, not the rest of another report."""
+        if line.caller is None:
+            return False
+        return "NMI backtrace" in line.text or all(report.caller != line.caller for report, _ in self._after)
 
     def _continues(self, report: Report, kind: str, follows: bool, line_number: int) -> bool:
         """Whether a headline is a part of the report that is open for its caller."""

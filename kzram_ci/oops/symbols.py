@@ -7,6 +7,7 @@ addresses, one run an object.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,9 @@ from kzram_ci.oops.frames import bare
 from kzram_ci.oops.value import Frame, Oops
 
 KERNEL = ""  # the object of frames without a module
+# A function of every kernel whose file is known tells where the build tree was (as scripts/decode_stacktrace.sh does).
+LANDMARK = Frame(function="kernel_init", offset=0)
+_LANDMARK_FILE = "/init/main.c"
 _COLUMN = re.compile(r"(:\d+):\d+$")
 _NM = re.compile(r"([0-9a-f]{8,16}) ([tTwWvVuiI]) (\S+)$", re.MULTILINE)
 
@@ -134,7 +138,10 @@ def parse_answers(text: str) -> list[tuple[Place, ...]]:
         for function, printed in zip(block[::2], block[1::2], strict=False):
             known = not printed.startswith(("??:", ":"))
             where = _COLUMN.sub(r"\1", printed.split(" (discriminator")[0])
-            places.append(Place(function=bare(function), source=where if known and not where.endswith(":?") else None))
+            where = posixpath.normpath(where)  # "/objects/../mm/x.c": kbuild calls the source tree ".."
+            places.append(
+                Place(function=bare(function), source=where if known and not where.endswith((":?", ":0")) else None)
+            )
         answers.append(places)
         block.clear()
 
@@ -150,6 +157,12 @@ def parse_answers(text: str) -> list[tuple[Place, ...]]:
     if block:
         close()
     return [tuple(places) for places in answers]
+
+
+def tree_of(places: Sequence[Place]) -> str:
+    """The prefix of the build tree in paths, from the answer about `LANDMARK`; empty if it tells nothing."""
+    path = (places[-1].source or "").rsplit(":", 1)[0] if places else ""
+    return (path.removesuffix(_LANDMARK_FILE) or "/") if path.endswith(_LANDMARK_FILE) else ""
 
 
 def apply(
@@ -185,4 +198,4 @@ def _placed(frame: Frame, places: Sequence[Place], strip: str) -> list[Frame]:
 def _short(source: str | None, strip: str) -> str | None:
     if source is None or not strip:
         return source
-    return source.removeprefix(strip.rstrip("/") + "/").replace("/./", "/")
+    return source.removeprefix(strip.rstrip("/") + "/")

@@ -22,11 +22,15 @@ MESSAGE_LIMIT = 500
 
 def render(view: RunView) -> str:
     """The whole file as text, with declaration. Any text in the results is made safe here."""
+    return as_text([_suite(view, kernel) for kernel in view.kernels()], name=one_line(view.plan))
+
+
+def as_text(suites: list[Any], *, name: str) -> str:
+    """Suites of junit-xml as the text of a file that the common schema takes."""
     from junit_xml import to_xml_report_string
 
-    suites = [_suite(view, kernel) for kernel in view.kernels()]
     root = ElementTree.fromstring(to_xml_report_string(suites, prettyprint=False))
-    root.set("name", one_line(view.plan))
+    root.set("name", name)
     _trim(root)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
@@ -92,9 +96,9 @@ def _case(view: RunView, cell: CellView) -> Any:
     verdict = result.judgement.verdict
     if verdict is Verdict.FINDING:
         message, kind = _failure_head(cell, reason)
-        case.add_failure_info(message=message, output=_failure_text(cell), failure_type=kind)
+        case.add_failure_info(message=message, output=_failure_text(view, cell), failure_type=kind)
     elif verdict in (Verdict.INCONCLUSIVE, Verdict.ERROR):
-        case.add_error_info(message=reason, output=_failure_text(cell), error_type=str(result.judgement.outcome))
+        case.add_error_info(message=reason, output=_failure_text(view, cell), error_type=str(result.judgement.outcome))
     elif verdict is Verdict.SKIPPED:
         case.add_skipped_info(message=reason)
     return case
@@ -108,7 +112,7 @@ def _failure_head(cell: CellView, reason: str) -> tuple[str, str]:
     return reason, "not-reproduced" if outcome is Outcome.PASS else str(outcome)
 
 
-def _failure_text(cell: CellView) -> str:
+def _failure_text(view: RunView, cell: CellView) -> str:
     result = cell.result
     lines = [visible(result.judgement.reason)]
     lines += [f"corruption: {one_line(line)}" for line in result.evidence.corruptions[:20]]
@@ -116,8 +120,14 @@ def _failure_text(cell: CellView) -> str:
     exposure = views.exposure_text(cell)
     lines += [f"counters: {exposure}"] if exposure else []
     if (oops := cell.oops) is not None:
-        lines += ["", f"full text: {visible(views.oops_path(cell, oops))}", "", cut(oops.text, OOPS_LIMIT)]
+        lines += _same_crash(view, cell)
+        lines += ["", f"full text: {visible(views.oops_path(cell, oops))}", "", cut(views.crash_text(oops), OOPS_LIMIT)]
     return "\n".join(lines)
+
+
+def _same_crash(view: RunView, cell: CellView) -> list[str]:
+    ids = views.same_crash(view, cell)
+    return [f"same crash in {len(ids)} cells: {one_line(', '.join(ids), MESSAGE_LIMIT)}"] if ids else []
 
 
 def _stdout(view: RunView, cell: CellView) -> str:
@@ -129,7 +139,8 @@ def _stdout(view: RunView, cell: CellView) -> str:
         lines.append(f"proof: {said}")
     oops = cell.oops
     if oops is not None and cell.result.judgement.verdict is Verdict.OK:
-        lines += ["", f"expected oops: {one_line(oops.title)}", cut(oops.text, OOPS_LIMIT)]
+        lines += _same_crash(view, cell)
+        lines += ["", f"expected oops: {one_line(oops.title)}", cut(views.crash_text(oops), OOPS_LIMIT)]
     if cell.console_tail:
         lines += ["", "end of the console:", cut(cell.console_tail, TAIL_LIMIT, tail=True)]
     return "\n".join(lines)

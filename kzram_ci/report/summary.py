@@ -102,9 +102,10 @@ def _crashes(view: RunView) -> str:
     for group in views.crash_groups(view):
         ids = ", ".join(cell.result.id for cell in group.cells)
         title = escape(group.oops.title)
+        text = fence(cut(views.crash_text(group.oops), OOPS_LIMIT))
         blocks.append(
             f"<details><summary>{len(group.cells)} x {title} ({escape(ids, 1000)})</summary>\n\n"
-            f"signature {escape(group.signature)}\n\n{fence(cut(group.oops.text, OOPS_LIMIT))}\n\n</details>"
+            f"signature {escape(group.signature)}\n\n{text}\n\n</details>"
         )
     return "\n\n".join(("### Crashes", *blocks)) if blocks else ""
 

@@ -80,7 +80,7 @@ def crash_lines(view: RunView, root: str = "") -> list[str]:
             text = one_line(f"{oops.title}{function}", 200)
             lines.append(f"crash {cell.result.id}: {text}: {f'{root}/{where}' if root else where}")
         if len(group.cells) > 1:
-            lines.append(f"  these {len(group.cells)} are one: {one_line(group.signature)}")
+            lines.append(f"  same crash in {len(group.cells)} cells: {one_line(group.signature)}")
     return lines
 
 
@@ -96,7 +96,10 @@ def legend_lines() -> list[str]:
 
 def _tail_lines(view: RunView, files: Sequence[str]) -> list[str]:
     words = ", ".join(f"{count} {word}" for word, count in views.totals(view).items())
-    return [f"{len(view.cells)} cells: {words or 'none'}", *files]
+    groups = views.crash_groups(view)
+    crashed, ways = sum(len(group.cells) for group in groups), "1 way" if len(groups) == 1 else f"{len(groups)} ways"
+    crashes = f"; {crashed} crashed in {ways}" if crashed > 1 else ""
+    return [f"{len(view.cells)} cells: {words or 'none'}{crashes}", *files]
 
 
 def _show_rich(view: RunView, stream: IO[str], root: str, files: Sequence[str]) -> None:

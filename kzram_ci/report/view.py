@@ -236,12 +236,30 @@ def crash_groups(view: RunView) -> tuple[CrashGroup, ...]:
     groups: dict[str, list[CellView]] = {}
     for cell in view.cells:
         if cell.oops is not None:
-            groups.setdefault(cell.oops.signature or cell.oops.title, []).append(cell)
+            groups.setdefault(_crash_key(cell.oops), []).append(cell)
     made = []
     for signature, cells in groups.items():
         if (oops := cells[0].oops) is not None:
             made.append(CrashGroup(signature=signature, oops=oops, cells=tuple(cells)))
     return tuple(sorted(made, key=lambda group: -len(group.cells)))
+
+
+def same_crash(view: RunView, cell: CellView) -> tuple[str, ...]:
+    """Ids of all cells with the crash of this one, itself included; empty when it is alone or did not crash."""
+    if cell.oops is None:
+        return ()
+    wanted = _crash_key(cell.oops)
+    ids = tuple(other.result.id for other in view.cells if other.oops is not None and _crash_key(other.oops) == wanted)
+    return ids if len(ids) > 1 else ()
+
+
+def _crash_key(oops: OopsSummary) -> str:
+    return oops.signature or oops.title
+
+
+def crash_text(oops: OopsSummary) -> str:
+    """What a person wants to read of a crash: the decoded stack, then the console."""
+    return f"{oops.decoded}\n{oops.text}" if oops.decoded else oops.text
 
 
 def oops_path(cell: CellView, oops: OopsSummary) -> str:

@@ -16,6 +16,7 @@ OOPS = OopsSummary(
     function="obj_malloc",
     signature="null_deref:obj_malloc<zs_malloc<zram_write_page",
     frames=("obj_malloc", "zs_malloc", "zram_write_page"),
+    decoded="at obj_malloc+0x4b/0xf0 mm/zsmalloc.c:1234\n  zs_malloc+0x9c/0x2e0 mm/zsmalloc.c:1345\n",
     text=f"{TITLE}\n#PF: supervisor write access in kernel mode\nRIP: 0010:obj_malloc+0x4b/0xf0\n",
     file="oops-1.txt",
 )

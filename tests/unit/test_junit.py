@@ -72,7 +72,9 @@ def test_a_finding_carries_title_signature_and_text_of_the_oops() -> None:
     assert failure.message == samples.TITLE
     assert failure.type == samples.OOPS.signature
     assert "RIP: 0010:obj_malloc+0x4b/0xf0" in failure.text
+    assert "at obj_malloc+0x4b/0xf0 mm/zsmalloc.c:1234" in failure.text
     assert "cells/saved-clen.anonmutate/oops-1.txt" in failure.text
+    assert "same crash in 2 cells: unstable/anonmutate, saved-clen/anonmutate" in failure.text
     (error,) = inconclusive.result
     assert isinstance(error, junitparser.Error)
     assert (error.type, error.message) == ("inconclusive", "recompressions 3 < 50,000")
@@ -82,6 +84,7 @@ def test_an_expected_oops_passes_and_is_still_shown() -> None:
     (expected, missing) = list(read(junit.render(sample())))[1]
     assert expected.is_passed
     assert "obj_malloc+0x4b" in expected.system_out
+    assert "same crash in 2 cells: unstable/anonmutate, saved-clen/anonmutate" in expected.system_out
     assert missing.result[0].type == "not-reproduced"
 
 

@@ -160,7 +160,9 @@ class TestTable:
             in lines
         )
         assert any(line.startswith("proof stock/anonmutate: 0 overruns in 51,234") for line in lines)
-        assert lines[-2:] == ["7 cells: 3 ok, 2 FINDING, 1 INCONCLUSIVE, 1 skipped", "junit: runs/x/junit.xml"]
+        assert f"  same crash in 2 cells: {samples.OOPS.signature}" in lines
+        total = "7 cells: 3 ok, 2 FINDING, 1 INCONCLUSIVE, 1 skipped; 2 crashed in 1 way"
+        assert lines[-2:] == [total, "junit: runs/x/junit.xml"]
         assert "\x1b" not in text
 
     def test_broken_controls_come_first(self) -> None:

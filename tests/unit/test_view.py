@@ -30,6 +30,8 @@ def test_the_crash_is_what_killed_not_the_warning_before_it() -> None:
 def test_equal_signatures_are_one_group() -> None:
     (group,) = views.crash_groups(sample())
     assert [cell.result.id for cell in group.cells] == ["unstable/anonmutate", "saved-clen/anonmutate"]
+    assert views.same_crash(sample(), sample().cells[4]) == ("unstable/anonmutate", "saved-clen/anonmutate")
+    assert views.same_crash(sample(), sample().cells[0]) == ()
 
 
 def test_a_pass_is_told_beside_the_rate_of_the_kernel_that_must_crash() -> None:

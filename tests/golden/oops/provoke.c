@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * init of a guest that makes its kernel print one report, for tests/capture_oops.py.
- * The kernel command line says which: shot=lkdtm:NAME, shot=sysrq:KEY, shot=oom or shot=exit.
+ * The kernel command line says which: shot=lkdtm:NAME, shot=own:NAME (shots.c), shot=sysrq:KEY, shot=oom or shot=exit.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -37,6 +37,18 @@ static void eat_all_memory(void)
 	}
 }
 
+/* Processes that come and go give RCU something to wait for; without it nothing stalls. */
+static void wait_busily(int seconds)
+{
+	while (seconds--) {
+		if (fork() == 0)
+			_exit(0);
+		sleep(1);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+	}
+}
+
 int main(void)
 {
 	char line[4096] = "", *shot;
@@ -67,7 +79,15 @@ int main(void)
 		}
 		if (strstr(shot, "HUNG") || strstr(shot, "LOCKUP"))
 			wait_s = 45;
-		sleep(wait_s);
+		wait_busily(wait_s);
+	} else if (!strncmp(shot, "own:", 4)) {
+		if (fork() == 0) {
+			put("/sys/kernel/debug/provoke", shot + 4);
+			_exit(0);
+		}
+		if (!strcmp(shot + 4, "workqueue") || !strcmp(shot + 4, "irqs-off"))
+			wait_s = 60;
+		wait_busily(wait_s);
 	} else if (!strncmp(shot, "sysrq:", 6)) {
 		put("/proc/sysrq-trigger", shot + 6);
 	} else if (!strcmp(shot, "oom")) {

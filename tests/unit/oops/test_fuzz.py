@@ -3,6 +3,7 @@
 import random
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 
 import oops_samples as splats
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from kzram_ci.oops import StreamParser, lines, parse
 
+GOLDEN = Path(__file__).parents[2] / "golden" / "oops"
+CAPTURED = [line for case in sorted(GOLDEN.glob("*.log")) for line in case.read_bytes().splitlines(keepends=True)]
 LOG = splats.stamped("".join(text for text, _, _ in splats.ALL.values()) + splats.PANIC)
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -34,6 +37,13 @@ def test_bytes(log: bytes) -> None:
 @given(st.lists(st.one_of(st.sampled_from(LOG.splitlines(keepends=True)), st.binary(max_size=60)), max_size=80))
 def test_splices(parts: list[bytes]) -> None:
     check(b"".join(parts))
+
+
+@QUICK
+@given(st.lists(st.tuples(st.integers(0, len(CAPTURED) - 1), st.integers(1, 60)), max_size=6), st.integers(0, 3))
+def test_splices_of_captures(pieces: list[tuple[int, int]], torn: int) -> None:
+    """Runs of lines of real consoles, each torn at its end."""
+    check(b"".join(b"".join(CAPTURED[at : at + count])[: -torn or None] for at, count in pieces))
 
 
 @QUICK

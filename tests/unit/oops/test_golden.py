@@ -2,6 +2,9 @@
 
 import json
 import os
+import random
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +43,84 @@ def test_parsing_from_an_oops_on_finds_the_same_oops(case: Path) -> None:
 
 
 @each_case
-@pytest.mark.parametrize("prefix", [b"Nov 23 00:51:05 debian kernel: ", b"<6>", b"\x1b[1;31m"])
-def test_a_prefix_changes_no_signature(case: Path, prefix: bytes) -> None:
+def test_parsing_after_an_oops_finds_those_after_it(case: Path) -> None:
     log = case.read_bytes()
-    prefixed = b"".join(prefix + line for line in log.splitlines(keepends=True))
-    assert [oops.signature for oops in parse(prefixed)] == [oops.signature for oops in parse(log)]
+    oopses = parse(log)
+    for oops in oopses:
+        later = [other.signature for other in parse(log[oops.end :])]
+        assert later == [other.signature for other in oopses if other.start >= oops.end]
+
+
+# how a console line reaches a log: from stamp, caller ("T41" or ""), text
+FORMS: dict[str, Callable[[str, str, str], str]] = {
+    "no stamp": lambda stamp, who, text: (f"[{who:>6}] " if who else "") + text,
+    "level": lambda stamp, who, text: f"<4>{record(stamp, who)} {text}",
+    "dmesg": lambda stamp, who, text: f"{record(stamp, who)} {text}\n",
+    "dmesg -T": lambda stamp, who, text: f"{record('Mon Nov 23 00:51:05 2026', who)} {text}",
+    "dmesg -x": lambda stamp, who, text: f"kern  :warn  : {record(stamp, who)} {text}",
+    "dmesg, colours": lambda stamp, who, text: f"\x1b[32m{record(stamp, who)} \x1b[0m\x1b[31m\x1b[1m{text}\x1b[0m",
+    "caller before": lambda stamp, who, text: f"[{who or 'T1':>6}] {text}",
+    "syslog": lambda stamp, who, text: f"Nov 23 00:51:05 debian kernel: {record(stamp, who)} {text}",
+    "rsyslog": lambda stamp, who, text: f"2026-11-23T00:51:05.123456+01:00 debian kernel: {record(stamp, who)} {text}",
+    "busybox": lambda stamp, who, text: f"Nov 23 00:51:05 debian user.warn kernel: {record(stamp, who)} {text}",
+    "journald": lambda stamp, who, text: "Nov 23 00:51:05 debian kernel: " + (f"[{who:>6}] " if who else "") + text,
+    "journald, monotonic": lambda stamp, who, text: f"{record(stamp, who)} debian kernel: {text}",
+    "collector": lambda stamp, who, text: f"2026-11-23T00:51:05.1234567Z {record(stamp, who)} {text}",
+    "minicom": lambda stamp, who, text: f"[2026-11-23 00:51:05] {record(stamp, who)} {text}",
+    "tio": lambda stamp, who, text: f"[00:51:05.123] {record(stamp, who)} {text}",
+    "/dev/kmsg": lambda stamp, who, text: f"4,1234,5678901,-{',caller=' + who if who else ''};{text}",
+    "netconsole": lambda stamp, who, text: f"6.12.117+,4,1234,5678901,-{',caller=' + who if who else ''};{text}",
+    "two CRs": lambda stamp, who, text: f"{record(stamp, who)} {text}\r\r",
+}
+
+
+def record(stamp: str, who: str) -> str:
+    """What printk puts before a line."""
+    return f"[{stamp}]" + (f"[{who:>6}]" if who else "")
+
+
+def printed(case: Path) -> list[tuple[str, str, str]]:
+    """Stamp, caller and text of every line; lines of others than printk (boot loader, init) are left out."""
+    lines = []
+    for raw in case.read_bytes().decode("utf-8", "replace").splitlines():
+        if match := re.match(r"\[( *\d+\.\d{6})\](?:\[ *([TC]\d+)\])? (.*)", raw):
+            lines.append((match[1], match[2] or "", match[3]))
+    return lines
+
+
+@each_case
+@pytest.mark.parametrize("form", FORMS)
+def test_any_way_to_the_log_gives_the_same_signatures(case: Path, form: str) -> None:
+    lines = printed(case)
+    plain = parse("\n".join(f"{record(stamp, who)} {text}" for stamp, who, text in lines).encode())
+    log = "\n".join(FORMS[form](*line) for line in lines).encode()
+    assert [oops.signature for oops in parse(log)] == [oops.signature for oops in plain]
+    assert [oops.signature for oops in plain] == [oops.signature for oops in parse(case)]
+
+
+WITH_CALLERS = [case for case in CASES if any(who for _, who, _ in printed(case))]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_order_of_interleaved_consoles_does_not_matter(seed: int) -> None:
+    dice = random.Random(seed)
+    first, second = dice.sample(WITH_CALLERS, 2)
+    queues = [renamed(case, number) for number, case in enumerate((first, second), start=1)]
+    want = sorted(found for queue in queues for found in crashes(queue))
+    mixed: list[bytes] = []
+    while any(queues):
+        queue = dice.choice([queue for queue in queues if queue])
+        mixed.append(queue.pop(0))
+    assert sorted(crashes(mixed)) == want
+
+
+def renamed(case: Path, number: int) -> list[bytes]:
+    """The lines of a log, its callers told apart from those of another one."""
+    return [f"[{stamp}][{who[:1] or 'T'}{number}{who[1:]}] {text}\n".encode() for stamp, who, text in printed(case)]
+
+
+def crashes(lines: list[bytes]) -> list[tuple[str, tuple[str, ...]]]:
+    return [(oops.signature, tuple(frame.function for frame in oops.frames)) for oops in parse(b"".join(lines))]
 
 
 @each_case

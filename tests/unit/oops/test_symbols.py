@@ -58,6 +58,17 @@ def test_answers_of_addr2line() -> None:
     assert unknown[0].source is None
 
 
+def test_a_file_of_the_symbol_table_without_a_line_is_no_place() -> None:
+    ((place,),) = symbols.parse_answers("sysrq_handle_crash\nsysrq.c:0:0\n\n")
+    assert place.source is None
+
+
+def test_code_of_user_space_is_not_the_kernels() -> None:
+    panic = "Kernel panic - not syncing: sysrq\nCall Trace:\n <TASK>\n panic+0x1/0x2\n vfs_write+0x1/0x2\n"
+    (oops,) = parse(f"{panic}RIP: 0033:0x438ff0\nCode: ff c0 <48> 3d 00\nRAX: 00000000ffffffda\n </TASK>\n".encode())
+    assert (oops.code, oops.registers) == (None, None)
+
+
 def test_code_bytes() -> None:
     (oops,) = parse(splats.NULL_DEREF.encode())
     found = code.code_of(oops)
