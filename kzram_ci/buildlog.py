@@ -7,6 +7,7 @@ compiler, since a full disk makes compilers say strange things.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -66,8 +67,8 @@ def is_step(line: bytes) -> bool:
     return _STEP.match(line) is not None
 
 
-def diagnose(text: str) -> Diagnosis:
-    """Why the build that printed `text` failed."""
+def diagnose(text: str, advice: Sequence[tuple[str, str]] = ()) -> Diagnosis:
+    """Why the build that printed `text` failed; `advice` pairs a regular expression with what helps."""
     lines = [line.rstrip() for line in text.splitlines()]
     for line in lines:
         for pattern, hint in HOST:
@@ -81,9 +82,18 @@ def diagnose(text: str) -> Diagnosis:
     for pattern in COMPILER:
         for line in lines:
             if pattern.fullmatch(line):
-                return Diagnosis(blame=Blame.KERNEL, message=_short(line))
+                return Diagnosis(blame=Blame.KERNEL, message=_short(line), hint=_advice(lines, line, advice))
     last = next((line for line in reversed(lines) if line), "make printed nothing")
-    return Diagnosis(blame=Blame.KERNEL, message=_short(last))
+    return Diagnosis(blame=Blame.KERNEL, message=_short(last), hint=_advice(lines, last, advice))
+
+
+def _advice(lines: Sequence[str], shown: str, advice: Sequence[tuple[str, str]]) -> str:
+    """What is known to help: against the line that is shown, else against any line."""
+    for searched in ((shown,), lines):
+        for pattern, hint in advice:
+            if any(re.search(pattern, line) for line in searched):
+                return hint
+    return ""
 
 
 def _short(line: str) -> str:

@@ -9,7 +9,7 @@ _INHERITED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_O
 def argv(*words: str, index: str = "") -> tuple[str, ...]:
     """The command line of a git command, configuration of user and system left out; `index`: file of its index."""
     unset = tuple(word for name in _INHERITED for word in ("-u", name))
-    plain = ("GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0")
-    plain = (*plain, f"GIT_INDEX_FILE={index}") if index else plain
+    plain = ["GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0"]
+    plain += [f"GIT_INDEX_FILE={index}"] if index else []
     # safe.directory: a tree that belongs to somebody else is only listed, nothing of it is run
     return ("env", *unset, *plain, "git", "-c", "safe.directory=*", "-c", "core.quotePath=false", *words)

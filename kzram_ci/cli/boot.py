@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from kzram_ci.archs import ARCHS
 from kzram_ci.base import proc, workspace
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import Interrupted, UserError
+from kzram_ci.cli.kernel_option import SOURCE_HELP
 from kzram_ci.effects import accel
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage, SourceKind, SourceRef
@@ -28,6 +30,8 @@ In an interactive console Ctrl-] ends the guest.
 examples: kzram-ci boot --memory 512 stock
           kzram-ci boot unstable -- 'cat /sys/block/zram0/mm_stat'
           kzram-ci boot ./arch/x86/boot/bzImage -- uname -r
+          kzram-ci boot debian:linux-image-cloud-amd64@trixie -- uname -r
+          kzram-ci boot --kernel git:../linux@v6.13 saved-clen
 """
 
 
@@ -40,8 +44,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("kernel", metavar="KERNEL", help="name of a kernel, or path of a bootable image")
+    parser.add_argument(
+        "kernel", metavar="KERNEL", help="name of a kernel, path of a bootable image, or a source for `stock`"
+    )
     parser.add_argument("rest", metavar="-- CMD", nargs=argparse.REMAINDER, help="command to run in the guest")
+    parser.add_argument("--kernel", dest="source", metavar="SOURCE", help=SOURCE_HELP)
     parser.add_argument("--arch", default="x86_64", choices=[row.name for row in ARCHS])
     parser.add_argument("--accel", default=Accel.AUTO, choices=[str(word) for word in Accel])
     parser.add_argument("--cpus", type=int, default=2)
@@ -58,7 +65,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def main(args: argparse.Namespace) -> int:
     """Boot, talk, stop."""
     words = _command(args.rest)
-    image, rootfs = _kernel(args.kernel, args.arch), _rootfs(args.rootfs, args.arch)
+    image, rootfs = _kernel(args.kernel, args.source, args.arch), _rootfs(args.rootfs, args.arch)
     cell = _cell(args)
     seconds = args.timeout + cell.machine.boot_seconds if words else INTERACTIVE_SECONDS
     deadline = Deadline.after(seconds)
@@ -114,25 +121,30 @@ def _cell(args: argparse.Namespace) -> Cell:
     return Cell(id="boot", kernel=spec, test="boot", machine=machine, workload=work)
 
 
-def _kernel(word: str, arch: str) -> KernelImage:
-    """A ready image by path, else a kernel of ours by name, built when it is not in the cache."""
-    path = Path(word)
-    if path.is_file():
-        key = workspace.digest_file(path)
-        return KernelImage(key=key, name=path.name, arch=arch, release="", image=str(path.absolute()))
-    if "/" in word:
-        raise UserError(f"{word} is no file", hint="give a kernel's name or the path of a bootable image")
-    return _built_kernel(word, arch)
-
-
-def _built_kernel(name: str, arch: str) -> KernelImage:
+def _kernel(word: str, source: str | None, arch: str) -> KernelImage:
+    """A ready image by path or source, else a kernel of ours, built when it is not in the cache."""
     from kzram_ci.effects.find import find_kernel, known_kernels
     from kzram_ci.plan.kernels import load_kernel
+    from kzram_ci.plan.source_words import split
     from kzram_ci.run.kernels import image_for
+    from kzram_ci.run.override import named
 
-    spec = load_kernel(name, find_kernel=find_kernel, known_kernels=known_kernels())
+    globs, sources = split([source] if source else [])
+    if globs:
+        raise UserError(f"--kernel {globs[0]} is no source", hint="kzram-ci boot --help")
+    if Path(word).is_file():
+        word = f"image:{word}"
+    elif "/" in word and ":" not in word:
+        raise UserError(f"{word} is no file", hint="give a kernel's name or the path of a bootable image")
+
+    def load(name: str) -> KernelSpec:
+        return load_kernel(name, find_kernel=find_kernel, known_kernels=known_kernels())
+
+    (spec,) = named(word, load, sources)
+    if spec.source.ready:
+        spec = replace(spec, arch=arch)
     if spec.arch != arch:
-        raise UserError(f"kernel {name} is for {spec.arch}", hint=f"--arch {spec.arch}")
+        raise UserError(f"kernel {spec.name} is for {spec.arch}", hint=f"--arch {spec.arch}")
     return image_for(spec)
 
 

@@ -6,10 +6,12 @@ import argparse
 import json
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kzram_ci.base import workspace
 from kzram_ci.base.errors import UserError
+from kzram_ci.cli.kernel_option import REFRESH_HELP, SOURCE_HELP
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.kernel import KernelImage
@@ -21,6 +23,8 @@ EXAMPLE = """\
 example:
   kzram-ci build stock saved-clen
   kzram-ci build unstable --json | jq -r '.[0].image'
+  kzram-ci build git:../linux@v6.13                    # stock's series and config on that source
+  kzram-ci build stock unstable --kernel directory:.   # two kernels on your own tree
 """
 
 
@@ -33,7 +37,9 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("kernels", nargs="+", metavar="KERNEL", help="name of a kernel")
+    parser.add_argument("kernels", nargs="+", metavar="KERNEL", help="name of a kernel, or a source for `stock`")
+    parser.add_argument("--kernel", action="append", default=[], metavar="SOURCE", help=SOURCE_HELP)
+    parser.add_argument("--refresh", action="store_true", help=REFRESH_HELP)
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="make jobs (default: all CPUs)")
     parser.add_argument("--json", action="store_true", help="print a JSON array, one object a kernel")
     parser.set_defaults(func=main)
@@ -44,20 +50,28 @@ def main(args: argparse.Namespace) -> int:
     from kzram_ci.cli.progress import watch
     from kzram_ci.effects.find import find_kernel, known_kernels
     from kzram_ci.plan.kernels import load_kernel
+    from kzram_ci.plan.source_words import split
     from kzram_ci.run.kernels import KernelContext, image_for
+    from kzram_ci.run.override import named
 
     if args.jobs < 1:
         raise UserError("--jobs must be at least 1")
-    specs = [load_kernel(name, find_kernel=find_kernel, known_kernels=known_kernels()) for name in args.kernels]
+    globs, sources = split(args.kernel)
+    if globs:
+        raise UserError(f"--kernel {globs[0]} is no source", hint="kzram-ci build --help")
+    load = partial(load_kernel, find_kernel=find_kernel, known_kernels=known_kernels())
+    specs = [spec for word in args.kernels for spec in named(word, load, sources)]
     images: list[KernelImage] = []
     with watch(Plan(name="build", cells=()), sys.stderr) as listener:
         for spec in specs:
-            context = KernelContext(cache=workspace.cache_root(), jobs=args.jobs, listener=listener)
+            context = KernelContext(
+                cache=workspace.cache_root(), jobs=args.jobs, listener=listener, refresh=args.refresh
+            )
             images.append(image_for(spec, context))
     if args.json:
         print(json.dumps([codec.to_json(image) for image in images], indent=2))
         return 0
     for image in images:
-        how = "cached" if image.cached else f"built in {image.seconds:.0f} s"
+        how = ("cached" if image.seconds else "ready") if image.cached else f"built in {image.seconds:.0f} s"
         print(f"{image.name}  {image.release}  {how}\n  {image.image}")
     return 0

@@ -17,6 +17,7 @@ example: kzram-ci cache ls
          kzram-ci cache gc --max-size 0 --dry-run
 
 gc never removes what is locked by a running kzram-ci or was used within the last hour.
+Downloaded packages stay as they are: `kzram-ci run --refresh PLAN` asks for newer ones.
 """
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _AGES = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}

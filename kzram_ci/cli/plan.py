@@ -5,20 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from kzram_ci.base.errors import KzramError
+from kzram_ci.cli.kernel_option import KERNEL_HELP, chosen
 from kzram_ci.effects.find import find_kernel, find_plan, known_kernels
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Plan
+from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.plan import cost
 from kzram_ci.plan.load import load_plan
-from kzram_ci.plan.select import select
 from kzram_ci.plan.units import say_duration
 
 EXAMPLE = """\
 example: kzram-ci plan testplans/overrun.yaml
          kzram-ci plan overrun --kernel 'un*' --json
+         kzram-ci plan overrun --kernel git:../linux@v6.13
 """
 
 
@@ -32,7 +35,7 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("plan", metavar="PLAN", help="file, or name of a plan that ships")
-    parser.add_argument("--kernel", action="append", default=[], metavar="GLOB", help="only these kernels")
+    parser.add_argument("--kernel", action="append", default=[], metavar="GLOB|SOURCE", help=KERNEL_HELP)
     parser.add_argument("--test", action="append", default=[], metavar="GLOB", help="only these tests")
     parser.add_argument("--cell", action="append", default=[], metavar="ID", help="only these cells")
     parser.add_argument("--json", action="store_true", help="for programs")
@@ -52,10 +55,25 @@ def _plan_build() -> cost.PlanBuild:
     return ask
 
 
+def _without_meaning(plan: Plan) -> Plan:
+    """The plan with those cells skipped whose series have no meaning on their source, as a run will find."""
+    from kzram_ci.run.kernels import why_skipped
+
+    def ask(spec: KernelSpec) -> str:
+        try:
+            return why_skipped(spec)
+        except KzramError:
+            return ""
+
+    told = {spec.name: ask(spec) for spec in plan.kernels()}
+    cells = (replace(cell, skip=cell.skip or told.get(cell.kernel.name, "")) for cell in plan.cells)
+    return replace(plan, cells=tuple(cells))
+
+
 def main(args: argparse.Namespace, plan_build: cost.PlanBuild | None = None) -> int:
     """Print the plan; `plan_build` tells whether a kernel is cached."""
     plan = load_plan(find_plan(args.plan), find_kernel=find_kernel, known_kernels=known_kernels())
-    plan = select(plan, kernels=args.kernel, tests=args.test, cells=args.cell)
+    plan = _without_meaning(chosen(plan, args))
     builds = cost.build_costs(plan, plan_build or _plan_build())
     if args.json:
         print(json.dumps(as_json(plan, builds), indent=2))

@@ -8,13 +8,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kzram_ci.base import workspace
 from kzram_ci.base.errors import InfraError, KzramError, UserError
 from kzram_ci.cli import progress
+from kzram_ci.cli.kernel_option import KERNEL_HELP, REFRESH_HELP, chosen
+from kzram_ci.cli.repeat_option import REPEAT_HELP, repeat, repeated
 from kzram_ci.effects import environment, rundir, store
 from kzram_ci.effects.find import find_kernel, find_plan, known_kernels
 from kzram_ci.effects.rundir import RunDir
@@ -22,7 +23,6 @@ from kzram_ci.model.cell import Plan
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.machine import Accel
 from kzram_ci.plan.load import load_plan
-from kzram_ci.plan.select import select
 from kzram_ci.report import table
 from kzram_ci.report.exitcode import exit_code
 from kzram_ci.run.plan_run import PlanRun
@@ -41,6 +41,9 @@ build · 69 infrastructure · 130 interrupted. With --bisect-run: 0 good · 1 ba
 examples:
   kzram-ci run testplans/overrun.yaml
   kzram-ci run overrun --kernel unstable --test 'anonmutate*' --repeat 5
+  kzram-ci run overrun --kernel stock --kernel git:../linux@v6.13
+  kzram-ci run distro --kernel image:/boot/vmlinuz-$(uname -r)
+  git bisect run kzram-ci run my-plan.yaml --bisect-run --kernel directory:. --repeat auto
   kzram-ci run --resume runs/20260101T000000Z-overrun-1a2b3c
 """
 
@@ -55,15 +58,16 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("plan", nargs="?", metavar="PLAN", help="file, or name of a plan that ships")
-    parser.add_argument("--kernel", action="append", default=[], metavar="GLOB", help="only these kernels")
+    parser.add_argument("--kernel", action="append", default=[], metavar="GLOB|SOURCE", help=KERNEL_HELP)
     parser.add_argument("--test", action="append", default=[], metavar="GLOB", help="only these tests")
     parser.add_argument("--cell", action="append", default=[], metavar="ID", help="only these cells")
-    parser.add_argument("--repeat", type=int, default=0, metavar="N", help="run each cell N times (overrides repeats)")
+    parser.add_argument("--repeat", type=repeat, default=0, metavar="N|auto", help=REPEAT_HELP)
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run directories go")
     parser.add_argument("--resume", type=Path, metavar="RUNDIR", help="go on where a stopped run was")
     parser.add_argument(
         "--jobs", type=int, default=0, metavar="N", help="guests at a time (default: what the host bears)"
     )
+    parser.add_argument("--refresh", action="store_true", help=REFRESH_HELP)
     parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs)")
     parser.add_argument("--accel", choices=[str(word) for word in Accel], help="overrides the plan's")
     parser.add_argument("--bisect-run", action="store_true", help="exit codes for `git bisect run`")
@@ -87,7 +91,7 @@ def main(args: argparse.Namespace) -> int:
 
 def _open(args: argparse.Namespace) -> RunDir:
     """A new run directory, or one to go on with. Raises UserError."""
-    for name in ("jobs", "make_jobs", "repeat"):
+    for name in ("jobs", "make_jobs"):
         if getattr(args, name) < 0:
             raise UserError(f"--{name.replace('_', '-')} cannot be negative")
     if args.resume is not None:
@@ -103,10 +107,8 @@ def _open(args: argparse.Namespace) -> RunDir:
         plan = rundir.open_run(path.parent).plan
     else:
         plan = load_plan(find_plan(args.plan), find_kernel=find_kernel, known_kernels=known_kernels())
-    plan = select(plan, kernels=args.kernel, tests=args.test, cells=args.cell)
-    if args.repeat:
-        plan = replace(plan, cells=tuple(replace(cell, repeats=args.repeat) for cell in plan.cells))
-    return rundir.create(args.runs, plan)
+    history = None if args.no_history else store.default_history()
+    return rundir.create(args.runs, repeated(chosen(plan, args), args.repeat, history, whole=plan))
 
 
 def _execute(args: argparse.Namespace, run: RunDir, history: store.History | None) -> tuple[CellResult, ...]:
@@ -124,6 +126,7 @@ def _execute(args: argparse.Namespace, run: RunDir, history: store.History | Non
             make_jobs=args.make_jobs,
             listener=listener,
             wanted=Accel(args.accel) if args.accel else None,
+            refresh=args.refresh,
         )
 
         def sink(result: CellResult) -> None:

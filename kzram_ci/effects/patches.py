@@ -44,8 +44,17 @@ def load_series(name: str) -> Series:
     listed = patchset.series_from(data, str(path))
     if listed.name != name:
         raise UserError(f"{path}: the name is {listed.name!r}, the directory is called {name!r}")
-    texts = {patch.name: _text(path.parent / patch.name) for patch in listed.patches}
+    texts = {patch.name: _text(path.parent / patch.name) for patch in listed.named()}
     return patchset.series_from(data, str(path), texts)
+
+
+def load_fitting(name: str, version: str) -> Series:
+    """As `load_series`, with the patches for a kernel version chosen; with all lines when none fits.
+
+    The latter is for the build key: whether the series has a meaning there is only known once the source is read.
+    """
+    listed = load_series(name)
+    return patchset.for_version(listed, version) or listed
 
 
 def _text(path: Path) -> str:
@@ -60,6 +69,19 @@ def _text(path: Path) -> str:
     return text
 
 
+def select(series: Sequence[Series], version: str) -> tuple[Series, ...]:
+    """The patches each series has for a kernel version. Raises PatchFailed for one that has none."""
+    chosen = []
+    for item in series:
+        if (fits := patchset.for_version(item, version)) is None:
+            raise PatchFailed(
+                f"series {item.name} is for {item.ranges()}, this kernel is {version or 'of unknown version'}",
+                hint="take a series made for this version, or widen `versions:` once it is tested",
+            )
+        chosen.append(fits)
+    return tuple(chosen)
+
+
 def apply_series(read: Read, series: Sequence[Series], *, deadline: Deadline) -> Patched:
     """Apply series in order to the files they touch. The tree itself is only read.
 
@@ -67,12 +89,7 @@ def apply_series(read: Read, series: Sequence[Series], *, deadline: Deadline) ->
     """
     patchset.check_order(series)
     version = patchset.kernel_version((read("Makefile") or b"").decode("utf-8", "replace"))
-    for item in series:
-        if version and not patchset.applies_to(item, version):
-            raise PatchFailed(
-                f"series {item.name} is for {' '.join(item.versions)}, this kernel is {version}",
-                hint="take a series made for this version, or widen `versions:` once it is tested",
-            )
+    series = select(series, version)
     paths = sorted({path for item in series for patch in item.patches for path in patchset.touched(patch.text)})
     with tempfile.TemporaryDirectory(prefix=proc.temporary_prefix()) as name:
         scratch = Path(name)

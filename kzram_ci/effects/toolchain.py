@@ -9,10 +9,12 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from kzram_ci import buildfixes
 from kzram_ci.archs import arch_of
-from kzram_ci.base import proc, workspace
+from kzram_ci.base import datafiles, proc, workspace
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import UserError
+from kzram_ci.buildfixes import Fix
 
 # GNU triplet of each architecture's cross tools, as Debian names them.
 TRIPLETS = {"x86_64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu", "riscv64": "riscv64-linux-gnu"}
@@ -96,6 +98,18 @@ def _install(arch: str, command: tuple[str, ...]) -> str:
         kind = "binutils" if tool.endswith("ld") else "gcc"
         return f"sudo apt-get install {kind}-{triplet.replace('_', '-')}"
     return f"sudo apt-get install {REQUIRED.get(tool, {'ld.lld': 'lld'}.get(tool, tool))}"
+
+
+def fixes() -> tuple[Fix, ...]:
+    """The table of build fixes: kernels/toolchain/fixes.yaml. Raises UserError."""
+    import yaml
+
+    path = datafiles.find("kernels", "toolchain/fixes.yaml")
+    try:
+        # BaseLoader: every scalar is text, so that a commit id made of digits stays one
+        return buildfixes.load(yaml.load(path.read_text(), Loader=yaml.BaseLoader), str(path))
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: {' '.join(str(error).split())}") from error
 
 
 def require() -> None:

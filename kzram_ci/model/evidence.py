@@ -19,7 +19,8 @@ class OopsSummary:
     signature: str
     corrupted: bool = False
     frames: tuple[str, ...] = ()  # reliable frames' functions, innermost first
-    text: str = ""  # decoded if possible, cut to a sane length
+    decoded: str = ""  # the stack with file:line and inlines as far as the build allows, the code that failed
+    text: str = ""  # as on the console, cut to a sane length
     file: str = ""
 
 

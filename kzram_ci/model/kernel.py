@@ -23,10 +23,24 @@ class SourceRef:
     kind: SourceKind
     package: str = ""  # debian: linux-source-X.Y or linux-image-*
     suite: str = ""  # debian: archive suite; "" is what the host's apt offers
-    path: str = ""  # directory, image, local tarball
+    path: str = ""  # directory, image, local tarball or repository
     url: str = ""  # git, tarball
     ref: str = ""  # git
     sha256: str = ""  # tarball
+    modules: str = ""  # image: the directory of its modules; "": found by itself
+    config: str = ""  # image: its .config; "": found by itself
+    debug: str = ""  # image: vmlinux with symbols; "": found by itself
+
+    @property
+    def ready(self) -> bool:
+        """Whether this is an image to boot as it is, not source to build from."""
+        return self.kind is SourceKind.IMAGE or self.package.startswith("linux-image-")
+
+    def words(self) -> str:
+        """As on the command line: `git:../linux@v6.13`."""
+        place = self.package or self.url or self.path
+        after = f"@{self.suite or self.ref}" if self.suite or self.ref else ""
+        return f"{self.kind}:{place}{after}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +71,9 @@ class Tree:
     identity: str
     version: str  # exact version, for people: 6.12.117-1~deb12u1
     archive: str = ""  # a tar file that unpacks to the tree …
-    directory: str = ""  # … or a directory that is only ever read
+    directory: str = ""  # … or a directory that is only ever read …
+    repository: str = ""  # … or a bare git repository …
+    commit: str = ""  # … and what to take out of it: an object id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,8 +26,9 @@ _NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
     "tarball": (("url", "path"), ("sha256",)),
     "image": (("path",),),
 }
-_OPTIONAL = {"debian": {"suite"}}
-_SOURCE_FIELDS = ("package", "suite", "path", "url", "ref", "sha256")
+_OPTIONAL = {"debian": {"suite"}, "image": {"modules", "config", "debug"}}
+_SOURCE_FIELDS = ("package", "suite", "path", "url", "ref", "sha256", "modules", "config", "debug")
+_PATHS = ("path", "modules", "config", "debug")
 
 
 def read_text(path: Path) -> bytes:
@@ -151,8 +152,7 @@ class Kernels:
         if wrong:
             return None
         fields: dict[str, Any] = {name: getattr(source, name) or "" for name in _SOURCE_FIELDS}
-        if fields["path"]:
-            fields["path"] = absolute(fields["path"], definition.directory)
+        fields |= {name: absolute(fields[name], definition.directory) for name in _PATHS if fields[name]}
         return SourceRef(kind=SourceKind(source.kind), **fields)
 
 

@@ -93,14 +93,19 @@ class Source(Strict):
     """Where a kernel's source comes from."""
 
     kind: Literal["debian", "directory", "git", "tarball", "image"] = Field(
-        description="debian: a linux-source package; directory: your own tree, never modified; git; tarball; "
-        "image: a ready bzImage, no build"
+        description="debian: a linux-source or linux-image package; directory: your own tree, never modified; "
+        "git: a commit of a repository; tarball; image: a ready bzImage, no build"
     )
-    package: Word | None = Field(None, description="debian: the package, such as linux-source-6.12")
+    package: Word | None = Field(
+        None, description="debian: the package, such as linux-source-6.12; linux-image-* is booted as it is"
+    )
     suite: Word | None = Field(None, description="debian: archive suite; default: what the host's apt offers")
     path: str | None = Field(None, description="directory, image, tarball, git: a path, relative to this file")
     url: str | None = Field(None, description="git, tarball: where to fetch from")
     ref: Word | None = Field(None, description="git: branch, tag or commit")
+    modules: str | None = Field(None, description="image: directory of its modules; default: where systems have it")
+    config: str | None = Field(None, description="image: its .config; default: where systems have it")
+    debug: str | None = Field(None, description="image: vmlinux with symbols; default: where systems have it")
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(None, description="tarball: its digest")
 
 

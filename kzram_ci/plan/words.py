@@ -19,6 +19,7 @@ DETECTOR_COUNTERS = (
     "max_excess",
     "reuse_refused",
     "reuse_copied",
+    "reuse_allowed",
     "reallocated",
     "wasted_bytes",
     "emergencies",

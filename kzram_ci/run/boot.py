@@ -16,6 +16,7 @@ from kzram_ci.archs import arch_of
 from kzram_ci.base import clock, proc, workspace
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import Interrupted
+from kzram_ci.effects import guest_modules
 from kzram_ci.effects.machine.console import Console
 from kzram_ci.effects.machine.control import ControlPort, Report
 from kzram_ci.effects.machine.qemu import Machine, SocketDirectory, StopHow
@@ -28,6 +29,7 @@ from kzram_ci.model.vocab import NON_FATAL_TYPES
 from kzram_ci.run.splats import SplatParser, Splats, stream_parser
 
 POLL_SECONDS = 0.02
+PREPARE_SECONDS = 120.0
 WORK_MARGIN_SECONDS = 60.0  # the workload ends by its own clock, then verifies what it wrote
 PANIC_SECONDS = 5.0  # the rest of a splat is slow on a serial line; panic=-1 ends QEMU sooner
 POWEROFF_SECONDS = 15.0
@@ -65,10 +67,11 @@ def prepared(
     initrd, disk = directory / "initrd.img", directory / "disk.img"
     sockets = SocketDirectory()
     try:
-        conf = guest_conf.cell_conf(cell, nonce, interactive=interactive)
+        modules = guest_modules.collect(image, cell, deadline=Deadline.after(PREPARE_SECONDS))
+        conf = guest_conf.cell_conf(cell, nonce, modules=tuple(f"/{path}" for path in modules), interactive=interactive)
         workspace.write_atomic(directory / "cell.conf", conf)
         with workspace.disk_errors(f"cannot prepare a boot in {directory}"):
-            _write_initrd(initrd, Path(rootfs.path), cpio.archive({guest_conf.PATH: conf.encode()}))
+            _write_initrd(initrd, Path(rootfs.path), cpio.archive({guest_conf.PATH: conf.encode(), **modules}))
             if cell.machine.disk_mib:
                 disk.touch()
                 os.truncate(disk, cell.machine.disk_mib << 20)
@@ -118,7 +121,7 @@ def boot_once(
     Raises InfraError or UserError when QEMU does not start, Interrupted after the guest was stopped.
     """
     with prepared(cell, image, rootfs, directory=directory, accel=accel) as ready:
-        watch = Watch(cell, ready, directory, listener, parser or stream_parser())
+        watch = Watch(cell, ready, directory, listener, parser or stream_parser(), image)
         with watch.machine, watch.files():
             watch.machine.start(deadline)
             try:
@@ -135,8 +138,17 @@ def boot_once(
 class Watch:
     """Follows every channel of a running machine and decides when the boot is over."""
 
-    def __init__(self, cell: Cell, ready: Prepared, directory: Path, listener: Listener, parser: SplatParser) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        ready: Prepared,
+        directory: Path,
+        listener: Listener,
+        parser: SplatParser,
+        image: KernelImage,
+    ) -> None:
         self.cell = cell
+        self.image = image
         self.directory = directory
         self.listener = listener
         self.interrupted = False
@@ -163,6 +175,8 @@ class Watch:
         self._polls = 0
         self._settle: Deadline | None = None
         self._work: Deadline | None = None
+        self._work_began = 0.0
+        self._work_seconds = 0.0
 
     @contextmanager
     def files(self) -> Iterator[None]:
@@ -209,6 +223,8 @@ class Watch:
             self.interrupted = True
         if self._disk_full():
             self._host_error = f"the disk that holds {self.directory} is full"
+        if self.console.facts.bad_clock and not self._host_error:
+            self._host_error = f"the guest misjudged its clock on a busy host: {self.console.facts.bad_clock}"
         if self.interrupted or self._host_error or self.console.flooded:
             return True
         if self._settle is None:
@@ -217,6 +233,9 @@ class Watch:
             return True
         if self._work is None and self.report.ready:
             self._work = Deadline.after(self.cell.workload.duration_s + WORK_MARGIN_SECONDS)
+            self._work_began = clock.monotonic()
+        if self._work_began and self.report.stop_why and not self._work_seconds:
+            self._work_seconds = clock.monotonic() - self._work_began
         if self._settle is None and (self._work or boot).within(deadline.remaining()).expired():
             self._deadline_hit = True
             return True
@@ -258,7 +277,7 @@ class Watch:
             ended = f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
             self._host_error = ": ".join(part for part in (f"QEMU {ended}", self.machine.said()) if part)
         workspace.write_json(self.directory / "counters.json", self.report.counters)
-        return self._facts(self.splats.write(self.directory, self.console.path), code)
+        return self._facts(self.splats.write(self.directory, self.console.path, self.image), code)
 
     def _facts(self, oopses: tuple[OopsSummary, ...], code: int | None) -> Evidence:
         report = self.report
@@ -280,5 +299,7 @@ class Watch:
             flooded=self.console.flooded,
             boot_seconds=round(self._boot_seconds, 3),
             seconds=round(clock.monotonic() - self._began, 3),
+            work_seconds=round(self._work_seconds, 3),
+            guest_work_seconds=round(report.ran_seconds, 3),
             host_error=self._host_error,
         )

@@ -8,7 +8,15 @@ from pathlib import Path
 
 from kzram_ci.base import clock, workspace
 from kzram_ci.base.clock import Deadline
-from kzram_ci.base.errors import BuildFailed, ConfigUnmet, InfraError, KernelError, KzramError, PatchFailed
+from kzram_ci.base.errors import (
+    BuildFailed,
+    ConfigUnmet,
+    InfraError,
+    KernelError,
+    KzramError,
+    NotApplicable,
+    PatchFailed,
+)
 from kzram_ci.effects.rundir import born
 from kzram_ci.judge import judge, judge_attempts
 from kzram_ci.model import codec
@@ -45,6 +53,8 @@ def skipped(cell: Cell, *, relative: str) -> CellResult:
 
 def from_error(cell: Cell, error: BaseException, *, relative: str) -> CellResult:
     """The result of a cell whose kernel was never made or whose host failed; no evidence of anything."""
+    if isinstance(error, NotApplicable):
+        return skipped(replace(cell, skip=error.message), relative=relative)
     outcomes: tuple[tuple[type[BaseException], Outcome], ...] = (
         (PatchFailed, Outcome.PATCH_FAILED),
         (ConfigUnmet, Outcome.CONFIG_UNMET),

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from kzram_ci import buildfixes, patchset
 from kzram_ci.base import datafiles, workspace
 from kzram_ci.base.clock import Deadline
-from kzram_ci.base.errors import UserError
+from kzram_ci.base.errors import NotApplicable, UserError
 from kzram_ci.effects import kbuild, patches, rootfs, source, toolchain
 from kzram_ci.kconfig import Fragment
+from kzram_ci.mechanism import Facts
 from kzram_ci.model.events import Event, Listener, silent
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage, Tree
+from kzram_ci.run import source_facts
 
 BUILD_SECONDS = 3600.0 * 3
 
@@ -25,6 +29,7 @@ class KernelContext:
     jobs: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
     deadline: Deadline | None = None
     listener: Listener = silent
+    refresh: bool = False  # ask for newer packages and branches than were downloaded
 
     def until(self) -> Deadline:
         """The deadline of a call that begins now."""
@@ -38,11 +43,22 @@ def image_for(spec: KernelSpec, context: KernelContext | None = None) -> KernelI
     """
     ctx = context or KernelContext()
     deadline = ctx.until()
-    tree = source.fetch(spec.source, cache=ctx.cache, deadline=deadline, listener=ctx.listener)
+    if spec.source.ready:
+        return _ready(spec, ctx, deadline)
+    tree = source.fetch(spec.source, cache=ctx.cache, deadline=deadline, listener=ctx.listener, refresh=ctx.refresh)
+    return image_of(spec, tree, ctx)
+
+
+def image_of(spec: KernelSpec, tree: Tree, context: KernelContext | None = None) -> KernelImage:
+    """As `image_for`, of a tree that was fetched already; the spec's own source does not matter."""
+    ctx = context or KernelContext()
+    deadline = ctx.until()
     inputs = _inputs(spec, tree, ctx, deadline)
     if (image := kbuild.cached(inputs, cache=ctx.cache)) is not None:
         ctx.listener(Event(kind="build-done", subject=spec.name, text="cached"))
         return image
+    if reason := source_facts.why_skipped(spec, tree, cache=ctx.cache, deadline=deadline, listener=ctx.listener):
+        raise NotApplicable(reason)
     toolchain.require()
 
     def patch(read: patches.Read) -> patches.Patched:
@@ -54,15 +70,67 @@ def image_for(spec: KernelSpec, context: KernelContext | None = None) -> KernelI
     return kbuild.build(inputs, patch=patch, cache=ctx.cache, jobs=ctx.jobs, deadline=deadline, listener=ctx.listener)
 
 
+def facts_for(spec: KernelSpec, context: KernelContext | None = None) -> Facts:
+    """What the source of a kernel says about the overrun, patches aside. Raises UserError, InfraError, Interrupted."""
+    ctx = context or KernelContext()
+    deadline = ctx.until()
+    tree = source.fetch(spec.source, cache=ctx.cache, deadline=deadline, listener=ctx.listener, refresh=ctx.refresh)
+    return source_facts.facts_of(tree, cache=ctx.cache, deadline=deadline, listener=ctx.listener)
+
+
+def why_skipped(spec: KernelSpec, context: KernelContext | None = None) -> str:
+    """Why the cells of a kernel will be skipped, as far as the sources on this host tell: nothing is fetched."""
+    ctx = context or KernelContext()
+    deadline = ctx.until()
+    tree = None if spec.source.ready else source.local(spec.source, cache=ctx.cache, deadline=deadline)
+    if tree is None or not kbuild.at_hand(tree, cache=ctx.cache):
+        return ""
+    return source_facts.why_skipped(spec, tree, cache=ctx.cache, deadline=deadline)
+
+
 def plan_build(spec: KernelSpec, context: KernelContext | None = None) -> tuple[str, bool]:
     """The key a kernel will have, and whether it is built. ("", False) while its source is not on this host."""
     ctx = context or KernelContext()
     deadline = ctx.until()
+    if spec.source.ready:
+        image = source.ready(
+            spec.source, name=spec.name, arch=spec.arch, cache=ctx.cache, deadline=deadline, offline=True
+        )
+        return (image.key, True) if image is not None else ("", False)
     tree = source.local(spec.source, cache=ctx.cache, deadline=deadline)
     if tree is None:
         return "", False
     inputs = _inputs(spec, tree, ctx, deadline)
     return kbuild.key(inputs), kbuild.cached(inputs, cache=ctx.cache) is not None
+
+
+def keys_of(
+    spec: KernelSpec, trees: Sequence[Tree], context: KernelContext | None = None
+) -> tuple[tuple[str, bool], ...]:
+    """For each tree the key its kernel will have, and whether it is built."""
+    ctx = context or KernelContext()
+    alike: dict[tuple[int, ...], kbuild.Inputs] = {}  # series and build fixes go by version only
+    for tree in trees:
+        if (version := patchset.numbers(tree.version)) not in alike:
+            alike[version] = _inputs(spec, tree, ctx, ctx.until())
+    each = [replace(alike[patchset.numbers(tree.version)], tree=tree) for tree in trees]
+    return tuple((kbuild.key(inputs), kbuild.cached(inputs, cache=ctx.cache) is not None) for inputs in each)
+
+
+def _ready(spec: KernelSpec, ctx: KernelContext, deadline: Deadline) -> KernelImage:
+    """A kernel nobody builds. Raises UserError when the definition wants to change it."""
+    if wrong := next((word for word in ("series", "config", "make_vars") if getattr(spec, word)), ""):
+        raise UserError(
+            f"{spec.name}: {spec.source.words()} is ready, {wrong.replace('_vars', '')} cannot change it",
+            hint="leave series, config and make out, or take a source to build from",
+        )
+    image = source.ready(
+        spec.source, name=spec.name, arch=spec.arch, cache=ctx.cache, deadline=deadline,
+        listener=ctx.listener, refresh=ctx.refresh,
+    )  # fmt: skip
+    assert image is not None
+    ctx.listener(Event(kind="build-done", subject=spec.name, text=f"{image.release}, ready"))
+    return image
 
 
 def rootfs_for(arch: str, context: KernelContext | None = None) -> RootfsImage:
@@ -78,14 +146,18 @@ def rootfs_for(arch: str, context: KernelContext | None = None) -> RootfsImage:
 
 def _inputs(spec: KernelSpec, tree: Tree, ctx: KernelContext, deadline: Deadline) -> kbuild.Inputs:
     variables = toolchain.make_vars(spec.arch, spec.make_vars)
+    identity = toolchain.identify(spec.arch, dict(variables), cache=ctx.cache, deadline=deadline)
+    table = toolchain.fixes()
+    fixes = buildfixes.needed(table, version=tree.version, arch=spec.arch, tools=dict(identity))
     return kbuild.Inputs(
         name=spec.name,
         arch=spec.arch,
         tree=tree,
-        series=tuple(patches.load_series(name) for name in spec.series),
-        fragments=tuple(_fragment(name) for name in spec.config),
-        make_vars=variables,
-        toolchain=toolchain.identify(spec.arch, dict(variables), cache=ctx.cache, deadline=deadline),
+        series=tuple(patches.load_fitting(name, tree.version) for name in spec.series),
+        fragments=(*(_fragment(name) for name in spec.config), *buildfixes.fragments(fixes)),
+        make_vars=buildfixes.make_vars(variables, fixes, toolchain.commands(dict(variables))["CC"]),
+        toolchain=identity,
+        advice=buildfixes.advice(table),
     )
 
 

@@ -15,6 +15,7 @@ from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.machine import Accel, AccelChoice, MachineSpec
 from kzram_ci.run.boot import boot_once
 from kzram_ci.run.kernels import KernelContext, image_for, rootfs_for
+from kzram_ci.run.override import must_carry
 from kzram_ci.run.plan_run import Stages
 
 STAGE_SECONDS = 600.0
@@ -50,9 +51,11 @@ class Chosen:
             return self.accels[key]
 
 
-def real_stages(*, cache: Path, make_jobs: int, listener: Listener, wanted: Accel | None) -> tuple[Stages, Chosen]:
+def real_stages(
+    *, cache: Path, make_jobs: int, listener: Listener, wanted: Accel | None, refresh: bool = False
+) -> tuple[Stages, Chosen]:
     """The stages that touch the world, and what they chose (for `environment.json`)."""
-    context = KernelContext(cache=cache, jobs=make_jobs or os.cpu_count() or 1, listener=listener)
+    context = KernelContext(cache=cache, jobs=make_jobs or os.cpu_count() or 1, listener=listener, refresh=refresh)
     chosen = Chosen(context, wanted)
 
     def image(spec: KernelSpec) -> KernelImage:
@@ -61,6 +64,7 @@ def real_stages(*, cache: Path, make_jobs: int, listener: Listener, wanted: Acce
     def boot(
         cell: Cell, kernel: KernelImage, rootfs: RootfsImage, choice: AccelChoice, directory: Path, deadline: Deadline
     ) -> Evidence:
+        must_carry(cell, kernel)
         return boot_once(cell, kernel, rootfs, directory=directory, accel=choice, deadline=deadline, listener=listener)
 
     return Stages(image=image, rootfs=chosen.rootfs, accel=chosen.accel, boot=boot), chosen

@@ -402,9 +402,9 @@ def shipped() -> list[Path]:
 
 
 @pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
-def test_shipped_plans_expand_as_recorded(path: Path, kernels: Path) -> None:
+def test_shipped_plans_expand_as_recorded(path: Path) -> None:
     """Golden: KZRAM_REWRITE_GOLDEN=1 writes it anew; look at the difference before you commit it."""
-    plan = load(path.read_text(), kernels)
+    plan = load(path.read_text(), ROOT / "kernels")
     data = [{**codec.to_json(cell), "kernel": cell.kernel.name} for cell in plan.cells]
     text = json.dumps(data, indent=1) + "\n"
     golden = GOLDEN / f"{path.stem}.json"

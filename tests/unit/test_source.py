@@ -9,6 +9,7 @@ from kzram_ci.base import filetree, workspace
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.effects import source
+from kzram_ci.effects.source import debian
 from kzram_ci.model.kernel import SourceKind, SourceRef, Tree
 
 MAKEFILE = "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 9\n"
@@ -105,9 +106,26 @@ def test_no_kernel_tree(tmp_path: Path) -> None:
         fetch(tmp_path, tmp_path / "cache")
 
 
-def test_kinds_that_are_not_there_yet_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="source kind git is not supported yet"):
-        source.fetch(SourceRef(kind=SourceKind.GIT, url="x"), cache=tmp_path, deadline=Deadline.after(9))
+def test_an_image_is_no_source(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nothing to build"):
+        source.fetch(SourceRef(kind=SourceKind.IMAGE, path="x"), cache=tmp_path, deadline=Deadline.after(9))
+
+
+LEFTOVERS = (".config", ".config.old", "mm/a.o", "mm/.a.o.cmd", "vmlinux", "include/generated/x.h", "include/config/y")
+
+
+@pytest.mark.parametrize("with_git", [False, True])
+def test_a_build_inside_the_users_tree_does_not_disturb(tree: Path, tmp_path: Path, with_git: bool) -> None:
+    if with_git:  # as the kernel's own, shortened
+        (tree / ".gitignore").write_text(".*\n!.gitignore\n*.o\n/vmlinux\n/include/config/\n/include/generated/\n")
+        git(tree, "init", "-q")
+        git(tree, "add", ".")
+        git(tree, "commit", "-qm", "first")
+    clean = filetree.scan(tree, cache=tmp_path / "cache", deadline=Deadline.after(60))
+    for name in LEFTOVERS:
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text("left over")
+    assert filetree.scan(tree, cache=tmp_path / "cache", deadline=Deadline.after(60)) == clean
 
 
 DEBIAN = SourceRef(kind=SourceKind.DEBIAN, package="linux-source-6.12")
@@ -125,7 +143,7 @@ def installed(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     (tools / "dpkg-query").write_text(f"#!/bin/sh\necho asked >> {tmp_path}/asked\nprintf 6.12.9-1\n")
     (tools / "dpkg-query").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
-    monkeypatch.setattr(source, "INSTALLED", where)
+    monkeypatch.setattr(debian, "INSTALLED", where)
     return archive
 
 
@@ -143,7 +161,7 @@ def test_installed_package(installed: Path, tmp_path: Path) -> None:
 
 
 def test_local_never_goes_to_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "INSTALLED", tmp_path)
+    monkeypatch.setattr(debian, "INSTALLED", tmp_path)
     assert source.local(DEBIAN, cache=tmp_path, deadline=Deadline.after(60)) is None
 
 
@@ -164,7 +182,7 @@ def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tools / "apt-get").write_text(APT.format(log=tmp_path / "apt.log"))
     (tools / "apt-get").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
-    monkeypatch.setattr(source, "INSTALLED", tmp_path)
+    monkeypatch.setattr(debian, "INSTALLED", tmp_path)
     return tmp_path / "apt.log"
 
 
@@ -192,5 +210,5 @@ def test_an_update_that_failed_is_no_unknown_package(
 
 
 def test_other_package_names_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is no source package"):
+    with pytest.raises(UserError, match="neither a source nor an image package"):
         source.fetch(SourceRef(kind=SourceKind.DEBIAN, package="-o Foo"), cache=tmp_path, deadline=Deadline.after(60))

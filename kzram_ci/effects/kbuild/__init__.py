@@ -6,7 +6,8 @@ key is the digest of everything that went in.
 """
 
 from kzram_ci.effects.kbuild.artifacts import cached
+from kzram_ci.effects.kbuild.base_tree import at_hand, pristine
 from kzram_ci.effects.kbuild.build import build
 from kzram_ci.effects.kbuild.inputs import Inputs, key, slot_key
 
-__all__ = ["Inputs", "build", "cached", "key", "slot_key"]
+__all__ = ["Inputs", "at_hand", "build", "cached", "key", "pristine", "slot_key"]

@@ -12,6 +12,7 @@ from typing import Protocol
 from kzram_ci.base import clock, proc, workspace
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandTimeout, InfraError, Interrupted, KzramError, UserError
+from kzram_ci.effects.kbuild import ccache
 from kzram_ci.effects.kbuild.artifacts import cached, kbuild_arch, store, targets
 from kzram_ci.effects.kbuild.base_tree import pristine
 from kzram_ci.effects.kbuild.config import configure
@@ -71,7 +72,10 @@ def build(
         if proc.cancelled():
             raise Interrupted(f"interrupted before {inputs.name} was built")
         slot = Slot(path)
-        place = Place(name=inputs.name, src=slot.src, variables=variables, log=slot.log)
+        place = Place(
+            name=inputs.name, src=slot.src, variables=variables, log=slot.log,
+            path=ccache.path(cache, dict(variables)), advice=inputs.advice,
+        )  # fmt: skip
         job = _Job(
             inputs=inputs, slot=slot, place=place, patch=patch, cache=cache, jobs=jobs, deadline=deadline,
             listener=listener,
@@ -117,7 +121,7 @@ def _build(job: _Job) -> None:
     job.slot.log.unlink(missing_ok=True)
     fresh = job.slot.begin()
     try:
-        options = configure(job.slot, job.inputs, job.place, patched.files, job.deadline)
+        options = configure(job.slot, job.inputs, job.place, base, patched.files, job.deadline)
         steps = _make(job, options, fresh)
     except Killed as killed:
         raise killed.error from killed  # the mark stays: the object directory is thrown away the next time

@@ -9,6 +9,7 @@ from kzram_ci import kconfig
 from kzram_ci.base import workspace
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import ConfigUnmet, UserError
+from kzram_ci.effects.kbuild.base_tree import BaseTree
 from kzram_ci.effects.kbuild.inputs import Inputs
 from kzram_ci.effects.kbuild.make import Place, run
 from kzram_ci.effects.kbuild.slot import OBJECTS, Slot
@@ -18,12 +19,12 @@ _LIBELF = ("/usr/include/gelf.h", "/usr/local/include/gelf.h", "/usr/include/lib
 
 
 def configure(
-    slot: Slot, inputs: Inputs, place: Place, patched: Mapping[str, bytes | None], deadline: Deadline
+    slot: Slot, inputs: Inputs, place: Place, base: BaseTree, patched: Mapping[str, bytes | None], deadline: Deadline
 ) -> dict[str, str]:
     """Have the right .config in the slot and return it. Raises ConfigUnmet naming symbol, wanted, got, fragment."""
     merged = kconfig.merge(inputs.fragments)
     dot_config = slot.out / ".config"
-    stamp = _stamp(inputs, patched)
+    stamp = _stamp(inputs, base, patched)
     if slot.state.config != stamp or not dot_config.is_file():
         slot.remember(config="")
         wanted = f"{OBJECTS}/kzram.config"
@@ -60,12 +61,12 @@ def _needs_libelf(got: Mapping[str, str]) -> None:
         raise UserError("this config needs objtool, and objtool needs libelf's headers", hint=hint)
 
 
-def _stamp(inputs: Inputs, patched: Mapping[str, bytes | None]) -> str:
+def _stamp(inputs: Inputs, base: BaseTree, patched: Mapping[str, bytes | None]) -> str:
     """What .config depends on within a slot: the wants, and changes of Kconfig files."""
     changed = {
         path: "" if content is None else workspace.digest_bytes(content)
         for path, content in patched.items()
         if path.rsplit("/", 1)[-1].startswith("Kconfig") or path.startswith("scripts/") or "/configs/" in path
     }
-    tree = inputs.tree.identity if inputs.tree.directory else ""
+    tree = base.kconfig() if base.files else ""
     return workspace.digest_json([kconfig.render(kconfig.merge(inputs.fragments)), changed, tree])

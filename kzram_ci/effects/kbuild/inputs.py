@@ -26,7 +26,7 @@ REPRODUCIBLE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """One kernel to build. `name` is for people; all the rest decides the bytes."""
+    """One kernel to build. `name` and `advice` are for people; all the rest decides the bytes."""
 
     name: str
     arch: str
@@ -35,6 +35,7 @@ class Inputs:
     fragments: tuple[Fragment, ...] = ()
     make_vars: tuple[tuple[str, str], ...] = ()
     toolchain: tuple[tuple[str, str], ...] = ()
+    advice: tuple[tuple[str, str], ...] = ()  # against known failures: regular expression, what helps
 
 
 def key(inputs: Inputs) -> str:
@@ -50,15 +51,20 @@ def key(inputs: Inputs) -> str:
             "patches": [
                 workspace.digest_bytes(patchset.body(patch.text).encode("utf-8", "surrogateescape"))
                 for series in inputs.series
-                for patch in series.patches
+                for patch in series.named()
             ],
         }
     )
 
 
 def slot_key(inputs: Inputs) -> str:
-    """The slot these inputs are built in. A developer's directory keeps its slot whatever is edited in it."""
-    where = f"directory:{inputs.tree.directory}" if inputs.tree.directory else inputs.tree.identity
+    """The slot these inputs are built in.
+
+    A developer's directory keeps its slot whatever is edited in it, a repository its slot from commit to commit.
+    """
+    tree = inputs.tree
+    where = f"directory:{tree.directory}" if tree.directory else tree.identity
+    where = f"git:{tree.repository}" if tree.repository else where
     return workspace.digest_json({**_common(inputs), "family": where})[:16]
 
 

@@ -24,12 +24,17 @@ _LOG_BYTES = 8 << 20  # of a log, for the diagnosis
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where make runs, what it is always told, and where its words go."""
+    """Where make runs, what it is always told, and where its words go.
+
+    path: PATH while it runs, "" for the caller's; advice: what helps against known failures (see buildlog).
+    """
 
     name: str
     src: Path
     variables: tuple[tuple[str, str], ...]
     log: Path
+    path: str = ""
+    advice: tuple[tuple[str, str], ...] = ()
 
     def argv(self, *words: str) -> tuple[str, ...]:
         """The make command as a person would type it in the source tree."""
@@ -44,10 +49,11 @@ class Killed(Exception):
         self.error = error
 
 
-def clean(command: Sequence[str]) -> tuple[str, ...]:
-    """A command without the caller's environment."""
+def clean(command: Sequence[str], path: str = "") -> tuple[str, ...]:
+    """A command without the caller's environment; `path` takes the place of PATH."""
+    setting = (f"PATH={path}",) if path else ()
     drop = sorted(name for name in os.environ if name not in _ALLOWED and not name.startswith(_ALLOWED_PREFIXES))
-    return ("env", *(word for name in drop for word in ("-u", name)), *command)
+    return ("env", *(word for name in drop for word in ("-u", name)), *setting, *command)
 
 
 def run(place: Place, command: Sequence[str], *, deadline: Deadline, steps: Callable[[int], None] | None = None) -> int:
@@ -57,7 +63,7 @@ def run(place: Place, command: Sequence[str], *, deadline: Deadline, steps: Call
     """
     start = place.log.stat().st_size if place.log.exists() else 0
     with place.log.open("ab") as out:
-        child = proc.spawn(clean(command), cwd=place.src, stdout=out, stderr=out)
+        child = proc.spawn(clean(command, place.path), cwd=place.src, stdout=out, stderr=out)
     follower = _Follower(place.log, start, steps)
     try:
         with follower:
@@ -115,6 +121,6 @@ def failure(place: Place, code: int, start: int) -> KzramError:
     if code < 0:
         hint = "free memory, or build with fewer jobs"
         return InfraError(f"{place.name}: make was killed by signal {-code}", hint=hint, log=log)
-    why = buildlog.diagnose(text)
+    why = buildlog.diagnose(text, place.advice)
     kinds = {buildlog.Blame.HOST: InfraError, buildlog.Blame.USER: UserError, buildlog.Blame.KERNEL: BuildFailed}
     return kinds[why.blame](f"{place.name}: {why.message}", hint=why.hint, log=log)

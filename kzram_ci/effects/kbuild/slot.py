@@ -102,8 +102,7 @@ class Slot:
         self.remember(base={**kept, **dict.fromkeys((*gone, *changed), "")})
         for path in gone:
             (self.src / path).unlink(missing_ok=True)
-        for path in changed:
-            copy(base, path, self.src / path)
+        copy(base, changed, self.src)
         self.remember(base=dict(base.files))
 
     def switch(self, base: BaseTree, desired: Mapping[str, bytes | None], executable: frozenset[str]) -> int:

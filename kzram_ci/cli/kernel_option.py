@@ -1,0 +1,25 @@
+"""`--kernel GLOB|SOURCE`: which kernels of a plan, and on which sources."""
+
+from __future__ import annotations
+
+import argparse
+
+from kzram_ci.model.cell import Plan
+from kzram_ci.plan.select import select
+from kzram_ci.plan.source_words import FORMS, split
+
+_FORMS = ", ".join(FORMS.values())
+KERNEL_HELP = (
+    "only these kernels; or a source, which takes the place of their own while their series and config stay "
+    f"(with several, all kernels on each): {_FORMS}. An image gets no series and no config"
+)
+SOURCE_HELP = f"source to take in place of the kernel's own: {_FORMS}"
+REFRESH_HELP = "ask for newer packages than were downloaded before"
+
+
+def chosen(plan: Plan, args: argparse.Namespace) -> Plan:
+    """The part of a plan that --kernel, --test and --cell mean, on the sources given. Raises UserError."""
+    from kzram_ci.run.override import with_sources
+
+    globs, sources = split(args.kernel)
+    return with_sources(select(plan, kernels=globs, tests=args.test, cells=args.cell), sources)

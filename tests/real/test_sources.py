@@ -1,0 +1,43 @@
+"""A distribution's own kernel, fetched, unpacked and booted: no build anywhere."""
+
+from pathlib import Path
+
+import pytest
+
+from kzram_ci.base import workspace
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import InfraError
+from kzram_ci.effects import accel
+from kzram_ci.model.cell import Cell
+from kzram_ci.model.kernel import KernelSpec, SourceKind, SourceRef
+from kzram_ci.model.machine import Accel, MachineSpec
+from kzram_ci.model.workload import WorkloadSpec, ZramSpec
+from kzram_ci.run import shell
+from kzram_ci.run.kernels import KernelContext, image_for, rootfs_for
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
+
+
+def test_debians_kernel_boots_with_zram_as_a_module(tmp_path: Path) -> None:
+    ref = SourceRef(kind=SourceKind.DEBIAN, package="linux-image-cloud-amd64", suite="bookworm")
+    spec = KernelSpec(name="debian", source=ref)
+    context = KernelContext(deadline=Deadline.after(600))
+    try:
+        image = image_for(spec, context)
+    except InfraError as error:
+        pytest.skip(f"no network: {error}")
+    machine = MachineSpec(memory_mib=256, disk_mib=64, boot_seconds=300)
+    work = WorkloadSpec(program="shell", zram=ZramSpec(size_mib=64, algorithm="lz4", stable_writes=False))
+    cell = Cell(id="boot", kernel=spec, test="boot", machine=machine, workload=work)
+    deadline = Deadline.after(600)
+    choice = accel.choose(Accel.AUTO, "x86_64", cache=workspace.cache_root(), deadline=deadline)
+    said: list[str] = []
+    words = "uname -r; cat /sys/block/zram0/queue/stable_writes /sys/block/zram0/comp_algorithm; ls -d /sys/module/zram"
+    with shell.session(cell, image, rootfs_for("x86_64"), directory=tmp_path, accel=choice, deadline=deadline) as guest:
+        code = shell.run_command(guest, words, boot=deadline, deadline=deadline, output=said.append)
+    lines = "".join(said).split("\n")
+    assert code == 0
+    assert lines[0].strip() == image.release
+    assert lines[1].strip() == "0"
+    assert "[lz4]" in lines[2]
+    assert lines[3].strip() == "/sys/module/zram"

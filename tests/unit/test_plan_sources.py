@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from kzram_ci.model.kernel import SourceKind, SourceRef
+from kzram_ci.plan.load import parse_plan
+from kzram_ci.plan.marks import PlanErrors
+
+PLAN = """\
+name: p
+kernels:
+  - name: k
+    source: {%s}
+tests:
+  t: {workload: pressure}
+"""
+HERE = Path("/plans")
+
+
+def source(fields: str) -> SourceRef:
+    plan = parse_plan(PLAN % fields, HERE / "p.yaml", find_kernel=lambda name: None)
+    return plan.cells[0].kernel.source
+
+
+def test_an_image_with_what_belongs_to_it() -> None:
+    assert source("kind: image, path: bzImage, modules: m, config: /c, debug: ../vmlinux") == SourceRef(
+        kind=SourceKind.IMAGE, path="/plans/bzImage", modules="/plans/m", config="/c", debug="/vmlinux"
+    )
+
+
+def test_a_package_that_is_ready() -> None:
+    ref = source("kind: debian, package: linux-image-cloud-amd64, suite: trixie")
+    assert ref.ready
+    assert not source("kind: debian, package: linux-source-6.1").ready
+    assert ref.words() == "debian:linux-image-cloud-amd64@trixie"
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ("kind: git, path: x", "a git source needs ref"),
+        ("kind: tarball, path: x", "a tarball source needs sha256"),
+        ("kind: directory, path: x, modules: y", "modules means nothing for a directory source"),
+    ],
+)
+def test_fields_that_do_not_fit(fields: str, told: str) -> None:
+    with pytest.raises(PlanErrors, match=told):
+        source(fields)
