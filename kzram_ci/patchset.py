@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any
@@ -14,7 +14,7 @@ from kzram_ci.model.kernel import Patch
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@.*")
 _CONSTRAINT = re.compile(r"(>=|<=|<|>|==)?\s*(\d+(?:\.\d+)*)")
-_FIELDS = ("name", "kind", "after", "versions", "author", "upstream", "why", "patches")
+_FIELDS = ("name", "kind", "after", "versions", "author", "upstream", "why", "patches", "lines")
 
 
 class SeriesKind(StrEnum):
@@ -27,8 +27,19 @@ class SeriesKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """The patches of a series for one range of versions: constraints that must all hold."""
+
+    versions: tuple[str, ...]
+    patches: tuple[Patch, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """A named list of patches. `after`: series that must come before; `versions`: constraints that must all hold."""
+    """A named list of patches. `after`: series that must come before; `versions`: constraints that must all hold.
+
+    One that has `lines` has no patches of its own until `for_version` chose a line.
+    """
 
     name: str
     kind: SeriesKind
@@ -38,6 +49,17 @@ class Series:
     upstream: str = ""
     why: str = ""
     patches: tuple[Patch, ...] = ()
+    lines: tuple[Line, ...] = ()
+
+    def named(self) -> tuple[Patch, ...]:
+        """Every patch of every line."""
+        return (*self.patches, *(patch for line in self.lines for patch in line.patches))
+
+    def ranges(self) -> str:
+        """The versions it is for, in words."""
+        return " or ".join(" ".join(versions) for versions in (line.versions for line in self.lines)) or " ".join(
+            self.versions
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,23 +90,51 @@ def series_from(data: Any, file: str, texts: Mapping[str, str] | None = None) ->
     kind = data.get("kind")
     if kind not in set(SeriesKind):
         raise UserError(f"{file}: kind: {kind!r}", hint=f"one of {', '.join(SeriesKind)}")
-    versions = _strings(data, "versions", file)
-    for constraint in versions:
-        if not _CONSTRAINT.fullmatch(constraint.strip()):
-            raise UserError(f"{file}: versions: {constraint!r}", hint='write constraints such as ">=6.12", "<6.13"')
     name = _text(data, "name", file)
-    files = _strings(data, "patches", file)
-    if not files:
-        raise UserError(f"{file}: patches: at least one patch file")
+    if both := {"versions", "patches"} & set(data) if "lines" in data else set():
+        raise UserError(f"{file}: {min(both)}: belongs into each of `lines`")
+    lines = tuple(_line(row, name, file, texts or {}) for row in _rows(data, file))
     return Series(
         name=name,
         kind=SeriesKind(kind),
         after=_strings(data, "after", file),
-        versions=versions,
+        versions=() if "lines" in data else lines[0].versions,
         author=_text(data, "author", file),
         upstream=_text(data, "upstream", file),
         why=_text(data, "why", file),
-        patches=tuple(Patch(series=name, name=item, text=(texts or {}).get(item, "")) for item in files),
+        patches=() if "lines" in data else lines[0].patches,
+        lines=lines if "lines" in data else (),
+    )
+
+
+def _rows(data: Mapping[str, Any], file: str) -> list[Mapping[str, Any]]:
+    """The lines as written; a series without them is its own only line."""
+    if "lines" not in data:
+        return [{key: data[key] for key in ("versions", "patches") if key in data}]
+    rows = data["lines"]
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise UserError(
+            f"{file}: lines: wants a list of mappings", hint='- {versions: [">=6.1", "<6.2"], patches: […]}'
+        )
+    for row in rows:
+        if unknown := sorted(set(row) - {"versions", "patches"}):
+            raise UserError(f"{file}: lines: unknown key {unknown[0]!r}", hint="keys: versions, patches")
+        if not row.get("versions"):
+            raise UserError(f"{file}: lines: a line without versions", hint='versions: [">=6.1", "<6.2"]')
+    return rows
+
+
+def _line(row: Mapping[str, Any], name: str, file: str, texts: Mapping[str, str]) -> Line:
+    versions = _strings(row, "versions", file)
+    for constraint in versions:
+        if not _CONSTRAINT.fullmatch(constraint.strip()):
+            raise UserError(f"{file}: versions: {constraint!r}", hint='write constraints such as ">=6.12", "<6.13"')
+    files = _strings(row, "patches", file)
+    if not files:
+        raise UserError(f"{file}: patches: at least one patch file")
+    return Line(
+        versions=versions,
+        patches=tuple(Patch(series=name, name=item, text=texts.get(item, "")) for item in files),
     )
 
 
@@ -121,10 +171,23 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in match[0].split(".")) if match else ()
 
 
-def applies_to(series: Series, version: str) -> bool:
-    """Whether a kernel version is within all constraints of a series. 6.12.117 is >=6.12 and <6.13."""
+def for_version(series: Series, version: str) -> Series | None:
+    """The series with the patches it has for a kernel; None when it has none for it. The first line that fits wins.
+
+    A kernel whose version is not known ("") gets a series without lines as it is, and no line of one with lines.
+    """
+    if not series.lines:
+        return series if not version or applies_to(series.versions, version) else None
+    for line in series.lines:
+        if version and applies_to(line.versions, version):
+            return replace(series, versions=line.versions, patches=line.patches, lines=())
+    return None
+
+
+def applies_to(versions: Sequence[str], version: str) -> bool:
+    """Whether a kernel version is within all constraints. 6.12.117 is >=6.12 and <6.13."""
     have = numbers(version)
-    for constraint in series.versions:
+    for constraint in versions:
         match = _CONSTRAINT.fullmatch(constraint.strip())
         if match is None:
             return False

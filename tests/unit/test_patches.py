@@ -171,3 +171,12 @@ def test_the_series_that_ship_load() -> None:
     assert "unstable" in names
     for name in names:
         assert patches.load_series(name).why
+
+
+def test_a_series_without_a_line_for_the_kernel_has_a_key_of_its_own() -> None:
+    """Left out of the key it would find the kernel that was built without it."""
+    fits, misfits = patches.load_fitting("saved-clen", "6.12.9"), patches.load_fitting("saved-clen", "7.3.4")
+    assert len(fits.named()) == 1
+    assert len(misfits.named()) > 1
+    with pytest.raises(PatchFailed, match=r"saved-clen is for .* or .*, this kernel is 7.3.4"):
+        patches.select((misfits,), "7.3.4")

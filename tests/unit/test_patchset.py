@@ -88,7 +88,7 @@ def test_a_patch_cannot_leave_the_tree(path: str) -> None:
     ],
 )
 def test_versions(constraints: tuple[str, ...], version: str, fits: bool) -> None:
-    assert patchset.applies_to(series(versions=constraints), version) is fits
+    assert patchset.applies_to(constraints, version) is fits
 
 
 def test_kernel_version_of_a_makefile() -> None:
@@ -136,3 +136,47 @@ def test_misfit_names_the_first_line_that_differs() -> None:
     hunk = patchset.files("--- a/x\n+++ b/x\n@@ -3,3 +3,3 @@\n c\n-d\n+D\n e\n")[0].hunks[0]
     assert patchset.misfit(hunk, "new\na\nb\nc\nX\ne\n") == "line 5 is 'X', the patch wants 'd'"
     assert patchset.misfit(hunk, "q\nr\n") == "nothing in the file looks like its context"
+
+
+LINES = {
+    **{key: value for key, value in GOOD.items() if key not in ("versions", "patches")},
+    "lines": [
+        {"versions": [">=5.10", "<5.11"], "patches": ["5.10/1.patch"]},
+        {"versions": [">=6.1"], "patches": ["6/1.patch", "6/2.patch"]},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("version", "names"),
+    [
+        ("5.10.262-1", ["5.10/1.patch"]),
+        ("6.12.1", ["6/1.patch", "6/2.patch"]),
+        ("5.15", None),
+        ("", None),  # unknown: nobody can tell which line
+    ],
+)
+def test_a_line_is_chosen_by_version(version: str, names: list[str] | None) -> None:
+    listed = patchset.series_from(LINES, "f", {"6/2.patch": "text"})
+    assert [patch.name for patch in listed.named()] == ["5.10/1.patch", "6/1.patch", "6/2.patch"]
+    chosen = patchset.for_version(listed, version)
+    assert (None if chosen is None else [patch.name for patch in chosen.patches]) == names
+    assert chosen is None or not chosen.lines
+    assert listed.ranges() == ">=5.10 <5.11 or >=6.1"
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"patches": ["1.patch"]}, "patches: belongs into each of `lines`"),
+        ({"lines": []}, "lines: wants a list of mappings"),
+        ({"lines": [{"patches": ["1.patch"]}]}, "a line without versions"),
+        ({"lines": [{"versions": [">=6"], "patches": []}]}, "at least one patch file"),
+        ({"lines": [{"versions": [">=6"], "patches": ["1"], "why": "x"}]}, "lines: unknown key 'why'"),
+        ({"lines": [{"versions": ["six"], "patches": ["1"]}]}, "versions: 'six'"),
+    ],
+)
+def test_lines_that_make_no_sense(change: dict[str, object], complaint: str) -> None:
+    with pytest.raises(UserError) as caught:
+        patchset.series_from({**LINES, **change}, "f")
+    assert complaint in str(caught.value)

@@ -1,0 +1,116 @@
+"""Write docs/kernels.md's tables from a real run of testplans/lines.yaml.
+
+    kzram-ci run lines
+    python bench/lines_table.py runs/<that run>
+
+The first table is what the mechanism map finds in the sources, the second what the kernels did. Only the text
+between the markers changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kzram_ci.effects.find import find_kernel, known_kernels
+from kzram_ci.mechanism import Facts, amplifier
+from kzram_ci.plan.kernels import load_kernel
+from kzram_ci.run.kernels import KernelContext, facts_for
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "kernels.md"
+BASES = ("stock-5.10", "stock-6.1", "stock", "stock-7.3")
+SHOWN = {  # counter: word
+    "recompressions": "second compressions",
+    "grew": "grew",
+    "reuse_refused": "reuse refused",
+    "reuse_allowed": "reuse allowed",
+    "reallocated": "allocated again",
+    "page_size_fallbacks": "page-size objects",
+    "emergencies": "in larger classes",
+}
+Result = Mapping[str, Any]
+
+
+def main() -> None:
+    """Read the run, rewrite both tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="run directory of testplans/lines.yaml")
+    args = parser.parse_args()
+    results = [json.loads(line) for line in (args.run / "results.jsonl").read_text().splitlines()]
+    text = PAGE.read_text()
+    text = between(text, "facts", facts_table())
+    PAGE.write_text(between(text, "run", [f"Run `{args.run.resolve().name}`.", "", *run_table(results)]))
+
+
+def between(text: str, name: str, lines: Sequence[str]) -> str:
+    """The text with the part between the markers of this name replaced."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    if not pattern.search(text):
+        raise SystemExit(f"{PAGE}: no {begin} … {end}")
+    return pattern.sub(lambda _: "\n".join((begin, *lines, end)), text)
+
+
+def facts_table() -> list[str]:
+    """One column a line of kernels, one row a fact, with the place in the source."""
+    specs = [load_kernel(name, find_kernel=find_kernel, known_kernels=known_kernels()) for name in BASES]
+    found = [facts_for(spec, KernelContext()) for spec in specs]
+    lines = [f"| | {' | '.join(spec.source.package.removeprefix('linux-source-') for spec in specs)} |"]
+    lines += [f"|---|{'---|' * len(specs)}"]
+    for name in found[0]:
+        lines.append(f"| `{name}` | {' | '.join(_fact(facts, name) for facts in found)} |")
+    tools = (amplifier(facts) for facts in found)
+    words = (f"{tool.kind}{f', `{tool.cmdline}`' if tool.cmdline else ''}" for tool in tools)
+    return [*lines, f"| amplifier | {' | '.join(words)} |"]
+
+
+def _fact(facts: Facts, name: str) -> str:
+    fact = facts[name]
+    return f"**{fact.value or 'no'}**<br>{fact.where}"
+
+
+def run_table(results: Sequence[Result]) -> list[str]:
+    """One row a kernel, in the order of the plan; what was stressed through swap, then through O_DIRECT."""
+    kernels = {row["kernel"]: row for row in results}
+    order = [name for name in known_order() if name in kernels]
+    lines = [
+        "| kernel | release | swap (anonmutate) | O_DIRECT (directmutate) | … fail_page_alloc |",
+        "|---|---|---|---|---|",
+    ]
+    for name in order:
+        cells = {row["test"].removesuffix("-once"): row for row in results if row["kernel"] == name}
+        release = next((row["kernel_release"] for row in cells.values() if row["kernel_release"]), "")
+        tests = ("anonmutate", "directmutate", "directmutate-fail-page-alloc")
+        lines.append(f"| {name} | {release} | {' | '.join(_outcome(cells.get(test)) for test in tests)} |")
+    return lines
+
+
+def known_order() -> tuple[str, ...]:
+    """The kernels as the plan lists them."""
+    plan = (PAGE.parents[1] / "testplans" / "lines.yaml").read_text()
+    return tuple(
+        re.findall(r"^  - ([\w.-]+)$", plan.partition("\nkernels:")[2].partition("\nmachine:")[0], re.MULTILINE)
+    )
+
+
+def _outcome(row: Result | None) -> str:
+    if row is None:
+        return ""
+    word = row["judgement"]
+    if word["outcome"] == "skipped":
+        return f"skipped: {word['reason']}"
+    verdict = "" if word["verdict"] == "ok" else f"**{word['verdict']}**: "
+    if word["outcome"] == "oops":
+        return f"{verdict}oops: {word['reason'].removeprefix('as expected: ')}"
+    counters = row["evidence"]["counters"]
+    told = [f"{text} {counters[name]:,}" for name, text in SHOWN.items() if counters.get(name)]
+    pages = counters.get("vmstat.pswpout") or counters.get("zram.write_sectors", 0) // 8
+    return f"{verdict}{word['outcome']}: {', '.join([f'pages {pages:,}', *told])}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""What follows from the facts: which series have a meaning, which amplifier works, what a test must expect."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from kzram_ci.mechanism.data import Row, rows
+from kzram_ci.mechanism.facts import Facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amplifier:
+    """What makes the slow path frequent; `cmdline` must be on the kernel's command line for it."""
+
+    kind: str
+    cmdline: str = ""
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """`outcome` is "pass", "oops" or "skipped"."""
+
+    outcome: str
+    because: str
+
+
+def meaning(facts: Facts, series: Sequence[str]) -> str:
+    """Why a kernel with these series is not worth building on this source; "" when it is."""
+    for name in series:
+        for row in rows("variant"):
+            asked = name in row.series and not set(row.without) & set(series)
+            if asked and not _holds(row, facts):
+                return f"{name}: {row.because}{_shown(row, facts)}"
+    return ""
+
+
+def amplifier(facts: Facts) -> Amplifier:
+    """The fault injection that reaches zram's slow path on this kernel."""
+    row = next(row for row in rows("amplifier") if _holds(row, facts))
+    cmdline = row.cmdline.format(**{name: fact.value for name, fact in facts.items()})
+    return Amplifier(kind=row.word, cmdline=cmdline, because=row.because)
+
+
+def expected(facts: Facts, series: Collection[str], workload: str) -> Expected:
+    """What a workload must come to on a kernel of this source with these series."""
+    if reason := meaning(facts, tuple(series)):
+        return Expected(outcome="skipped", because=reason)
+    for row in rows("expect"):
+        listed = not row.workload or workload in row.workload
+        patched = (not row.having or set(row.having) & set(series)) and not set(row.without) & set(series)
+        if listed and patched and _holds(row, facts):
+            return Expected(outcome=row.word, because=row.because)
+    raise AssertionError("the last row of `expect` has no condition")
+
+
+def _holds(row: Row, facts: Facts) -> bool:
+    return all(facts[name].value == want or (want == "any" and facts[name].value) for name, want in row.when.items())
+
+
+def _shown(row: Row, facts: Facts) -> str:
+    """Where the source says so, for the facts that do not hold."""
+    wrong = [facts[name] for name, want in row.when.items() if facts[name].value != want]
+    return f" ({'; '.join(f'{fact.name}: {fact.where}' for fact in wrong)})" if wrong else ""
