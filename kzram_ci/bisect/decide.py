@@ -2,6 +2,10 @@
 
     confirm the bad end → confirm the good end → search → verify culprit and parents → answer
 
+The good end is confirmed before the search when its kernel is at hand or `Settings.good_first` says so. Else it is
+one more commit to choose from: a commit that stays clean vouches for all its ancestors, so in most bisections nobody
+has to build the good end; when one commit after the other crashes, it soon is the one that tells most.
+
 Between two builds a *settle* loop boots what is built already, as long as the side of any commit is in doubt: a
 boot is cheap, and a wrong turn costs at least a build. Only then the next commit is built, the one that tells most
 for its cost. Everything follows from the state, so a resumed bisection decides as the killed one would have.
@@ -13,8 +17,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from kzram_ci.bisect.likelihood import information
-from kzram_ci.bisect.posterior import Posterior, Suspects, Tally, posterior, tallies
+from kzram_ci.bisect.likelihood import information, miss
+from kzram_ci.bisect.posterior import Posterior, Suspects, Tally, posterior, sum_of, tallies
 from kzram_ci.bisect.state import Bisection, Observation
 from kzram_ci.bisect.testable import chances, untestable, usual
 
@@ -96,9 +100,10 @@ class _View:
     counts: dict[int, Tally]
     belief: Posterior
     broken: frozenset[int]
+    shared: dict[int, Tally]  # of commits that build the same bytes as another: what was seen of all of them
 
     def tally(self, node: int) -> Tally:
-        return self.counts.get(node) or Tally()
+        return self.shared.get(node) or self.counts.get(node) or Tally()
 
     def boot(self, node: int, stage: Stage, times: int) -> Boot:
         return Boot(commit=self.state.graph.names[node], stage=stage, times=max(1, times))
@@ -111,32 +116,54 @@ class _View:
 def next_step(state: Bisection, costs: Costs | None = None) -> Step:
     """The next boot, or the answer. Raises UserError when the user's marks contradict each other."""
     counts = tallies(state)
-    view = _View(state=state, counts=counts, belief=posterior(state, counts), broken=untestable(counts, state.settings))
+    shared = _shared(state, counts)
+    broken = untestable({**counts, **shared}, state.settings)
+    view = _View(state=state, counts=counts, belief=posterior(state, counts), broken=broken, shared=shared)
     return (
         _confirm_bad(view)
-        or _confirm_good(view)
+        or _confirm_good(view, costs or Costs())
         or _conclude(view)
         or _settle(view, state.settings.settle)
         or _build(view, costs or Costs())
+        or _prove(view)
         or _settle(view, LEAST_BITS)
         or _give_up(view)
     )
 
 
+def _shared(state: Bisection, counts: Mapping[int, Tally]) -> dict[int, Tally]:
+    """A boot of one commit is a boot of every commit with the same bytes: no kernel is booted twice for its names."""
+    groups: dict[int, set[int]] = {}
+    for one, other in state.same:
+        nodes = (state.graph.numbers[one], state.graph.numbers[other])
+        merged = set().union(*(groups.get(node, {node}) for node in nodes))
+        groups |= dict.fromkeys(merged, merged)
+    return {
+        node: sum_of(counts[other] for other in group if other in counts)
+        for node, group in groups.items()
+        if not group.isdisjoint(counts)
+    }
+
+
 def _confirm_bad(view: _View) -> Step | None:
     graph, settings = view.state.graph, view.state.settings
     tally = view.tally(graph.bad)
-    if Observation.MARK_BAD in tally.marks or tally.crashes >= settings.bad_crashes:
+    # A rare crash needs more of them: a rate measured too high by luck makes every later "good" too cheap.
+    wanted = min(settings.bad_crashes_most, settings.bad_crashes + tally.clean // settings.bad_clean)
+    if Observation.MARK_BAD in tally.marks or tally.crashes >= wanted:
         return None
     if graph.bad in view.broken:
         return _done(view, Kind.UNTESTABLE_END, (graph.names[graph.bad],), 1.0)
     left = settings.end_budget - tally.told
     if left > 0:
-        return view.boot(graph.bad, Stage.CONFIRM_BAD, left if not tally.crashes else 1)
-    return None if tally.crashes else _done(view, Kind.NOT_REPRODUCED, (), 1.0 - settings.none)
+        return view.boot(graph.bad, Stage.CONFIRM_BAD, left)
+    if tally.crashes:
+        return None
+    luck = (1.0 - settings.none) * miss(settings.rate_bad, 0, 0, tally.clean)
+    return _done(view, Kind.NOT_REPRODUCED, (), settings.none / (settings.none + luck))
 
 
-def _confirm_good(view: _View) -> Step | None:
+def _confirm_good(view: _View, costs: Costs) -> Step | None:
     """The good ends must not crash; none of them when all are marked or cannot be tested."""
     graph, settings, none = view.state.graph, view.state.settings, view.belief.none
     if none >= settings.confidence:
@@ -145,11 +172,13 @@ def _confirm_good(view: _View) -> Step | None:
     marked = any(Observation.MARK_GOOD in view.tally(good).marks for good in graph.goods)
     if marked or not testable:
         return None
-    fresh = not any(view.tally(good).told for good in graph.goods)
+    fresh = not any(view.tally(good).told for good in testable)
+    if fresh and not settings.good_first and all(costs.of(graph.names[good]) > 0.0 for good in testable):
+        return None  # the search takes it when it tells most
     if not fresh and none <= settings.settle_none:
         return None
     # Evidence against "the crash is everywhere" is the same on every good end: the one that is built is cheapest.
-    node = max(testable, key=lambda good: view.tally(good).told)
+    node = max(testable, key=lambda good: (view.tally(good).told, -costs.of(graph.names[good])))
     return view.boot(node, Stage.CONFIRM_GOOD, _times(view, none, settings.settle_none))
 
 
@@ -167,8 +196,8 @@ def _times(view: _View, doubt: float, enough: float) -> int:
 
 def _conclude(view: _View) -> Step | None:
     """Verify and answer once one class is beyond the confidence and nothing can split it."""
-    top = view.belief.top
-    if top is None or top.weight < view.state.settings.confidence:
+    top, settings = view.belief.top, view.state.settings
+    if top is None or 1.0 - top.weight > (1.0 - settings.confidence) * settings.reserve:
         return None
     if top.size > 1 and any(True for _ in _splitters(view, top)):
         return None
@@ -181,8 +210,8 @@ def _conclude(view: _View) -> Step | None:
 def _verify(view: _View, culprit: int) -> Boot | None:
     """The culprit itself must have crashed, its parents themselves must not: by their own boots, old or new."""
     graph, settings = view.state.graph, view.state.settings
-    if view.open(culprit) and view.tally(culprit).crashes < settings.proofs:
-        return view.boot(culprit, Stage.VERIFY_CULPRIT, 1)
+    if proof := _prove(view):
+        return proof
     for parent in graph.parents[culprit]:
         tally = view.tally(parent)
         if Observation.MARK_GOOD in tally.marks or not view.open(parent):
@@ -192,11 +221,27 @@ def _verify(view: _View, culprit: int) -> Boot | None:
     return None
 
 
+def _prove(view: _View) -> Boot | None:
+    """The culprit must have crashed itself, and all bad commits together often enough to know the rate.
+
+    Before the last clean boots of its parent: how many those must be depends on the rate.
+    """
+    top, settings = view.belief.top, view.state.settings
+    if top is None or top.size > 1:
+        return None
+    culprit = top.commits.bit_length() - 1
+    tally = view.tally(culprit)
+    few = top.crashes < settings.crashes and Observation.MARK_BAD not in tally.marks
+    if view.open(culprit) and (few or tally.crashes < settings.proofs):
+        return view.boot(culprit, Stage.VERIFY_CULPRIT, settings.crashes)
+    return None
+
+
 def _splitters(view: _View, suspects: Suspects) -> Iterator[int]:
     """Testable commits without evidence that would tell some of these suspects from the others."""
     graph = view.state.graph
-    for node in range(graph.candidates):
-        inside = graph.reach[node] & suspects.commits
+    for node, reach in enumerate(graph.reach[: graph.candidates]):
+        inside = reach & suspects.commits
         if inside and inside != suspects.commits and node not in view.broken and not view.tally(node).told:
             yield node
 
@@ -212,7 +257,9 @@ def _settle(view: _View, least: float) -> Boot | None:
             best, chosen = bits, node
     if chosen is None:
         return None
-    return view.boot(chosen, Stage.SETTLE, _times(view, _doubt(view, chosen), max(least, 1e-3)))
+    settings = view.state.settings
+    enough = max(least, (1.0 - settings.confidence) * settings.reserve)
+    return view.boot(chosen, Stage.SETTLE, _times(view, _doubt(view, chosen), enough))
 
 
 def _doubt(view: _View, node: int) -> float:
@@ -232,27 +279,43 @@ def _build(view: _View, costs: Costs) -> Boot | None:
         boots = bad * min(times, 1.0 / rate) + (1.0 - bad) * times
         boots *= 1.0 + tally.useless  # one that already wasted boots wastes more
         build = 0.0 if node in view.counts else costs.of(graph.names[node])
-        value = testable.get(node, far) * information(bad, seen) / (build + boots * costs.boot)
+        # Which commit of the range is to blame matters only if one is; the good end tells whether one is.
+        weight = 1.0 - belief.none if graph.reach[node] else 1.0
+        value = weight * testable.get(node, far) * information(bad, seen) / (build + boots * costs.boot)
         if value > best * (1.0 + 1e-9):
             best, chosen, odds = value, node, bad
     if chosen is None:
         return None
-    return view.boot(chosen, Stage.SEARCH, _times(view, odds, settings.settle))
+    stage = Stage.SEARCH if graph.reach[chosen] else Stage.CONFIRM_GOOD
+    return view.boot(chosen, stage, _times(view, odds, settings.settle))
 
 
 def _candidates(view: _View) -> Iterator[tuple[int, float]]:
     """(node, probability that it is bad) of the commits that may be booted for the first time."""
     graph, settle = view.state.graph, view.state.settings.settle
-    # Classes that hold next to nothing change no choice, only the time it takes with 10,000 commits.
-    splitting = [(one.commits, one.weight / one.size) for one in view.belief.classes if one.weight > 1e-4]
-    for node in range(graph.candidates):
-        if node in view.broken or view.tally(node).told:
+    scale = 1.0 / max(1e-9, 1.0 - view.belief.none)  # bad given that some commit is to blame
+    # Classes that hold next to nothing change no choice, only the time it takes with 10,000 commits. For the same
+    # reason the few that hold most are asked first: they rule out nearly all commits.
+    splitting = [(one.commits, scale * one.weight / one.size) for one in view.belief.classes if one.weight > 1e-4]
+    rest, heavy = scale * sum(one.weight for one in view.belief.classes if one.weight > 1e-4), 0
+    while heavy < len(splitting) and rest > settle / 2.0:
+        rest -= splitting[heavy][0].bit_count() * splitting[heavy][1]
+        heavy += 1
+    known = view.broken | {node for node, tally in view.counts.items() if tally.told}
+    for node, reach in enumerate(graph.reach[: graph.candidates]):
+        bad = 0.0
+        for commits, each in splitting[:heavy]:
+            bad += (reach & commits).bit_count() * each
+        if bad + rest <= settle or bad >= 1.0 - settle or node in known:
             continue
-        reach = graph.reach[node]
-        bad = sum((reach & commits).bit_count() * each for commits, each in splitting)
+        for commits, each in splitting[heavy:]:
+            bad += (reach & commits).bit_count() * each
         # What is less open than a settled commit is a doubt about built kernels: boots tell it, not a build.
         if settle < bad < 1.0 - settle:
             yield node, bad
+    none = view.belief.none
+    if none > view.state.settings.settle_none and not any(view.tally(good).told for good in graph.goods):
+        yield from ((good, none) for good in graph.goods if good not in known)
 
 
 def _give_up(view: _View) -> Done:
@@ -262,9 +325,14 @@ def _give_up(view: _View) -> Done:
         total, chosen = total + one.weight, chosen | one.commits
         if total >= view.state.settings.confidence:
             break
-    if view.belief.none > total:
-        return _done(view, Kind.NONE, (), view.belief.none)
-    names = tuple(view.state.graph.names[node] for node in view.state.graph.members(chosen))
+    graph, none = view.state.graph, view.belief.none
+    untold = not any(view.tally(good).told for good in graph.goods)
+    if untold and total < view.state.settings.confidence and none > 1.0 - view.state.settings.confidence:
+        # The crash may be everywhere, and no good end can be booted to tell.
+        return _done(view, Kind.UNTESTABLE_END, tuple(graph.names[good] for good in graph.goods), 1.0)
+    if none > total:
+        return _done(view, Kind.NONE, (), none)
+    names = tuple(graph.names[node] for node in graph.members(chosen))
     return _done(view, Kind.CULPRIT if len(names) == 1 else Kind.SUSPECTS, names, total)
 
 

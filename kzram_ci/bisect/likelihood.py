@@ -25,7 +25,7 @@ def _log_beta(a: float, b: float) -> float:
     return lgamma(a) + lgamma(b) - lgamma(a + b)
 
 
-def _log_one(prior: Beta, crashes: int, clean: int) -> float:
+def _log_one(prior: Beta, crashes: float, clean: float) -> float:
     return _log_beta(prior.a + crashes, prior.b + clean) - _log_beta(prior.a, prior.b)
 
 

@@ -41,6 +41,19 @@ class Tally:
         return not self.told and (self.unbootable >= 2 or self.useless + self.unbootable >= patience)
 
 
+def sum_of(counts: Iterable[Tally]) -> Tally:
+    """Several tallies as one."""
+    total = Tally()
+    for one in counts:
+        total.crashes += one.crashes
+        total.clean += one.clean
+        total.useless += one.useless
+        total.unbuildable |= one.unbuildable
+        total.unbootable += one.unbootable
+        total.marks |= one.marks
+    return total
+
+
 def tallies(state: Bisection) -> dict[int, Tally]:
     """The counts of each observed node."""
     counts: dict[int, Tally] = {}
@@ -147,6 +160,7 @@ def _possible(state: Bisection, counts: dict[int, Tally]) -> tuple[int, bool]:
     for node, tally in counts.items():
         if Observation.MARK_GOOD in tally.marks:
             possible &= ~graph.reach[node]
+            none = False  # the crash is not everywhere
         if Observation.MARK_BAD in tally.marks:
             possible &= graph.reach[node]
             none = False
@@ -189,8 +203,8 @@ def posterior(state: Bisection, counts: dict[int, Tally] | None = None) -> Poste
         + log_evidence(settings.rate_good, crashes - bad_crashes, clean - bad_clean)
         for commits, bad_crashes, bad_clean in parts
     ]
-    # No culprit: one rate for all commits, good or bad, of which nothing is known either.
-    flake = log(settings.none) + log_evidence(settings.rate_bad, crashes, clean) if none else -inf
+    # No culprit: one rate for all commits, good or bad.
+    flake = log(settings.none) + log_evidence(settings.rate_none, crashes, clean) if none else -inf
     highest = max([*logs, flake])
     weights = [exp(one - highest) for one in logs]
     total = sum(weights) + exp(flake - highest)

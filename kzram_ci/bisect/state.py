@@ -60,14 +60,27 @@ class Settings:
     """How sure is sure. Probabilities unless a comment says otherwise; the defaults are tuned in bench/bisect."""
 
     confidence: float = 0.99
-    none: float = 0.05  # prior: no commit of the range is to blame
-    rate_bad: tuple[Beta, ...] = (Beta(a=1.0, b=0.5),)
-    # The wanted signature on a good kernel: next to never, with a small allowance for a test that cannot tell.
-    rate_good: tuple[Beta, ...] = (Beta(a=1.0, b=10_000.0, weight=0.99), Beta(a=1.0, b=50.0, weight=0.01))
-    settle: float = 0.008  # a commit is left for the next build when the doubt about its side is below this
-    settle_none: float = 0.02  # the same for the good end: an early error there costs a search, not a wrong answer
-    bad_crashes: int = 4  # crashes of the bad end before the search: they measure the rate that sets all repeats
-    proofs: int = 2  # crashes of the culprit itself before it is named
+    # An answer waits until its doubt is below this part of what is allowed: the model is never quite the world.
+    reserve: float = 0.4
+    none: float = 0.1  # prior: no commit of the range is to blame
+    rate_bad: tuple[Beta, ...] = (Beta(a=1.0, b=0.25),)
+    # The wanted signature on a good kernel: next to never. Were it allowed to be frequent, a crash that is everywhere
+    # could not be told from one that a commit made a little more frequent.
+    rate_good: tuple[Beta, ...] = (Beta(a=1.0, b=5_000.0),)
+    # The rate of a crash that no commit of the range brought.
+    rate_none: tuple[Beta, ...] = (Beta(a=1.0, b=0.25),)
+    settle: float = 0.055  # a commit is left for the next build when the doubt about its side is below this
+    settle_none: float = 0.04  # the same for the good end: an early error there costs a search, not a wrong answer
+    good_first: bool = False  # build the good end before the search even when it is not at hand
+    # Crashes of the bad end before the search: they measure the rate that sets all repeats. One more for each
+    # `bad_clean` clean boots, for a rare crash is measured worse and its repeats cost more.
+    bad_crashes: int = 2
+    bad_crashes_most: int = 6
+    bad_clean: int = 1
+    proofs: int = 1  # crashes of the culprit itself before it is named
+    # Crashes of all bad commits together before an answer: with fewer, the first ones may have come early by luck,
+    # and every "good" that followed was too cheap.
+    crashes: int = 7
     parent_miss: float = 0.02  # chance that the parent's own clean boots are luck
     end_budget: int = 100  # boots of the bad end without a single crash before giving up
     commit_budget: int = 500  # boots of one commit
@@ -138,7 +151,7 @@ def from_json(data: Mapping[str, Any]) -> Bisection:
         if data["version"] != VERSION:
             raise UserError(f"the saved bisection has version {data['version']}, this kzram-ci reads {VERSION}")
         settings = dict(data["settings"])
-        settings["rate_bad"], settings["rate_good"] = _betas(settings["rate_bad"]), _betas(settings["rate_good"])
+        settings |= {name: _betas(betas) for name, betas in settings.items() if name.startswith("rate_")}
         return Bisection(
             graph=parse("\n".join(data["range"]), bad=data["bad"], goods=data["goods"]),
             settings=Settings(**settings),

@@ -25,7 +25,9 @@ COMMANDS = {
     "report": "render the reports of a run directory again",
     "history": "outcomes of cells over all recorded runs",
     "compare": "what changed between two runs",
+    "bisect": "find the commit that brought a crash, even one that comes only sometimes",
     "repro": "run one cell of a run directory again",
+    "mechanism": "what a kernel's source says about the overrun, and what to expect",
     "doctor": "check what this host has and what is missing",
     "cache": "list or clean the build cache",
 }

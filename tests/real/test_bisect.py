@@ -1,0 +1,79 @@
+"""A real bisection: 11 commits on 6.12 that really change what is compiled, and a race that is lost now and then.
+
+Kernels are found by key, so a second run of this test only boots. The first one needs a cold build.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from kzram_ci.base import git, proc, workspace
+from kzram_ci.base.clock import Deadline
+from kzram_ci.bisect import session
+from kzram_ci.cli.main import main
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(3600)]
+HISTORY = Path(__file__).resolve().parents[2] / "bench" / "bisect_history"
+
+
+@pytest.fixture(scope="module")
+def grown() -> Iterator[ModuleType]:
+    spec = importlib.util.spec_from_file_location("bisect_history_grow", HISTORY / "grow.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+def ask(repository: Path, *words: str, at: Path | None = None) -> str:
+    argv = git.argv("--git-dir", str(repository), *words) if at is None else git.argv(*words)
+    return proc.run(argv, cwd=at, deadline=Deadline.after(120)).text()
+
+
+def test_the_culprit_of_a_flaky_crash_is_found(
+    grown: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository: Path = grown.grow(workspace.cache_root())
+    before = ask(repository, "for-each-ref")
+    words = ("--repo", str(repository), "--good", "base", "--bad", "short", "--runs", str(tmp_path), "--json")
+    code = main(("bisect", str(HISTORY / "flaky.yaml"), *words))
+    out, err = capsys.readouterr()
+    assert code == 0, err
+    data: dict[str, Any] = json.loads(out)
+    commits = {commit["commit"]: commit for commit in data["commits"]}
+    assert [commits[name]["subject"] for name in data["answer"]["commits"]] == [grown.CULPRIT]
+    assert data["answer"]["confidence"] >= 0.99
+    assert data["answer"]["rate_bad"] < 0.95  # else this test is not about a flaky crash
+    for commit in commits.values():
+        if "workingset" in commit["subject"] and "add" in commit["subject"]:
+            assert "not built" in commit["build"]
+    assert data["revert"]["heals"] is True
+
+    where = session.last(tmp_path)
+    cases = ElementTree.parse(where / "junit.xml").getroot().findall(".//testcase")
+    assert len(cases) == len(commits)
+    assert "<svg" in (where / "report.html").read_text()
+    boots = session.load(where).facts.boots
+    assert all((where / boot.directory / "console.log").stat().st_size for boot in boots)
+    assert ask(repository, "for-each-ref") == before  # the user's repository was only read
+    _replays(repository, where / "git-bisect.log", tmp_path / "clone", data["answer"]["commits"][0])
+
+
+def _replays(repository: Path, log: Path, clone: Path, culprit: str) -> None:
+    ask(repository, "clone", "--quiet", "--shared", "--no-checkout", str(repository), str(clone), at=clone.parent)
+    # no-checkout: git would check 17,000 files out for each step that the log replays
+    said = ask(repository, "bisect", "start", "--no-checkout", at=clone)
+    said = ask(repository, "bisect", "replay", str(log), at=clone)
+    assert f"{culprit} is the first bad commit" in said
