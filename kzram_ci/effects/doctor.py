@@ -71,6 +71,7 @@ NEEDS = (
     Need(name="ld", why="links kernels", packages=_same("binutils")),
     Need(name="tar", why="unpacks sources", packages=_same("tar")),
     Need(name="xz", why="unpacks linux-source packages", packages=("xz-utils", "xz", "xz", "xz")),
+    Need(name="zstd", why="unpacks modules and sources that end in .zst", packages=_same("zstd"), required=False),
     Need(name="git", why="applies patches by context", packages=_same("git")),
     Need(
         name="libelf headers",

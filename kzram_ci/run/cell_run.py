@@ -95,6 +95,23 @@ def _set_aside(directory: Path, name: str) -> None:
                 path.rename(aside / path.name)
 
 
+def _attempt_aside(directory: Path, number: int) -> None:
+    """Make room for the next attempt; boots of this one that failed go with it."""
+    _set_aside(directory, name := f"attempt-{number}")
+    with workspace.disk_errors(f"cannot keep what is in {directory}"):
+        for path in directory.glob("boot-failed-*"):
+            path.rename(directory / name / path.name)
+
+
+def _bring_back(directory: Path, number: int) -> None:
+    """Put the attempt that decided where a reader looks first: into the cell's own directory."""
+    attempt = directory / f"attempt-{number}"
+    with workspace.disk_errors(f"cannot show {attempt}"):
+        for path in attempt.iterdir():
+            path.rename(directory / path.name)
+        attempt.rmdir()
+
+
 def wants_another(cell: Cell, words: list[Judgement]) -> bool:
     """A pass must be repeated until `repeats` passes are in; an expected oops is awaited as long."""
     if len(words) >= cell.repeats or words[-1].outcome in BOOT_OUTCOMES:
@@ -112,7 +129,9 @@ def run_cell(cell: Cell, context: CellContext) -> CellResult:
     evidences: list[Evidence] = []
     failures = 0
     while not words or wants_another(cell, words):
-        directory = context.directory if cell.repeats == 1 else context.directory / f"attempt-{len(words) + 1}"
+        directory = context.directory
+        if words:
+            _attempt_aside(directory, len(words))
         directory.mkdir(parents=True, exist_ok=True)
         attempt = replace(cell, seed=cell.seed + len(words))
         evidence, word, failed = boot_with_retries(attempt, context, directory)
@@ -123,6 +142,9 @@ def run_cell(cell: Cell, context: CellContext) -> CellResult:
     final = judge_attempts(cell, tuple(words))
     same = (i for i, word in enumerate(words) if (word.outcome, word.verdict) == (final.outcome, final.verdict))
     shown = next(same, len(words) - 1)
+    if shown != len(words) - 1:
+        _attempt_aside(context.directory, len(words))
+        _bring_back(context.directory, shown + 1)
     result = replace(
         born(cell, relative=context.relative),
         judgement=final,
@@ -135,7 +157,7 @@ def run_cell(cell: Cell, context: CellContext) -> CellResult:
         accel=context.accel,
         seconds=round(clock.monotonic() - began, 3),
         started=started,
-        directory=context.relative if cell.repeats == 1 else f"{context.relative}/attempt-{shown + 1}",
+        directory=context.relative,
     )
     context.listener(Event(kind="cell-done", subject=cell.id, text=f"{final.verdict}: {final.reason}"))
     return result

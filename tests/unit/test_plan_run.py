@@ -191,7 +191,27 @@ def test_an_expected_oops_has_as_many_tries_as_the_plan_says(tmp_path: Path) -> 
     assert results["k/a"].judgement.verdict is Verdict.OK
     assert results["k/a"].attempts == 3
     assert len({attempt.seed for attempt in boots.cells}) == 3
-    assert (where.path / results["k/a"].directory / "console.log").read_text() == "boot 2"
+    cells = where.path / results["k/a"].directory
+    assert (cells / "console.log").read_text() == "boot 2"  # what decided is where a reader looks first
+    assert [(cells / f"attempt-{number}" / "console.log").read_text() for number in (1, 2)] == ["boot 0", "boot 1"]
+
+
+def test_each_attempt_keeps_its_own_failed_boots(tmp_path: Path) -> None:
+    where, results = run(tmp_path, (cell("a", expect="oops", repeats=3),), Boots(NO_BOOT, GOOD, NO_BOOT, CRASH))
+    cells = where.path / results["k/a"].directory
+    assert (cells / "attempt-1" / "boot-failed-1" / "console.log").read_text() == "boot 0"
+    assert (cells / "attempt-1" / "console.log").read_text() == "boot 1"
+    assert (cells / "boot-failed-1" / "console.log").read_text() == "boot 2"
+    assert (cells / "console.log").read_text() == "boot 3"
+
+
+def test_the_attempt_that_decided_is_shown_when_a_later_one_came(tmp_path: Path) -> None:
+    where, results = run(tmp_path, (cell("a", repeats=2),), Boots(GOOD))
+    cells = where.path / results["k/a"].directory
+    assert results["k/a"].seed == cell("a", repeats=2).seed
+    assert (cells / "console.log").read_text() == "boot 0"
+    assert (cells / "attempt-2" / "console.log").read_text() == "boot 1"
+    assert not (cells / "attempt-1").exists()
 
 
 def test_an_expected_oops_that_does_not_come_is_a_finding(tmp_path: Path) -> None:

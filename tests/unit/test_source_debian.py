@@ -153,3 +153,41 @@ def test_a_suite_comes_from_the_hosts_mirror(
     options = apt._options(tmp_path / "apt", ref, Deadline.after(60))
     assert "Dir::Etc::sourceparts=-" in options
     assert (tmp_path / "apt/sources.list").read_text() == f"deb [signed-by={keyring}] {mirror} {suite} main\n"
+
+
+ONLY_IN = """\
+#!/bin/sh
+# an archive that has the package in one suite only
+case "$*" in
+  *indextargets*) exit 0 ;;
+  *update) for word; do case $word in Dir::Etc::sourcelist=*) cp "${{word#*=}}" {seen} ;; esac; done; exit 0 ;;
+esac
+for last; do :; done
+grep -q " {suite} " {seen} 2>/dev/null && cp {pool}/$last.deb . && exit 0
+echo "E: Unable to locate package $last" >&2; exit 100
+"""
+
+
+def test_a_source_the_host_does_not_offer_is_looked_for_in_debian(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.add("linux-source-6.99", "6.99.1-1", "usr/src/linux-source-6.99.tar.xz")
+    script = ONLY_IN.format(seen=tmp_path / "suites", suite="trixie", pool=archive.pool)
+    (tmp_path / "bin" / "apt-get").write_text(script)
+    monkeypatch.setattr(apt, "KEYRING", tmp_path / "bin" / "apt-get")  # any file
+    monkeypatch.setattr(apt, "elsewhere", lambda: ("bookworm-security", "trixie"))
+    events: list[Event] = []
+    ref = SourceRef(kind=SourceKind.DEBIAN, package="linux-source-6.99")
+    tree = source.fetch(ref, cache=tmp_path / "cache", deadline=Deadline.after(60), listener=events.append)
+    assert tree.version == "6.99.1-1"
+    assert any("looking in Debian's trixie" in event.text for event in events)
+    wanted = SourceRef(kind=SourceKind.DEBIAN, package="linux-source-6.99", suite="bookworm")
+    with pytest.raises(UserError, match=r"no package linux-source-6\.99 in bookworm"):
+        source.fetch(wanted, cache=tmp_path / "cache", deadline=Deadline.after(60), listener=events.append)
+
+
+def test_where_a_package_may_be_depends_on_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.freedesktop_os_release", lambda: {"ID": "debian", "VERSION_CODENAME": "bookworm"})
+    assert apt.elsewhere() == ("bookworm-security", "bookworm-backports", "trixie-security", "trixie")
+    monkeypatch.setattr("platform.freedesktop_os_release", lambda: {"ID": "ubuntu", "VERSION_CODENAME": "noble"})
+    assert apt.elsewhere() == ("trixie-security", "trixie")

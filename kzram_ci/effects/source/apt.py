@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,10 @@ DEFAULT, DEFAULT_SECURITY = "http://deb.debian.org/debian/", "http://deb.debian.
 _PARTS = re.compile(r"\b(linux-(?:image|modules|binary)-[0-9][a-z0-9.+~-]*)(?: \(= [^)]*\))?")
 
 
+class NoPackage(UserError):
+    """The archive has no package of this name."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
     """What was downloaded: the package that holds the content, its version, and all files unpacked below `root`."""
@@ -31,7 +36,7 @@ class Fetched:
 def download(ref: SourceRef, scratch: Path, context: Context) -> Fetched:
     """Fetch a package, and what a metapackage stands for, and unpack it below `scratch`.
 
-    Raises UserError (no such package, no apt), InfraError (no network).
+    Raises NoPackage, UserError (no apt), InfraError (no network).
     """
     fix = "use a source of another kind on hosts without apt"
     apt = (proc.which("apt-get", fix=fix), *_options(scratch / "apt", ref, context.deadline))
@@ -55,6 +60,20 @@ def download(ref: SourceRef, scratch: Path, context: Context) -> Fetched:
             todo += [part for part in dict.fromkeys(_PARTS.findall(depends)) if part not in seen and part not in todo]
         debs[0].unlink()
     return fetched
+
+
+def elsewhere() -> tuple[str, ...]:
+    """Suites of Debian that may hold a source package when this host's own apt sources do not.
+
+    A minimal system names only its release; newer long-term kernels come with its security updates and backports.
+    """
+    try:
+        system = platform.freedesktop_os_release()
+    except OSError:
+        system = {}
+    code = system.get("VERSION_CODENAME", "") if system.get("ID") == "debian" else ""
+    own = (f"{code}-security", f"{code}-backports") if code else ()
+    return tuple(dict.fromkeys((*own, "trixie-security", "trixie")))
 
 
 def _field(deb: Path, name: str, context: Context) -> str:
@@ -104,7 +123,7 @@ def _run(argv: tuple[str, ...], ref: SourceRef, cwd: Path, context: Context, *, 
         if "Unable to locate package" in error.tail or "No packages found" in error.tail:
             where = f"in {ref.suite}" if ref.suite else "in this host's apt sources"
             pattern = "linux-image-" if ref.ready else "linux-source-"
-            raise UserError(f"no package {ref.package} {where}", hint=f"apt-cache search '^{pattern}'") from error
+            raise NoPackage(f"no package {ref.package} {where}", hint=f"apt-cache search '^{pattern}'") from error
         raise InfraError(
             f"apt: {error.message}", hint="check the network and the apt sources, then try again"
         ) from error

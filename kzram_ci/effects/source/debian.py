@@ -99,7 +99,7 @@ def _have(ref: SourceRef, context: Context) -> tuple[Path, dict[str, Any]]:
 
 def _download(ref: SourceRef, entry: Path, context: Context) -> None:
     with workspace.entry_in_progress(entry) as temporary:
-        fetched = apt.download(ref, temporary, context)
+        fetched = _fetch(ref, temporary, context)
         unpack = _keep_image if ref.ready else _keep_archive
         manifest = {
             "package": fetched.package,
@@ -111,6 +111,21 @@ def _download(ref: SourceRef, entry: Path, context: Context) -> None:
         workspace.write_json(temporary / workspace.MANIFEST, manifest)
         context.note(ref.package, f"{fetched.package} {fetched.version}")
         shutil.rmtree(entry, ignore_errors=True)  # an older download
+
+
+def _fetch(ref: SourceRef, scratch: Path, context: Context) -> apt.Fetched:
+    """From what the host's apt has; a source that is not there, from the suites of Debian that may have it."""
+    try:
+        return apt.download(ref, scratch, context)
+    except apt.NoPackage as error:
+        for suite in () if ref.suite or ref.ready else apt.elsewhere():
+            context.note(ref.package, f"not in this host's apt sources; looking in Debian's {suite}")
+            shutil.rmtree(scratch / "apt")
+            try:
+                return apt.download(dataclasses.replace(ref, suite=suite), scratch, context)
+            except (apt.NoPackage, InfraError):
+                continue
+        raise error
 
 
 def _keep_archive(fetched: apt.Fetched, temporary: Path) -> dict[str, str]:
