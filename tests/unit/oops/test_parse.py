@@ -170,3 +170,19 @@ def test_doctest() -> None:
     import kzram_ci.oops
 
     assert doctest.testmod(kzram_ci.oops).failed == 0
+
+
+BANNER = "[    0.000000] Linux version 6.12.0 (gcc 12.2) #1 SMP\n[    0.100000] ok\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "kinds"),
+    [
+        ("Probing EDD (edd=off to disable)... ok\n", []),  # QEMU 7.2 with -kernel: the setup code of the kernel itself
+        ("SeaBIOS (version 1.16.2)\n", []),
+        ("Decompressing Linux... Parsing ELF... done.\n", []),
+        ("starting the test\n", ["unexpected_reboot"]),
+    ],
+)
+def test_what_a_loader_says_before_the_banner_is_no_system_that_ran(first: str, kinds: list[str]) -> None:
+    assert [oops.type for oops in parse((first + BANNER).encode())] == kinds
