@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from kzram_ci.model.cell import Plan
 from kzram_ci.plan.select import select
@@ -15,6 +16,12 @@ KERNEL_HELP = (
 )
 SOURCE_HELP = f"source to take in place of the kernel's own: {_FORMS}"
 REFRESH_HELP = "ask for newer packages than were downloaded before"
+
+
+def plan_without_name(words: Sequence[str]) -> str:
+    """The plan of `kzram-ci run --kernel image:...` alone: the one made for kernels as they are; "" for others."""
+    _, sources = split(words)
+    return "distro" if sources and all(source.ready for source in sources) else ""
 
 
 def chosen(plan: Plan, args: argparse.Namespace) -> Plan:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from kzram_ci.base import workspace
 from kzram_ci.base.errors import InfraError, KzramError, UserError
 from kzram_ci.cli import progress
-from kzram_ci.cli.kernel_option import KERNEL_HELP, REFRESH_HELP, chosen
+from kzram_ci.cli.kernel_option import KERNEL_HELP, REFRESH_HELP, chosen, plan_without_name
 from kzram_ci.cli.repeat_option import REPEAT_HELP, repeat, repeated
 from kzram_ci.effects import environment, rundir, store
 from kzram_ci.effects.find import find_kernel, find_plan, known_kernels
@@ -42,7 +42,7 @@ examples:
   kzram-ci run testplans/overrun.yaml
   kzram-ci run overrun --kernel unstable --test 'anonmutate*' --repeat 5
   kzram-ci run overrun --kernel stock --kernel git:../linux@v6.13
-  kzram-ci run distro --kernel image:/boot/vmlinuz-$(uname -r)
+  kzram-ci run --kernel image:/boot/vmlinuz-$(uname -r)
   git bisect run kzram-ci run my-plan.yaml --bisect-run --kernel directory:. --repeat auto
   kzram-ci run --resume runs/20260101T000000Z-overrun-1a2b3c
 """
@@ -57,7 +57,9 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("plan", nargs="?", metavar="PLAN", help="file, or name of a plan that ships")
+    parser.add_argument(
+        "plan", nargs="?", metavar="PLAN", help="file, or name of a plan that ships (default for images: distro)"
+    )
     parser.add_argument("--kernel", action="append", default=[], metavar="GLOB|SOURCE", help=KERNEL_HELP)
     parser.add_argument("--test", action="append", default=[], metavar="GLOB", help="only these tests")
     parser.add_argument("--cell", action="append", default=[], metavar="ID", help="only these cells")
@@ -100,13 +102,14 @@ def _open(args: argparse.Namespace) -> RunDir:
                 "--resume takes its plan from the run directory", hint=f"kzram-ci run --resume {args.resume}"
             )
         return rundir.resume(args.resume)
-    if args.plan is None:
+    name = args.plan or plan_without_name(args.kernel)
+    if not name:
         raise UserError("no plan", hint="kzram-ci run testplans/overrun.yaml")
-    path = Path(args.plan)
+    path = Path(name)
     if path.name == rundir.PLAN_JSON:  # the expanded plan of a run: `repro.sh` needs neither plan nor kernel files
         plan = rundir.open_run(path.parent).plan
     else:
-        plan = load_plan(find_plan(args.plan), find_kernel=find_kernel, known_kernels=known_kernels())
+        plan = load_plan(find_plan(name), find_kernel=find_kernel, known_kernels=known_kernels())
     history = None if args.no_history else store.default_history()
     return rundir.create(args.runs, repeated(chosen(plan, args), args.repeat, history, whole=plan))
 

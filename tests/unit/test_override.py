@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from kzram_ci.base.errors import NotApplicable, UserError
+from kzram_ci.cli.kernel_option import plan_without_name
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.kernel import KernelImage, KernelSpec, SourceKind, SourceRef
 from kzram_ci.model.outcome import Outcome, Verdict
@@ -104,3 +105,17 @@ def test_a_cell_that_an_image_cannot_run_is_skipped(tmp_path: Path, fault: Fault
 
 def test_a_built_kernel_is_not_asked(tmp_path: Path) -> None:
     must_carry(cell(STOCK, Fault.FAILSLAB), image(tmp_path, ""))
+
+
+@pytest.mark.parametrize(
+    ("words", "plan"),
+    [
+        (("image:/boot/vmlinuz-6.1",), "distro"),
+        (("debian:linux-image-cloud-amd64@trixie", "image:/boot/vmlinuz-6.1"), "distro"),
+        (("image:/boot/vmlinuz-6.1", "directory:."), ""),
+        (("stock",), ""),
+        ((), ""),
+    ],
+)
+def test_kernels_as_they_are_need_no_plan_on_the_command_line(words: tuple[str, ...], plan: str) -> None:
+    assert plan_without_name(words) == plan
