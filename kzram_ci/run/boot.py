@@ -33,6 +33,7 @@ PREPARE_SECONDS = 120.0
 WORK_MARGIN_SECONDS = 60.0  # the workload ends by its own clock, then verifies what it wrote
 PANIC_SECONDS = 5.0  # the rest of a splat is slow on a serial line; panic=-1 ends QEMU sooner
 POWEROFF_SECONDS = 15.0
+_AGAIN = "recompressions"  # the detector's count of second compressions
 DISK_RESERVE_BYTES = 32 << 20
 DISK_EVERY = 100  # polls between two looks at the disk
 PANIC_EVENTS = frozenset({"GUEST_PANICKED", "GUEST_CRASHLOADED"})
@@ -276,8 +277,14 @@ class Watch:
         if how is StopHow.ITSELF and code and not self._host_error:
             ended = f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
             self._host_error = ": ".join(part for part in (f"QEMU {ended}", self.machine.said()) if part)
-        workspace.write_json(self.directory / "counters.json", self.report.counters)
+        workspace.write_json(self.directory / "counters.json", self._counters())
         return self._facts(self.splats.write(self.directory, self.console.path, self.image), code)
+
+    def _counters(self) -> dict[str, int]:
+        """The last sample; where a crash came before it, what the detector's report tells."""
+        told = self.console.facts.recompressions
+        known = self.report.counters
+        return {**known, _AGAIN: max(told, known.get(_AGAIN, 0))} if told else dict(known)
 
     def _facts(self, oopses: tuple[OopsSummary, ...], code: int | None) -> Evidence:
         report = self.report
@@ -293,7 +300,7 @@ class Watch:
             corruptions=tuple(report.corruptions),
             oopses=oopses,
             overrun_lines=self.console.facts.overruns,
-            counters=dict(report.counters),
+            counters=self._counters(),
             console_bytes=self.console.bytes,
             last_line=(self._last_line or self.console.facts.last_line)[:500],
             flooded=self.console.flooded,

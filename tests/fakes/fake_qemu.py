@@ -71,7 +71,10 @@ with open(path("console", "logfile"), "ab", buffering=0) as console:
             console.write(b"x" * 4096 + b"\n")
             time.sleep(0.0005)
     if mode in ("good", "lost", "garbage"):
-        console.write(b"Linux version fake\nzram: overrun: 4096 bytes into an object of 1138\ntorn")
+        console.write(
+            b"Linux version fake\n"
+            b"zram: overrun: 4096 bytes into an object of 1138, 31 pages compressed again so far\ntorn"
+        )
         control.sendall(b'{"ev":"boot","t":1,"release":"fake"}\n{"ev":"ready","t":2}\n{"ev":"sample","t":3,"cou')
         time.sleep(0.05)
         control.sendall(b'nters":{"vmstat.pswpout":5,"overruns":1}}\n')

@@ -13,7 +13,7 @@ from kzram_ci.effects.machine.control import LINE_BYTES as CONTROL_LINE_BYTES
 
 LOG = (
     b"[    1.0] Linux version 6.12\r\n\0\r\n"
-    b"[    2.0] zram: overrun: 4096 bytes into an object of 1138\r\n"
+    b"[    2.0] zram: overrun: 4096 bytes into an object of 1138, 31 pages compressed again so far\r\n"
     b"[    2.1] zram: overrun: 3000 bytes into an object of 208\r\n"
     b"[    2.2] Kernel panic - not syncing: Fatal exception\r\n[    2.3] tor"
 )
@@ -45,6 +45,7 @@ def test_line_facts_do_not_depend_on_where_reads_end(cuts: list[int]) -> None:
         facts.feed(piece)
     facts.finish()
     assert (facts.overruns, facts.panicked, facts.last_line) == (2, True, "[    2.3] tor")
+    assert facts.recompressions == 31
 
 
 @given(st.binary(max_size=400), st.lists(st.integers(min_value=0)))

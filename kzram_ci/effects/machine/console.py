@@ -12,7 +12,7 @@ T = TypeVar("T")
 CHUNK_BYTES = 1 << 20
 LINE_BYTES = 4096  # of a longer line only the beginning is looked at
 # printed by the overrun detector, see kernels/patches/overrun-detector
-_OVERRUN = re.compile(rb"zram: overrun: (\d+) bytes into an object of (\d+)")
+_OVERRUN = re.compile(rb"zram: overrun: \d+ bytes into an object of \d+(?:, (\d+) pages compressed again)?")
 # arch/x86/kernel/tsc.c, native_calibrate_cpu_early() since v2.6.28: the first number, the wrong one, is then used
 _CLOCK = re.compile(rb"tsc: PIT calibration deviates from \w+: (\d+) (\d+)")
 _PANIC = b"Kernel panic - not syncing"
@@ -23,6 +23,7 @@ class LineFacts:
 
     def __init__(self) -> None:
         self.overruns = 0
+        self.recompressions = 0  # second compressions until the first overrun
         self.panicked = False
         self.bad_clock = ""  # how the kernel misjudged its clock: every time limit in this guest is wrong
         self.last_line = ""
@@ -41,8 +42,9 @@ class LineFacts:
         self._partial = b""
 
     def _line(self, line: bytes) -> None:
-        if _OVERRUN.search(line):
+        if overrun := _OVERRUN.search(line):
             self.overruns += 1
+            self.recompressions = self.recompressions or int(overrun[1] or 0)
         if clock := _CLOCK.search(line):
             self._clock(int(clock[1]), int(clock[2]))
         if _PANIC in line:
