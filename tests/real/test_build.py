@@ -15,7 +15,11 @@ import pytest
 
 from kzram_ci import kconfig
 from kzram_ci.base import workspace
+from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, ConfigUnmet
+from kzram_ci.effects import source
+from kzram_ci.effects.kbuild.base_tree import pristine
+from kzram_ci.model.events import silent
 from kzram_ci.model.kernel import KernelImage, KernelSpec, SourceKind, SourceRef
 from kzram_ci.run.kernels import KernelContext, image_for, plan_build
 
@@ -57,6 +61,15 @@ def second_cache() -> Iterator[Path]:
     yield cache
     for part in ("slots", "sources"):
         shutil.rmtree(cache / part, ignore_errors=True)
+
+
+def of_the_source(path: str) -> str:
+    """A file of the distribution's source, as it is."""
+    cache, deadline = workspace.cache_root(), Deadline.after(600)
+    tree = source.fetch(SOURCE, cache=cache, deadline=deadline)
+    content = pristine(tree, cache=cache, deadline=deadline, listener=silent).read(path)
+    assert content is not None
+    return content.decode()
 
 
 def digests(image: KernelImage) -> dict[str, str]:
@@ -103,8 +116,7 @@ def test_an_unmet_symbol_is_named(mine: Path) -> None:
 
 def test_a_compile_error_is_the_compilers_line(mine: Path) -> None:
     image_for(STOCK)
-    source, *_ = (workspace.cache_root() / "sources").glob("*/tree/drivers/block/zram/zcomp.c")
-    before = source.read_text().splitlines(keepends=True)
+    before = of_the_source("drivers/block/zram/zcomp.c").splitlines(keepends=True)
     at = next(number for number, line in enumerate(before) if line.startswith("static"))
     after = [*before[:at], "int broken = no_such_name;\n", *before[at:]]
     path = "drivers/block/zram/zcomp.c"
