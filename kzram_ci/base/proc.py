@@ -89,6 +89,8 @@ def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
     env = dict(os.environ)
     env[guardian.VARIABLE] = _token
     env["LC_ALL"] = "C.UTF-8"
+    # kbuild drops LC_ALL, and Python leaves LC_CTYPE behind where there is no locale: compilers speak plain ASCII.
+    env["LANG"] = env["LC_CTYPE"] = "C"
     env.update(extra or {})
     return env
 
