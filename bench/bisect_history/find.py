@@ -40,7 +40,10 @@ def main() -> int:
     right = named == [CULPRIT]
     seconds = clock.monotonic() - began
     said = "right" if right else f"WRONG, named {named}"
-    print(f"{said}: {boots} boots, {built} builds, {seconds:.0f} s")
+    unbuilt = sum("not built" in commit["build"] for commit in data.get("commits", ()))
+    useless = sum(not {"clean", "crash"} & set(commit["boots"]) for commit in data.get("commits", ())) - unbuilt
+    met = f"{unbuilt} commits that do not build and {useless} that cannot be booted were met"
+    print(f"{said}: {boots} boots, {built} builds, {seconds:.0f} s; {met}")
     return 0 if right and done.returncode == 0 else 1
 
 

@@ -79,9 +79,17 @@ def _names(directory: Path, deadline: Deadline) -> Iterator[str]:
         return
     for folder, folders, files in os.walk(directory):
         base = Path(folder).relative_to(directory)
-        folders[:] = [name for name in folders if name != ".git"]
+        folders[:] = [name for name in folders if name != ".git" and not _left_out(Path(folder) / name)]
         linked = [name for name in folders if (Path(folder) / name).is_symlink()]
         for name in (*files, *linked):
             path = (base / name).as_posix()
             if not _PRODUCT.search(path) or _NEEDED_DOTS.search(path):
                 yield path
+
+
+def _left_out(directory: Path) -> bool:
+    """Whether a directory says that it belongs to no tree, as run directories do."""
+    try:
+        return (directory / ".gitignore").read_text() == workspace.IGNORE_ALL
+    except (OSError, UnicodeDecodeError):
+        return False

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 _LOOK_SECONDS = 0.5  # how often a wait for a lock looks whether the operator wants to stop
+IGNORE_ALL = "*\n"  # a .gitignore like this leaves its own directory out
 
 
 def cache_root() -> Path:
@@ -92,6 +93,13 @@ def read_json(path: Path) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise InfraError(f"{path} is damaged", hint=f"rm {path}") from error
+
+
+def make_private(path: Path) -> None:
+    """Make a directory that git leaves out: results may lie within the source tree that is tested."""
+    with disk_errors(f"cannot create {path}"):
+        path.mkdir(parents=True)
+        (path / ".gitignore").write_text(IGNORE_ALL)
 
 
 def append_line(path: Path, line: str) -> None:

@@ -24,7 +24,7 @@ def pick(plan: Plan, kernel: str, test: str) -> tuple[Cell, tuple[Cell, ...]]:
     kernels = tuple(dict.fromkeys(cell.kernel.name for cell in plan.cells))
     if not kernel and len(kernels) > 1:
         raise UserError(
-            f"{plan.name} has {len(kernels)} kernels: {', '.join(kernels)}; which one's patches and config?",
+            f"{plan.name} has {len(kernels)} kernels: {', '.join(kernels)}; one of them gives patches and config",
             hint=f"--kernel {kernels[0]}",
         )
     chosen = select(plan, kernels=(kernel,)) if kernel else plan
@@ -78,7 +78,10 @@ def begin(
         first_parent=first_parent,
         commits=ranges.describe(found.store, start.graph.names),
     )
-    return sessions.create(root, asked, start, plan.text)
+    session = sessions.create(root, asked, start, plan.text)
+    if found.notes:
+        session.note(notes=found.notes)
+    return session
 
 
 def _at(kernel: KernelSpec, found: Range) -> KernelSpec:

@@ -167,8 +167,7 @@ def create(root: Path, asked: Asked, start: Bisection, plan_text: str) -> Sessio
     """Make the directory of a new bisection. Raises InfraError (disk)."""
     slug = "".join(char if char.isalnum() or char in "._-" else "-" for char in asked.plan)[:60]
     path = root.absolute() / f"{clock.now_utc():%Y%m%dT%H%M%SZ}-bisect-{slug}-{uuid.uuid4().hex[:6]}"
-    with workspace.disk_errors(f"cannot create {path}"):
-        path.mkdir(parents=True)
+    workspace.make_private(path)
     workspace.write_atomic(path / PLAN, plan_text)
     data = {"asked": codec.to_json(asked), "start": states.to_json(start)}
     workspace.write_json(path / ASKED, data)

@@ -61,14 +61,14 @@ class Settings:
 
     confidence: float = 0.99
     # An answer waits until its doubt is below this part of what is allowed: the model is never quite the world.
-    reserve: float = 0.4
+    reserve: float = 0.3
     none: float = 0.1  # prior: no commit of the range is to blame
-    rate_bad: tuple[Beta, ...] = (Beta(a=1.0, b=0.25),)
+    rate_bad: tuple[Beta, ...] = (Beta(a=1.75, b=0.4),)
     # The wanted signature on a good kernel: next to never. Were it allowed to be frequent, a crash that is everywhere
     # could not be told from one that a commit made a little more frequent.
     rate_good: tuple[Beta, ...] = (Beta(a=1.0, b=5_000.0),)
     # The rate of a crash that no commit of the range brought.
-    rate_none: tuple[Beta, ...] = (Beta(a=1.0, b=0.25),)
+    rate_none: tuple[Beta, ...] = (Beta(a=1.75, b=0.4),)
     settle: float = 0.055  # a commit is left for the next build when the doubt about its side is below this
     settle_none: float = 0.04  # the same for the good end: an early error there costs a search, not a wrong answer
     good_first: bool = False  # build the good end before the search even when it is not at hand
@@ -80,7 +80,7 @@ class Settings:
     proofs: int = 1  # crashes of the culprit itself before it is named
     # Crashes of all bad commits together before an answer: with fewer, the first ones may have come early by luck,
     # and every "good" that followed was too cheap.
-    crashes: int = 7
+    crashes: int = 6
     parent_miss: float = 0.02  # chance that the parent's own clean boots are luck
     end_budget: int = 100  # boots of the bad end without a single crash before giving up
     commit_budget: int = 500  # boots of one commit

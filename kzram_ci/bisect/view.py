@@ -74,7 +74,7 @@ def _roles(session: Session) -> dict[str, tuple[str, ...]]:
     for good in session.goods:
         roles.setdefault(good, []).append("good end")
     answer = session.facts.answer
-    if answer is not None:
+    if answer is not None and answer.kind in (Kind.CULPRIT, Kind.SUSPECTS):
         for name in answer.commits:
             roles.setdefault(name, []).insert(0, "culprit" if answer.kind is Kind.CULPRIT else "suspect")
         if answer.kind is Kind.CULPRIT:
@@ -123,7 +123,7 @@ def _boots(session: Session, boots: Sequence[BootRecord]) -> tuple[BootView, ...
 
 def _so_far(session: Session, belief: Posterior) -> tuple[str, ...]:
     boots, top = session.facts.boots, belief.top
-    lines = [f"{len(boots)} boots, {_kernels(session)}; no answer yet"]
+    lines = [f"{_many(len(boots), 'boot')}, {_kernels(session)}; no answer yet"]
     if top is not None and boots:
         members = [session.commit(belief.graph.names[node]) for node in belief.graph.members(top.commits)]
         shown = f"{members[0].name[:12]} ({members[0].subject})" if top.size == 1 else f"one of {top.size} commits"
@@ -140,12 +140,16 @@ def percent(value: float) -> str:
     return f"{value:.1%}".replace("%", " %")
 
 
+def _many(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
 def _kernels(session: Session) -> str:
     builds = [build for build in session.facts.builds if build.commit != REVERT]
     failed = sum(bool(build.failed) for build in builds)
     cached = sum(build.cached for build in builds)
     made = len(builds) - failed - cached
-    parts = [f"{made} kernel{'' if made == 1 else 's'} built"]
+    parts = [f"{_many(made, 'kernel')} built"]
     parts += [f"{cached} from the cache"] if cached else []
     parts += [f"{failed} did not build"] if failed else []
     return ", ".join(parts)
@@ -174,16 +178,21 @@ def _head(session: Session, answer: Answer) -> list[str]:
             listed = [f"suspect: {name[:12]} {session.commit(name).subject}" for name in answer.commits]
             return [f"one of {len(answer.commits)} commits, with {sure}; no commit between them can be tested", *listed]
         case Kind.NONE:
-            return [f"no commit of this range is to blame ({sure}): the good end {goods} crashes like the bad end"]
+            end = f"the good end {goods} crashes like the bad end"
+            return [f"no commit of this range is to blame ({sure}): {end}", "fix: give a --good that does not crash"]
         case Kind.NOT_REPRODUCED:
             what = session.wanted().words()
             shown = f" ({what})" if what else ""
-            return [f"the bad end {session.bad[:12]} does not show the wanted crash{shown}; no commit can be blamed"]
+            return [
+                f"the bad end {session.bad[:12]} does not show the wanted crash{shown}; no commit can be blamed",
+                "fix: check --bad, and what is looked for (--signature); a rarer crash needs a longer test",
+            ]
         case Kind.UNTESTABLE_END:
             end = answer.commits[0] if answer.commits else session.bad
             build = session.build(end)
             why = build.failed if build is not None and build.failed else _most(session, end)
-            return [f"the end {end[:12]} cannot be tested: {why}"]
+            side = "bad" if end == session.bad else "good"
+            return [f"the {side} end {end[:12]} cannot be tested: {why}", f"fix: give another --{side}"]
 
 
 def _most(session: Session, commit: str) -> str:
@@ -195,8 +204,8 @@ def _behind(session: Session, answer: Answer) -> list[str]:
     wanted, boots = session.wanted(), [boot for boot in session.facts.boots if boot.commit != REVERT]
     seen = Counter(told(boot, wanted) for boot in boots)
     lines = [f"wanted: {wanted.words()}"] if wanted.words() else []
-    spread = ", ".join(f"{count} {what}" for what, count in seen.items())
-    lines.append(f"behind it: {len(boots)} boots ({spread}), {_kernels(session)}")
+    spread = f" ({', '.join(f'{count} {what}' for what, count in seen.items())})" if boots else ""
+    lines.append(f"behind it: {_many(len(boots), 'boot')}{spread}, {_kernels(session)}")
     if answer.kind is Kind.CULPRIT:
         culprit = answer.commits[0]
         lines.append(f"culprit {_own(session, culprit)}")

@@ -36,9 +36,11 @@ from kzram_ci.run.pool import host_budget
 from kzram_ci.run.stages import real_stages
 
 EPILOG = """\
-A crash that comes only sometimes needs several boots of a commit, and a probability as the answer. Both ends are
-confirmed first; then the commit that tells most for its build and boots is next; at the end culprit and parent are
-verified, and the culprit is reverted on the bad end where that applies. The repository is only read.
+A crash that comes only sometimes needs several boots of a commit, and a probability as the answer. The bad end is
+confirmed first, and so is the good end where its kernel is built already or --good-first is given; else it is one more
+commit to choose from, for every clean commit vouches for its ancestors. Then the commit that tells most for its build
+and boots is next; at the end culprit and parent are verified, and the culprit is reverted on the bad end where that
+applies. The repository is only read.
 
   kzram-ci bisect log [DIR]                    what `git bisect replay` takes
   kzram-ci bisect status [DIR] [--json]        how far it is
@@ -88,6 +90,9 @@ def add_parser(subparsers: Any) -> None:
         "corruption, fail, hang; repeated: these are the same (default: what the plan expects, else learnt)",
     )  # fmt: skip
     parser.add_argument("--first-parent", action="store_true", help="follow only first parents of merges")
+    parser.add_argument(
+        "--good-first", action="store_true", help="build and confirm the good end before the search, in any case"
+    )
     parser.add_argument("--confidence", type=float, default=0.99, metavar="P", help="when to stop (default 0.99)")
     parser.add_argument(
         "--resume", nargs="?", const="", metavar="DIR", help="go on with a bisection (default: the newest)"
@@ -139,6 +144,8 @@ def _begin(args: argparse.Namespace) -> Session:
     missing = [f"--{name}" for name in ("repo", "good", "bad") if not getattr(args, name)]
     if missing:
         raise UserError(f"{' and '.join(missing)} missing", hint="kzram-ci bisect PLAN --repo R --good REF --bad REF")
+    if not all(args.signature):
+        raise UserError("--signature is empty", hint="leave it out, or name a signature (kzram-ci oops prints it)")
     if not 0.5 < args.confidence < 1.0:
         raise UserError(
             f"--confidence {args.confidence} is no probability above 0.5 and below 1", hint="--confidence 0.99"
@@ -153,8 +160,8 @@ def _begin(args: argparse.Namespace) -> Session:
     for note in found.notes:
         print(f"kzram-ci: {note}", file=sys.stderr)
     return asking.begin(
-        plan, cell, others, found, signatures=tuple(args.signature), settings=Settings(confidence=args.confidence),
-        paths=args.paths, first_parent=args.first_parent, root=args.runs,
+        plan, cell, others, found, signatures=tuple(args.signature), paths=args.paths, first_parent=args.first_parent,
+        settings=Settings(confidence=args.confidence, good_first=args.good_first), root=args.runs,
     )  # fmt: skip
 
 
@@ -170,7 +177,8 @@ def _again(args: argparse.Namespace) -> Session:
 
 def _work(args: argparse.Namespace, opened: Session) -> Answer:
     lines = _Lines(opened, quiet=args.quiet)
-    lines.tell("", f"{opened.start.graph.candidates} commits in {os.path.relpath(opened.path)}")
+    size = opened.start.graph.candidates
+    lines.tell("", f"{size} commit{'' if size == 1 else 's'} in {os.path.relpath(opened.path)}")
     if opened.asked.note:
         lines.tell("", opened.asked.note)
     cache = workspace.cache_root()

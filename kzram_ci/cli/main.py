@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -68,6 +69,22 @@ def _on_signal(number: int, frame: object) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
+    return _for_git(argv) if "--bisect-run" in argv else _main(argv)
+
+
+def _for_git(argv: Sequence[str]) -> int:
+    """As `git bisect run` needs it: 1 to 127 call the commit bad, so whatever else goes wrong must abort with 128."""
+    try:
+        code = _main(argv)
+    except SystemExit as stop:  # argparse: help, or words that fit nothing
+        code = 128 if stop.code else 0
+    except Exception:
+        traceback.print_exc()
+        code = 128
+    return code if code in (0, 1, 125) or code >= 128 else 128
+
+
+def _main(argv: Sequence[str]) -> int:
     wanted = next((word for word in argv if word in COMMANDS), None)
     args = _parser(wanted).parse_args(argv)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

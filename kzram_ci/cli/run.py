@@ -111,7 +111,18 @@ def _open(args: argparse.Namespace) -> RunDir:
     else:
         plan = load_plan(find_plan(name), find_kernel=find_kernel, known_kernels=known_kernels())
     history = None if args.no_history else store.default_history()
-    return rundir.create(args.runs, repeated(chosen(plan, args), args.repeat, history, whole=plan))
+    asked = chosen(plan, args)
+    if args.bisect_run:
+        _warn(asked)
+    return rundir.create(args.runs, repeated(asked, args.repeat, history, whole=plan))
+
+
+def _warn(plan: Plan) -> None:
+    """Say it when "good" will mean the opposite of what `git bisect` users expect."""
+    for cell in plan.cells:
+        if cell.expect.outcome == "oops" and not cell.control:
+            text = "the plan expects an oops: a commit that shows it is good, one that does not is bad"
+            print(f"kzram-ci: {cell.id}: {text}", file=sys.stderr)
 
 
 def _execute(args: argparse.Namespace, run: RunDir, history: store.History | None) -> tuple[CellResult, ...]:

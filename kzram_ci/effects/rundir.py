@@ -122,8 +122,7 @@ def create(root: Path, plan: Plan, *, environment: Mapping[str, Any] | None = No
     """Make `root/<UTC time>-<plan>-<short id>/` with every cell born `not-run`. Raises InfraError (disk)."""
     name = f"{clock.now_utc():%Y%m%dT%H%M%SZ}-{_slug(plan.name)[:60]}-{uuid.uuid4().hex[:6]}"
     path = root.absolute() / name
-    with workspace.disk_errors(f"cannot create {path}"):
-        path.mkdir(parents=True)
+    workspace.make_private(path)
     run = RunDir(path=path, plan=plan)
     workspace.write_atomic(path / PLAN_YAML, plan.text)
     workspace.write_json(path / PLAN_JSON, codec.to_json(plan))

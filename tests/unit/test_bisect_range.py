@@ -61,6 +61,7 @@ def test_paths_and_first_parent(repo: Repo, tmp_path: Path) -> None:
             r"good side is not an ancestor of bad main; their merge base is [0-9a-f]{12} \(area: make it v1",
         ),
         ({"paths": ("sound",)}, "no commit between main and v0 that touches sound"),
+        ({"paths": ("../..",)}, "is outside repository"),
         ({"where": "/nonexistent"}, "/nonexistent is no git repository"),
         ({"goods": ["v0", "side"]}, "good side is not an ancestor"),
     ],

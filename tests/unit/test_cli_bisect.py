@@ -133,6 +133,7 @@ def test_paths_after_two_dashes(bisect: Bisect, capsys: pytest.CaptureFixture[st
         ((*FULL[:-1], "nope"), "no test of flaky matches 'nope'; fix: known: race, other"),
         ((*FULL[:-1], "other"), "k/other cannot tell good from bad"),
         ((*FULL, "--confidence", "2"), "--confidence 2.0 is no probability"),
+        ((*FULL, "--signature", ""), "--signature is empty"),
         ((*FULL, "--resume"), "--resume takes plan, repository and range"),
         (("--resume", "nowhere"), "nowhere is no bisection"),
         ((*FULL[:3], "--good", "main", "--bad", "v0", "--test", "race"), "bad v0 is an ancestor of good main"),
@@ -162,6 +163,27 @@ def test_exit_codes(bisect: Bisect, lab: SimLab, capsys: pytest.CaptureFixture[s
     lab.unbuildable = frozenset({5, 6})
     assert bisect(*FULL) == 3
     assert "one of 3 commits" in capsys.readouterr().out
+
+
+def test_the_good_end_first(bisect: Bisect, lab: SimLab, repo: Repo) -> None:
+    assert bisect(*FULL) == 0
+    assert repo.names[0] not in lab.builds[:2]
+    lab.builds.clear()
+    assert bisect(*FULL, "--good-first") == 0
+    assert lab.builds[:2] == [repo.names[12], repo.names[0]]
+    lab.everywhere = True
+    lab.builds.clear()
+    assert bisect(*FULL, "--good-first") == 1
+    assert lab.builds == [repo.names[12], repo.names[0]]  # a good end that is bad: nothing else is built
+
+
+def test_uncommitted_changes_are_in_the_report(
+    bisect: Bisect, lab: SimLab, repo: Repo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repo.path / "Makefile").write_text("# changed\n")
+    assert bisect(*FULL, "--quiet") == 0
+    assert "uncommitted changes to 1 file in linux are not part" in capsys.readouterr().err
+    assert "uncommitted changes" in (session.last(Path("runs")) / "report.html").read_text()
 
 
 def test_help_has_examples(bisect: Bisect, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,7 +34,7 @@ def test_everything_is_there_before_anything_boots(tmp_path: Path) -> None:
     run = rundir.create(tmp_path, samples.PLAN, environment={"accel": "tcg"})
     assert re.fullmatch(r"\d{8}T\d{6}Z-overrun-[0-9a-f]{6}", run.path.name)
     assert {path.name for path in run.path.iterdir()} == {
-        "plan.yaml", "plan.json", "environment.json", "results.jsonl", "cells", *REPORTS
+        "plan.yaml", "plan.json", "environment.json", "results.jsonl", "cells", ".gitignore", *REPORTS
     }  # fmt: skip
     assert junit(run.path) == (7, 0, 7)
     for cell in samples.PLAN.cells:
@@ -62,7 +62,7 @@ def test_reports_follow_every_cell(tmp_path: Path) -> None:
     text = (run.path / "junit.xml").read_text()
     assert "\\x1b[1m\\xff" in text
     assert "cells/stock.anonmutate/console.log" in (run.path / "report.html").read_text()
-    assert not [path for path in run.path.rglob(".*")]
+    assert [path.name for path in run.path.rglob(".*")] == [".gitignore"]
 
 
 def test_environment_grows_and_reports_show_it(tmp_path: Path) -> None:

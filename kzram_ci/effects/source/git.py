@@ -129,7 +129,9 @@ def _fetch(ref: SourceRef, bare: Path, context: Context, *depth: str) -> None:
         except CommandFailed as error:
             if "couldn't find remote ref" in error.tail or "not our ref" in error.tail:
                 _unknown(ref)
-            raise InfraError(f"git fetch {ref.url}: {error.message}", hint="check the URL and the network") from error
+            fatal = (line for line in error.tail.splitlines() if line.startswith("fatal: "))
+            said = next(fatal, error.message).removeprefix("fatal: ")
+            raise InfraError(f"git fetch {ref.url}: {said}", hint="check the URL and the network") from error
 
 
 def _ask(bare: Path, context: Context, *words: str) -> str:
