@@ -55,7 +55,8 @@ def test_the_culprit_of_a_flaky_crash_is_found(
     commits = {commit["commit"]: commit for commit in data["commits"]}
     assert [commits[name]["subject"] for name in data["answer"]["commits"]] == [grown.CULPRIT]
     assert data["answer"]["confidence"] >= 0.99
-    assert data["answer"]["rate_bad"] < 0.95  # else this test is not about a flaky crash
+    # how often a bad kernel crashes depends on the host: 1 to 9 in 10 boots here, by what else it did
+    assert data["answer"]["rate_bad"] > 0.05 > data["answer"]["rate_good"]
     for commit in commits.values():
         if "workingset" in commit["subject"] and "add" in commit["subject"]:
             assert "not built" in commit["build"]
