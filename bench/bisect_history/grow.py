@@ -4,7 +4,7 @@
 
 Two branches on one base commit, so that both use one object tree:
 
-* `long`: 48 commits that all change what is compiled; a merge, two neighbours that do not build, one that does not
+* `long`: 47 commits that all change what is compiled, and a merge; two neighbours that do not build, one that does not
   boot, one that crashes in another place, and the culprit, which inverts the stable-writes condition in
   do_swap_page() (mm/memory.c).
 * `short`: 11 commits with the same culprit, two of them do not build, for `make test`.

@@ -227,7 +227,9 @@ class Engine:
             session.note(revert=self._verdict(tree, clean, of=twin))
             return
         self.tell(REVERT, f"does the bad end heal without the culprit? ({clean} boots)")
-        kernel = self._kernel(Commit(name=REVERT, tree=tree, subject="the bad end without the culprit"))
+        version = session.commit(session.bad).version
+        healed = Commit(name=REVERT, tree=tree, version=version, subject="the bad end without the culprit")
+        kernel = self._kernel(healed)
         if kernel is None:
             session.note(revert=Revert(tree=tree, why="the bad end without the culprit does not build", boots=clean))
             return

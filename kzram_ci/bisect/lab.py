@@ -14,7 +14,7 @@ from typing import Protocol
 from kzram_ci.base import workspace
 from kzram_ci.base.clock import Deadline
 from kzram_ci.bisect import range as ranges
-from kzram_ci.bisect.session import REVERT, Commit
+from kzram_ci.bisect.session import Commit
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.kernel import KernelImage, Tree
@@ -85,8 +85,7 @@ class RealLab:
         return Kernel(image=image, sha256=workspace.digest_file(Path(image.image)))
 
     def _tree(self, commit: Commit) -> Tree:
-        name = commit.name if commit.name == REVERT else f"g{commit.name[:12]}"
-        return Tree(identity=f"git:{commit.tree}", version=name, repository=self.store, commit=commit.tree)
+        return Tree(identity=f"git:{commit.tree}", version=commit.version, repository=self.store, commit=commit.tree)
 
     def boot(self, cell: Cell, kernel: Kernel, directory: Path) -> tuple[Evidence, str]:
         """One boot, without retries: a boot that fails is a fact of its own here."""

@@ -38,6 +38,7 @@ class Commit:
 
     name: str
     tree: str
+    version: str = ""  # of its Makefile: it decides which patches and build fixes fit
     subject: str = ""
     author: str = ""
     date: str = ""

@@ -38,6 +38,7 @@ def test_a_range_and_its_commits(repo: Repo, tmp_path: Path) -> None:
     assert [commit.subject for commit in commits[:2]] == ["area: make it v1", "area: make it v2"]
     assert commits[0].author == "A U Thor <a@example.org>"
     assert {len(commit.tree) for commit in commits} == {40}
+    assert {commit.version for commit in commits} == {"6.12.0"}  # decides which patches and build fixes fit
     assert found.notes == ()
     ranges.without(found.store, repo.names[5], found.bad)
     assert everything(repo.path) == before
