@@ -61,7 +61,7 @@ class Settings:
 
     confidence: float = 0.99
     # An answer waits until its doubt is below this part of what is allowed: the model is never quite the world.
-    reserve: float = 0.3
+    reserve: float = 0.4
     none: float = 0.1  # prior: no commit of the range is to blame
     rate_bad: tuple[Beta, ...] = (Beta(a=1.75, b=0.4),)
     # The wanted signature on a good kernel: next to never. Were it allowed to be frequent, a crash that is everywhere
@@ -69,12 +69,12 @@ class Settings:
     rate_good: tuple[Beta, ...] = (Beta(a=1.0, b=5_000.0),)
     # The rate of a crash that no commit of the range brought.
     rate_none: tuple[Beta, ...] = (Beta(a=1.75, b=0.4),)
-    settle: float = 0.055  # a commit is left for the next build when the doubt about its side is below this
+    settle: float = 0.045  # a commit is left for the next build when the doubt about its side is below this
     settle_none: float = 0.04  # the same for the good end: an early error there costs a search, not a wrong answer
     good_first: bool = False  # build the good end before the search even when it is not at hand
     # Crashes of the bad end before the search: they measure the rate that sets all repeats. One more for each
     # `bad_clean` clean boots, for a rare crash is measured worse and its repeats cost more.
-    bad_crashes: int = 2
+    bad_crashes: int = 3
     bad_crashes_most: int = 6
     bad_clean: int = 1
     proofs: int = 1  # crashes of the culprit itself before it is named

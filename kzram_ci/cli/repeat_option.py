@@ -26,6 +26,7 @@ REPEAT_HELP = (
     "the crash rate that the history, else the plan tells"
 )
 _PRIOR = (Beta(a=1.0, b=0.5),)
+_ANY_RATE = (Beta(a=1.0, b=1.0),)  # where nothing is known, each is as likely
 _CRASHED = frozenset({Outcome.OOPS, Outcome.CORRUPTION, Outcome.FAIL, Outcome.HANG})
 _ENOUGH = 3  # crashes in the history, until it counts for more than the plan
 
@@ -79,7 +80,7 @@ def enough(cell: Cell, plan: Plan, records: Iterable[Record]) -> Repeats:
         return Repeats(boots=max(promised), why="the plan expects its oops within so many tries")
     if cell.repeats > 1:
         return Repeats(boots=cell.repeats, why="the plan's repeats")
-    boots = next(n for n in range(1, MOST) if miss(_PRIOR, 0, 0, n) <= LUCK)
+    boots = next(n for n in range(1, MOST) if miss(_ANY_RATE, 0, 0, n) <= LUCK)
     return Repeats(boots=boots, why="nothing is known of the crash rate")
 
 

@@ -27,7 +27,7 @@ def result(cell: Cell, outcome: Outcome, attempts: int, key: str, verdict: Verdi
 
 def test_nothing_known() -> None:
     found = enough(PASS, PLAN, ())
-    assert (found.boots, found.why) == (10, "nothing is known of the crash rate")
+    assert (found.boots, found.why) == (20, "nothing is known of the crash rate")
 
 
 def test_the_plan_promises() -> None:
@@ -55,5 +55,5 @@ def test_the_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert repeated(PLAN, 3, None, whole=PLAN).cells[0].repeats == 3
     with pytest.raises(UserError, match="cannot be negative"):
         repeated(PLAN, -1, None, whole=PLAN)
-    assert repeated(PLAN, "auto", History(path=tmp_path / "none"), whole=PLAN).cells[0].repeats == 10
-    assert "k/race: 10 boots for good: nothing is known of the crash rate" in capsys.readouterr().err
+    assert repeated(PLAN, "auto", History(path=tmp_path / "none"), whole=PLAN).cells[0].repeats == 20
+    assert "k/race: 20 boots for good: nothing is known of the crash rate" in capsys.readouterr().err

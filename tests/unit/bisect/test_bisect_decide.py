@@ -34,8 +34,9 @@ def test_the_bad_end_is_confirmed_before_anything_else() -> None:
 
 
 def test_a_rare_crash_must_show_more_often_before_the_search() -> None:
-    assert boot(saw(begin(line(64)), 64, CRASH, times=2)).stage is not Stage.CONFIRM_BAD
-    assert boot(saw(saw(begin(line(64)), 64, CLEAN, times=9), 64, CRASH, times=2)).stage is Stage.CONFIRM_BAD
+    few = Settings().bad_crashes
+    assert boot(saw(begin(line(64)), 64, CRASH, times=few)).stage is not Stage.CONFIRM_BAD
+    assert boot(saw(saw(begin(line(64)), 64, CLEAN, times=9), 64, CRASH, times=few)).stage is Stage.CONFIRM_BAD
 
 
 def test_a_bad_end_that_never_crashes_is_not_reproduced() -> None:
@@ -169,7 +170,7 @@ def test_a_parent_that_is_good_by_its_other_child_is_booted_itself() -> None:
 
 def test_two_crashes_are_not_enough_for_an_answer() -> None:
     # The two may have come early by luck, and then all these clean boots were too few.
-    state = saw(begin(line(4)), 4, CRASH, times=2)
+    state = saw(begin(line(4), settings=Settings(bad_crashes=2)), 4, CRASH, times=2)
     for commit in (0, 1, 2, 3):
         state = saw(state, commit, CLEAN, times=40)
     step = boot(state)
