@@ -2,7 +2,8 @@
 
 Two fragments that want different values for a symbol are an error, unless the later one says so with a
 comment line of its own, `# override CONFIG_X`. Order alone decides nothing: a fragment must mean the same
-wherever it stands in the list.
+wherever it stands in the list. A symbol that not every kernel has is named in a comment line
+`# may be unknown: CONFIG_X`: where no Kconfig file of the tree declares it, the want is void.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from kzram_ci.base.errors import UserError
 _SET = re.compile(r"(CONFIG_\w+)=(.*)")
 _UNSET = re.compile(r"# (CONFIG_\w+) is not set\s*")
 _OVERRIDE = re.compile(r"#\s*override:?\s+((?:CONFIG_\w+[,\s]*)+)$")
+_MAYBE = re.compile(r"#\s*may be unknown:\s+((?:CONFIG_\w+[,\s]*)+)$")
+_DECLARED = re.compile(r"^[ \t]*(?:menu)?config[ \t]+(\w+)[ \t]*$", re.MULTILINE)
 _VALUE = re.compile(r'[ymn]|-?\d+|0[xX][0-9a-fA-F]+|"(?:[^"\\]|\\.)*"')
 ABSENT = "absent"
 
@@ -86,7 +89,21 @@ def wants(fragment: Fragment) -> tuple[Want, ...]:
 
 def overrides(fragment: Fragment) -> frozenset[str]:
     """The symbols a fragment says it overrides."""
-    lines = (_OVERRIDE.fullmatch(line.strip()) for line in fragment.text.splitlines())
+    return _named(fragment, _OVERRIDE)
+
+
+def may_be_unknown(fragments: Iterable[Fragment]) -> frozenset[str]:
+    """The symbols that a kernel need not have."""
+    return frozenset[str]().union(*(_named(fragment, _MAYBE) for fragment in fragments))
+
+
+def declared(text: str) -> frozenset[str]:
+    """The symbols, with CONFIG_, that a Kconfig file declares."""
+    return frozenset(f"CONFIG_{name}" for name in _DECLARED.findall(text))
+
+
+def _named(fragment: Fragment, directive: re.Pattern[str]) -> frozenset[str]:
+    lines = (directive.fullmatch(line.strip()) for line in fragment.text.splitlines())
     return frozenset(symbol for match in lines if match for symbol in re.findall(r"CONFIG_\w+", match[1]))
 
 
@@ -116,10 +133,13 @@ def render(merged: Mapping[str, Want]) -> str:
 
 
 def unmet(want: Mapping[str, Want], got: Mapping[str, str]) -> tuple[Unmet, ...]:
-    """Every want that the result does not hold; a symbol that is absent counts as "n"."""
+    """Every want that the result does not hold. "n" is held by a symbol that is absent, and by a number that is 0.
+
+    Switches have become numbers (BOOTPARAM_HUNG_TASK_PANIC in 7.x: how many hung tasks make a panic).
+    """
     missing = []
     for symbol, row in sorted(want.items()):
         value = got.get(symbol, ABSENT)
-        if value != row.value and not (row.value == "n" and value == ABSENT):
+        if value != row.value and not (row.value == "n" and value in (ABSENT, "0")):
             missing.append(Unmet(symbol=symbol, wanted=row.value, got=value, fragment=row.fragment))
     return tuple(missing)

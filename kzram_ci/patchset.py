@@ -14,6 +14,7 @@ from kzram_ci.model.kernel import Patch
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@.*")
 _CONSTRAINT = re.compile(r"(>=|<=|<|>|==)?\s*(\d+(?:\.\d+)*)")
+_MAJOR = 20
 _FIELDS = ("name", "kind", "after", "versions", "author", "upstream", "why", "patches", "lines")
 
 
@@ -182,6 +183,27 @@ def for_version(series: Series, version: str) -> Series | None:
         if version and applies_to(line.versions, version):
             return replace(series, versions=line.versions, patches=line.patches, lines=())
     return None
+
+
+def nearest(series: Series, version: str) -> tuple[Series, ...]:
+    """The series with the patches of each line, the line made for the nearest version first.
+
+    For a kernel between the lines: which of them fits its text, if any, only applying them tells.
+    """
+    have = _ordinal(numbers(version))
+
+    def distance(line: Line) -> int:
+        ends = [_ordinal(numbers(match[2])) for item in line.versions if (match := _CONSTRAINT.fullmatch(item.strip()))]
+        return min((abs(have - end) for end in ends), default=_MAJOR * _MAJOR)
+
+    lines = sorted(series.lines, key=distance)
+    return tuple(replace(series, versions=line.versions, patches=line.patches, lines=()) for line in lines)
+
+
+def _ordinal(version: tuple[int, ...]) -> int:
+    """Releases since 0.0, more or less: a major number of Linux has about twenty since 3.0."""
+    major, minor = (*version, 0, 0)[:2]
+    return major * _MAJOR + minor
 
 
 def applies_to(versions: Sequence[str], version: str) -> bool:

@@ -19,7 +19,7 @@ from kzram_ci.model.cell import Cell
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.kernel import KernelImage, Tree
 from kzram_ci.run.cell_run import STOP_MARGIN_SECONDS
-from kzram_ci.run.kernels import KernelContext, image_of, keys_of
+from kzram_ci.run.kernels import KernelContext, image_of, keys_of, suited
 from kzram_ci.run.plan_run import Stages
 from kzram_ci.run.pool import QEMU_OVERHEAD_MIB, Budget
 
@@ -82,6 +82,7 @@ class RealLab:
     def build(self, commit: Commit) -> Kernel:
         """From the cache, or built in the slot that all commits of the repository share."""
         image = image_of(self.cell.kernel, self._tree(commit), self.context)
+        suited(self.cell, image, self.context)  # a test that can prove nothing on this commit says so now
         return Kernel(image=image, sha256=workspace.digest_file(Path(image.image)))
 
     def _tree(self, commit: Commit) -> Tree:

@@ -11,6 +11,7 @@ from typing import Any
 from kzram_ci.base.errors import KzramError
 from kzram_ci.cli.kernel_option import KERNEL_HELP, chosen
 from kzram_ci.effects.find import find_kernel, find_plan, known_kernels
+from kzram_ci.mechanism import Facts
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.kernel import KernelSpec
@@ -55,25 +56,29 @@ def _plan_build() -> cost.PlanBuild:
     return ask
 
 
-def _without_meaning(plan: Plan) -> Plan:
-    """The plan with those cells skipped whose series have no meaning on their source, as a run will find."""
-    from kzram_ci.run.kernels import why_skipped
+def _suited(plan: Plan) -> Plan:
+    """The plan as a run will find it: what a source leaves no meaning is skipped, what it needs to boot is there."""
+    from kzram_ci import mechanism
+    from kzram_ci.run.kernels import facts_at_hand
 
-    def ask(spec: KernelSpec) -> str:
+    def ask(spec: KernelSpec) -> Facts | None:
         try:
-            return why_skipped(spec)
+            return facts_at_hand(spec)
         except KzramError:
-            return ""
+            return None
 
     told = {spec.name: ask(spec) for spec in plan.kernels()}
-    cells = (replace(cell, skip=cell.skip or told.get(cell.kernel.name, "")) for cell in plan.cells)
+    known = {name: facts for name, facts in told.items() if facts is not None}
+    cells = (
+        mechanism.suited(cell, known[cell.kernel.name]) if cell.kernel.name in known else cell for cell in plan.cells
+    )
     return replace(plan, cells=tuple(cells))
 
 
 def main(args: argparse.Namespace, plan_build: cost.PlanBuild | None = None) -> int:
     """Print the plan; `plan_build` tells whether a kernel is cached."""
     plan = load_plan(find_plan(args.plan), find_kernel=find_kernel, known_kernels=known_kernels())
-    plan = _without_meaning(chosen(plan, args))
+    plan = _suited(chosen(plan, args))
     builds = cost.build_costs(plan, plan_build or _plan_build())
     if args.json:
         print(json.dumps(as_json(plan, builds), indent=2))

@@ -69,44 +69,74 @@ def _text(path: Path) -> str:
     return text
 
 
-def select(series: Sequence[Series], version: str) -> tuple[Series, ...]:
-    """The patches each series has for a kernel version. Raises PatchFailed for one that has none."""
-    chosen = []
-    for item in series:
-        if (fits := patchset.for_version(item, version)) is None:
-            raise PatchFailed(
-                f"series {item.name} is for {item.ranges()}, this kernel is {version or 'of unknown version'}",
-                hint="take a series made for this version, or widen `versions:` once it is tested",
-            )
-        chosen.append(fits)
-    return tuple(chosen)
+def select(series: Series, version: str) -> tuple[Series, ...]:
+    """What to try, in this order, until one applies: the patches for this version, else those of the nearest lines.
+
+    Raises PatchFailed for a series that has none: its `versions:` leave this kernel out, or the version is not known.
+    """
+    if (fits := patchset.for_version(series, version)) is not None:
+        return (fits,)
+    if near := patchset.nearest(series, version) if version else ():
+        return near
+    raise PatchFailed(
+        f"series {series.name} is for {series.ranges()}, this kernel is {version or 'of unknown version'}",
+        hint="take a series made for this version, or widen `versions:` once it is tested",
+    )
 
 
 def apply_series(read: Read, series: Sequence[Series], *, deadline: Deadline) -> Patched:
     """Apply series in order to the files they touch. The tree itself is only read.
 
+    A version between the lines of a series gets those of the nearest one that apply just as strictly, and a note.
     Raises PatchFailed naming series, patch, file and hunk; UserError when the series do not fit each other.
     """
     patchset.check_order(series)
     version = patchset.kernel_version((read("Makefile") or b"").decode("utf-8", "replace"))
-    series = select(series, version)
-    paths = sorted({path for item in series for patch in item.patches for path in patchset.touched(patch.text)})
+    choices = [select(item, version) for item in series]
+    tried = [patch for choice in choices for item in choice for patch in item.patches]
+    paths = sorted({path for patch in tried for path in patchset.touched(patch.text)})
     with tempfile.TemporaryDirectory(prefix=proc.temporary_prefix()) as name:
         scratch = Path(name)
         for path in paths:
             if (content := read(path)) is not None:
                 (scratch / path).parent.mkdir(parents=True, exist_ok=True)
                 (scratch / path).write_bytes(content)
-        notes = tuple(
-            note
-            for item in series
-            for patch in item.patches
-            if (note := _apply(scratch, item, patch, deadline)) is not None
-        )
+        notes = tuple(note for choice in choices for note in _apply_one_of(scratch, choice, version, deadline))
         files = {path: (scratch / path).read_bytes() if (scratch / path).is_file() else None for path in paths}
         runnable = frozenset(path for path in paths if files[path] is not None and os.access(scratch / path, os.X_OK))
     changed = {path: content for path, content in files.items() if content != read(path)}
     return Patched(files=changed, executable=runnable, notes=notes)
+
+
+def _apply_one_of(scratch: Path, choice: Sequence[Series], version: str, deadline: Deadline) -> list[str]:
+    """Apply the first series that applies as a whole; returns what to tell. Raises PatchFailed of the nearest."""
+    failures: list[PatchFailed] = []
+    foreign = bool(version) and not patchset.applies_to(choice[0].versions, version)
+    for item in choice:
+        before = {path: path.read_bytes() for path in scratch.rglob("*") if path.is_file()}
+        try:
+            notes = [note for patch in item.patches if (note := _apply(scratch, item, patch, deadline)) is not None]
+        except PatchFailed as error:
+            _restore(scratch, before)
+            failures.append(error)
+            continue
+        made = f"{item.name}: made for {item.ranges()}, applied to {version} as it is, not tested there"
+        return [made, *notes] if foreign else notes
+    nearest = failures[0]
+    if not foreign:
+        raise nearest
+    told = f"series {choice[0].name} has nothing for {version}, and what it has for {choice[0].ranges()} does not apply"
+    raise PatchFailed(f"{told}: {nearest.message}", hint=nearest.hint) from nearest
+
+
+def _restore(scratch: Path, before: Mapping[Path, bytes]) -> None:
+    for path in scratch.rglob("*"):
+        if path.is_file() and path not in before:
+            path.unlink()
+    for path, content in before.items():
+        path.parent.mkdir(parents=True, exist_ok=True)  # git apply removes a directory it empties
+        if not path.is_file() or path.read_bytes() != content:
+            path.write_bytes(content)
 
 
 def _git_apply(scratch: Path, patch: Patch, deadline: Deadline, *flags: str) -> str:

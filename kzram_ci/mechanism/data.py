@@ -43,6 +43,7 @@ class Row:
     without: tuple[str, ...] = ()  # … and of which it has none
     workload: tuple[str, ...] = ()
     series: tuple[str, ...] = ()
+    floors: tuple[str, ...] = ()  # counters
     word: str = ""
     because: str = ""
     cmdline: str = ""
@@ -70,7 +71,7 @@ def questions() -> tuple[Question, ...]:
 
 @cache
 def rows(table: str) -> tuple[Row, ...]:
-    """The rules of a table: `variant`, `amplifier` or `expect`."""
+    """The rules of a table: `variant`, `amplifier`, `unreachable` or `expect`."""
     return tuple(
         Row(
             when=row.get("when", row.get("needs", {})),
@@ -78,9 +79,21 @@ def rows(table: str) -> tuple[Row, ...]:
             without=tuple(row.get("without", ())),
             workload=tuple(row.get("workload", ())),
             series=tuple(row.get("series", ())),
+            floors=tuple(row.get("floors", ())),
             word=row.get("use", row.get("outcome", "")),
             because=row.get("because", row.get("reason", "")),
             cmdline=row.get("cmdline", ""),
         )
         for row in _document()[table]
     )
+
+
+def series_known() -> frozenset[str]:
+    """The series whose effect the map knows."""
+    return frozenset(_document()["series_known"])
+
+
+@cache
+def edition() -> str:
+    """Changes with the questions: answers are remembered by it."""
+    return files("kzram_ci.mechanism").joinpath("map.toml").read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from kzram_ci.mechanism.data import Row, rows
+from kzram_ci.mechanism.data import Row, rows, series_known
 from kzram_ci.mechanism.facts import Facts
 
 
@@ -41,6 +41,19 @@ def amplifier(facts: Facts) -> Amplifier:
     row = next(row for row in rows("amplifier") if _holds(row, facts))
     cmdline = row.cmdline.format(**{name: fact.value for name, fact in facts.items()})
     return Amplifier(kind=row.word, cmdline=cmdline, because=row.because)
+
+
+def unreachable(facts: Facts, series: Collection[str], workload: str, floors: Collection[str]) -> str:
+    """Why a test with these floors proves nothing on a kernel of this source; "" when nothing is known against it."""
+    if not set(series) <= series_known():
+        return ""
+    for row in rows("unreachable"):
+        named = [name for name in floors if name in row.floors]
+        listed = (not row.workload or workload in row.workload) and not set(row.without) & set(series)
+        if named and listed and _holds(row, facts):
+            where = "; ".join(f"{name}: {facts[name].where}" for name in row.when)
+            return f"{named[0]} cannot be reached: {row.because} ({where})"
+    return ""
 
 
 def expected(facts: Facts, series: Collection[str], workload: str) -> Expected:

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from kzram_ci import buildfixes, patchset
+from kzram_ci import buildfixes, fragments, mechanism, patchset
 from kzram_ci.base import datafiles, workspace
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import NotApplicable, UserError
 from kzram_ci.effects import kbuild, patches, rootfs, source, toolchain
 from kzram_ci.kconfig import Fragment
 from kzram_ci.mechanism import Facts
+from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import Event, Listener, silent
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage, Tree
 from kzram_ci.run import source_facts
@@ -56,8 +57,11 @@ def image_of(spec: KernelSpec, tree: Tree, context: KernelContext | None = None)
     inputs = _inputs(spec, tree, ctx, deadline)
     if (image := kbuild.cached(inputs, cache=ctx.cache)) is not None:
         ctx.listener(Event(kind="build-done", subject=spec.name, text="cached"))
+        if source_facts.recall(image.key, cache=ctx.cache) is None and kbuild.at_hand(tree, cache=ctx.cache):
+            source_facts.remember(image.key, _facts(tree, ctx, deadline), cache=ctx.cache)
         return image
-    if reason := source_facts.why_skipped(spec, tree, cache=ctx.cache, deadline=deadline, listener=ctx.listener):
+    facts = _facts(tree, ctx, deadline)
+    if reason := mechanism.meaning(facts, spec.series):
         raise NotApplicable(reason)
     toolchain.require()
 
@@ -67,7 +71,18 @@ def image_of(spec: KernelSpec, tree: Tree, context: KernelContext | None = None)
             ctx.listener(Event(kind="note", subject=spec.name, text=note))
         return patched
 
-    return kbuild.build(inputs, patch=patch, cache=ctx.cache, jobs=ctx.jobs, deadline=deadline, listener=ctx.listener)
+    image = kbuild.build(inputs, patch=patch, cache=ctx.cache, jobs=ctx.jobs, deadline=deadline, listener=ctx.listener)
+    source_facts.remember(image.key, facts, cache=ctx.cache)
+    return image
+
+
+def suited(cell: Cell, image: KernelImage, context: KernelContext) -> Cell:
+    """The cell as it must be run on this kernel, by what is known of its source. Raises NotApplicable."""
+    facts = source_facts.recall(image.key, cache=context.cache)
+    fitted = cell if facts is None else mechanism.suited(cell, facts)
+    if fitted.skip:
+        raise NotApplicable(fitted.skip)
+    return fitted
 
 
 def facts_for(spec: KernelSpec, context: KernelContext | None = None) -> Facts:
@@ -75,17 +90,19 @@ def facts_for(spec: KernelSpec, context: KernelContext | None = None) -> Facts:
     ctx = context or KernelContext()
     deadline = ctx.until()
     tree = source.fetch(spec.source, cache=ctx.cache, deadline=deadline, listener=ctx.listener, refresh=ctx.refresh)
-    return source_facts.facts_of(tree, cache=ctx.cache, deadline=deadline, listener=ctx.listener)
+    return _facts(tree, ctx, deadline)
 
 
-def why_skipped(spec: KernelSpec, context: KernelContext | None = None) -> str:
-    """Why the cells of a kernel will be skipped, as far as the sources on this host tell: nothing is fetched."""
+def facts_at_hand(spec: KernelSpec, context: KernelContext | None = None) -> Facts | None:
+    """As `facts_for`, as far as the sources on this host tell: nothing is fetched or unpacked."""
     ctx = context or KernelContext()
     deadline = ctx.until()
     tree = None if spec.source.ready else source.local(spec.source, cache=ctx.cache, deadline=deadline)
-    if tree is None or not kbuild.at_hand(tree, cache=ctx.cache):
-        return ""
-    return source_facts.why_skipped(spec, tree, cache=ctx.cache, deadline=deadline)
+    return None if tree is None or not kbuild.at_hand(tree, cache=ctx.cache) else _facts(tree, ctx, deadline)
+
+
+def _facts(tree: Tree, ctx: KernelContext, deadline: Deadline) -> Facts:
+    return source_facts.facts_of(tree, cache=ctx.cache, deadline=deadline, listener=ctx.listener)
 
 
 def plan_build(spec: KernelSpec, context: KernelContext | None = None) -> tuple[str, bool]:
@@ -154,7 +171,10 @@ def _inputs(spec: KernelSpec, tree: Tree, ctx: KernelContext, deadline: Deadline
         arch=spec.arch,
         tree=tree,
         series=tuple(patches.load_fitting(name, tree.version) for name in spec.series),
-        fragments=(*(_fragment(name) for name in spec.config), *buildfixes.fragments(fixes)),
+        fragments=(
+            *(fragments.for_version(_fragment(name), tree.version) for name in spec.config),
+            *buildfixes.fragments(fixes),
+        ),
         make_vars=buildfixes.make_vars(variables, fixes, toolchain.commands(dict(variables))["CC"]),
         toolchain=identity,
         advice=buildfixes.advice(table),

@@ -14,7 +14,7 @@ from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.machine import Accel, AccelChoice, MachineSpec
 from kzram_ci.run.boot import boot_once
-from kzram_ci.run.kernels import KernelContext, image_for, rootfs_for
+from kzram_ci.run.kernels import KernelContext, image_for, rootfs_for, suited
 from kzram_ci.run.override import must_carry
 from kzram_ci.run.plan_run import Stages
 
@@ -65,6 +65,11 @@ def real_stages(
         cell: Cell, kernel: KernelImage, rootfs: RootfsImage, choice: AccelChoice, directory: Path, deadline: Deadline
     ) -> Evidence:
         must_carry(cell, kernel)
-        return boot_once(cell, kernel, rootfs, directory=directory, accel=choice, deadline=deadline, listener=listener)
+        fitted = suited(cell, kernel, context)
+        if added := fitted.machine.cmdline[len(cell.machine.cmdline) :]:
+            listener(Event(kind="note", subject=cell.id, text=f"booted with {' '.join(added)}: this kernel needs it"))
+        return boot_once(
+            fitted, kernel, rootfs, directory=directory, accel=choice, deadline=deadline, listener=listener
+        )
 
     return Stages(image=image, rootfs=chosen.rootfs, accel=chosen.accel, boot=boot), chosen

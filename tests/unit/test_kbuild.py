@@ -215,6 +215,19 @@ def test_an_unmet_symbol_is_named_before_the_build(bench: Bench) -> None:
     assert not (bench.slot / "src" / OBJECTS / "a.o").exists()
 
 
+def test_a_symbol_that_may_be_unknown_is_void_where_no_kconfig_declares_it(bench: Bench, tmp_path: Path) -> None:
+    wanted = Fragment(name="g.config", text="# may be unknown: CONFIG_GONE\nCONFIG_GONE=y\n")
+    bench.inputs = replace(bench.inputs, fragments=(wanted,))
+    assert "CONFIG_GONE" not in Path(bench.build().config).read_text()
+
+    (tmp_path / "other/linux-6.12.1/mm").mkdir(parents=True)
+    (tmp_path / "other/linux-6.12.1/mm/Kconfig.debug").write_text("config GONE\n\tbool\n\tdepends on NOTHING\n")
+    knows = Tree(identity="test:2", version="6.12.1", archive=str(write_archive(tmp_path / "other")))
+    bench.inputs = replace(bench.inputs, tree=knows)
+    with pytest.raises(ConfigUnmet, match=r"CONFIG_GONE: wanted y, got absent"):
+        bench.build()
+
+
 def test_the_callers_environment_stays_outside(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KCFLAGS", "-O0")
     monkeypatch.setenv("MAKEFLAGS", "-n")  # as from a Makefile that calls us

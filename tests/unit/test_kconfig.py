@@ -57,6 +57,19 @@ def test_unmet_names_symbol_wanted_got_and_fragment() -> None:
     ]
 
 
+def test_a_number_that_is_zero_is_off() -> None:
+    want = kconfig.merge([fragment("# CONFIG_A is not set\n# CONFIG_B is not set\nCONFIG_C=y\n")])
+    missing = kconfig.unmet(want, {"CONFIG_A": "0", "CONFIG_B": "1", "CONFIG_C": "0"})
+    assert [item.symbol for item in missing] == ["CONFIG_B", "CONFIG_C"]
+
+
+def test_symbols_that_may_be_unknown_and_those_a_kernel_declares() -> None:
+    texts = [fragment("# may be unknown: CONFIG_A, CONFIG_B\nCONFIG_A=y\n"), fragment("# may be unknown CONFIG_C\n")]
+    assert kconfig.may_be_unknown(texts) == {"CONFIG_A", "CONFIG_B"}
+    text = "menuconfig ZRAM\n\ttristate\n\tdepends on CONFIGURED\n  config SWAP  \nconfig X if Y\n# config NO\n"
+    assert kconfig.declared(text) == {"CONFIG_ZRAM", "CONFIG_SWAP"}
+
+
 SYMBOLS = st.from_regex(r"CONFIG_[A-Z0-9_]{1,8}", fullmatch=True)
 VALUES = st.sampled_from(["y", "m", "n", "17", "0xff", '"some text"'])
 

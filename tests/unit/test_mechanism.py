@@ -1,7 +1,9 @@
 """The mechanism map: what the probes find in sources of each line, and what follows; testplans/lines.yaml agrees."""
 
 import json
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from kzram_ci import mechanism
 from kzram_ci.cli import mechanism as command
 from kzram_ci.effects.find import find_kernel, known_kernels
 from kzram_ci.mechanism import Facts, data
+from kzram_ci.model.cell import Cell
 from kzram_ci.plan.kernels import load_kernel
 from kzram_ci.plan.load import load_plan
 
@@ -185,3 +188,51 @@ def test_the_command_shows_facts_and_what_follows() -> None:
     assert told["expected"]["directmutate"]["outcome"] == "oops"
     assert told["amplifier"]["cmdline"] == "slub_debug=A,zs_handle"
     assert "expected of anonmutate: pass: swap writes by rw_page" in "\n".join(command.as_lines(stock, facts("6.1")))
+
+
+def cell(version: str, test: str, kernel: str) -> Cell:
+    """A cell of overrun.yaml, which is made for 6.12, fitted to the source of another version."""
+    plan = load_plan(ROOT / "testplans/overrun.yaml", find_kernel=find_kernel, known_kernels=known_kernels())
+    found = next(cell for cell in plan.cells if cell.id == f"{kernel}/{test}")
+    return mechanism.suited(found, facts(version))
+
+
+@pytest.mark.parametrize(
+    ("version", "test", "kernel", "reason"),
+    [
+        ("6.12", "anonmutate-failslab", "unstable", ""),
+        ("6.12", "directmutate-fail-page-alloc", "emergency-class", ""),
+        ("6.1", "directmutate-failslab", "saved-clen", ""),
+        ("6.1", "anonmutate-failslab", "unstable", r"overruns cannot be reached: swap writes by rw_page .*"),
+        ("6.1", "anonmutate-failslab", "stock", r"reuse_refused cannot be reached: swap writes by rw_page .*"),
+        ("5.10", "anonmutate-failslab", "saved-clen", r"grew cannot be reached: swap writes by rw_page .*"),
+        (
+            "7.3",
+            "directmutate-failslab",
+            "stock",
+            r"overruns cannot .*: zram compresses a page once here \(.*zram_drv.c\)",
+        ),
+        ("7.3", "directmutate-failslab", "saved-clen", r"saved-clen: zram compresses a page once .*"),
+        ("7.3", "pressure", "stock", ""),
+    ],
+)
+def test_a_plan_made_for_one_version_is_fitted_to_another(version: str, test: str, kernel: str, reason: str) -> None:
+    assert re.fullmatch(reason, cell(version, test, kernel).skip)
+
+
+def test_series_of_others_may_do_anything() -> None:
+    assert mechanism.unreachable(facts("7.3"), ("unstable",), "anonmutate", ("grew",))
+    assert mechanism.unreachable(facts("7.3"), ("unstable", "mine"), "anonmutate", ("grew",)) == ""
+
+
+def test_the_series_that_ship_are_known() -> None:
+    assert data.series_known() == {path.parent.name for path in (ROOT / "kernels/patches").glob("*/series.yaml")}
+
+
+def test_failslab_is_armed_where_only_the_command_line_can() -> None:
+    fitted = cell("6.1", "directmutate-failslab", "saved-clen")
+    assert fitted.machine.cmdline[-1:] == ("slub_debug=A,zs_handle",)
+    again = replace(fitted, kernel=replace(fitted.kernel))
+    assert mechanism.suited(again, facts("6.1")) == again  # a plan that says so itself is left alone
+    assert cell("6.12", "directmutate-failslab", "saved-clen").machine.cmdline == ()
+    assert cell("6.1", "pressure", "stock").machine.cmdline == ()

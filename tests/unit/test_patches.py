@@ -8,7 +8,7 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import PatchFailed, UserError
 from kzram_ci.effects import patches
 from kzram_ci.model.kernel import Patch
-from kzram_ci.patchset import Series, SeriesKind
+from kzram_ci.patchset import Line, Series, SeriesKind
 
 LINES = [f"line {number}\n" for number in range(1, 41)]
 MAKEFILE = b"VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 117\n"
@@ -178,5 +178,41 @@ def test_a_series_without_a_line_for_the_kernel_has_a_key_of_its_own() -> None:
     fits, misfits = patches.load_fitting("saved-clen", "6.12.9"), patches.load_fitting("saved-clen", "7.3.4")
     assert len(fits.named()) == 1
     assert len(misfits.named()) > 1
-    with pytest.raises(PatchFailed, match=r"saved-clen is for .* or .*, this kernel is 7.3.4"):
-        patches.select((misfits,), "7.3.4")
+
+
+def lines(**texts: str) -> Series:
+    """A series with a line for each version, which is written v6_1."""
+    made = [
+        Line(
+            versions=(f">={version}", f"<{version}.99"),
+            patches=(Patch(series="s", name=f"{version}/1.patch", text=text),),
+        )
+        for key, text in texts.items()
+        for version in [key.removeprefix("v").replace("_", ".")]
+    ]
+    return Series(name="s", kind=SeriesKind.FIX, lines=tuple(made))
+
+
+def test_between_the_lines_the_nearest_that_applies_is_taken_and_told() -> None:
+    other = diff(changed(18, "old context"), changed(20, "never"))
+    created = diff([], ["made\n"], "mm/b.c").replace("--- a/mm/b.c", "--- /dev/null")
+    listed = lines(v5_10=CHANGE, v6_11=created + other, v7_3=other)
+    done = apply({"mm/a.c": "".join(LINES).encode()}, listed)
+    assert done.files == {"mm/a.c": "".join(changed(20, "new")).encode()}  # nothing is left of what did not fit
+    assert done.notes == ("s: made for >=5.10 <5.10.99, applied to 6.12.117 as it is, not tested there",)
+
+
+def test_between_the_lines_where_none_applies_the_nearest_says_why() -> None:
+    listed = lines(v5_10=CHANGE, v6_11=CHANGE)
+    with pytest.raises(PatchFailed) as caught:
+        apply({"mm/a.c": "".join(changed(18, "moved on")).encode()}, listed)
+    told = caught.value.message
+    assert told.startswith("series s has nothing for 6.12.117, and what it has for >=6.11 <6.11.99 does not apply: ")
+    assert "line 18 is 'moved on', the patch wants 'line 18'" in told
+
+
+def test_versions_without_lines_are_a_promise() -> None:
+    with pytest.raises(PatchFailed, match=r"series s is for >=7, this kernel is 6.12.117"):
+        apply({"mm/a.c": "".join(LINES).encode()}, series(CHANGE, versions=(">=7",)))
+    with pytest.raises(PatchFailed, match=r"this kernel is of unknown version"):
+        patches.select(lines(v6_1=CHANGE), "")

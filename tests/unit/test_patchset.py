@@ -166,6 +166,22 @@ def test_a_line_is_chosen_by_version(version: str, names: list[str] | None) -> N
 
 
 @pytest.mark.parametrize(
+    ("version", "order"),
+    [
+        ("5.4", ["5.10", "6.1", "6.12", "7.3"]),
+        ("5.15", ["5.10", "6.1", "6.12", "7.3"]),
+        ("6.6", ["6.1", "6.12", "5.10", "7.3"]),
+        ("6.19.3", ["7.3", "6.12", "6.1", "5.10"]),
+        ("7.2.13-1", ["7.3", "6.12", "6.1", "5.10"]),
+    ],
+)
+def test_lines_by_their_distance(version: str, order: list[str]) -> None:
+    rows = [{"versions": [f">={line}"], "patches": [f"{line}/1.patch"]} for line in ("5.10", "6.1", "6.12", "7.3")]
+    listed = patchset.series_from({**LINES, "lines": rows}, "f")
+    assert [near.versions[0].removeprefix(">=") for near in patchset.nearest(listed, version)] == order
+
+
+@pytest.mark.parametrize(
     ("change", "complaint"),
     [
         ({"patches": ["1.patch"]}, "patches: belongs into each of `lines`"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from kzram_ci import kconfig
@@ -35,9 +36,27 @@ def configure(
         run(place, place.argv("olddefconfig"), deadline=deadline)
         slot.remember(config=stamp)
     got = kconfig.parse(dot_config.read_text("utf-8", "replace"))
-    verify(inputs.name, merged, got)
+    verify(inputs.name, _known(inputs, merged, got, slot.src), got)
     _needs_libelf(got)
     return got
+
+
+def _known(
+    inputs: Inputs, merged: Mapping[str, kconfig.Want], got: Mapping[str, str], tree: Path
+) -> Mapping[str, kconfig.Want]:
+    """The wants without those that may be unknown and are. Only asked of the tree when one is missing."""
+    absent = {item.symbol for item in kconfig.unmet(merged, got) if item.got == kconfig.ABSENT}
+    void = absent & kconfig.may_be_unknown(inputs.fragments)
+    if void:
+        void -= frozenset().union(*(kconfig.declared(path.read_text("utf-8", "replace")) for path in _kconfigs(tree)))
+    return {symbol: want for symbol, want in merged.items() if symbol not in void}
+
+
+def _kconfigs(tree: Path) -> Iterator[Path]:
+    """The Kconfig files of a kernel tree; the object tree has none."""
+    for where, directories, names in os.walk(tree):
+        directories[:] = [name for name in directories if not name.startswith(".")]
+        yield from (Path(where, name) for name in names if name.startswith("Kconfig"))
 
 
 def verify(name: str, merged: Mapping[str, kconfig.Want], got: Mapping[str, str]) -> None:
