@@ -15,7 +15,7 @@ from kzram_ci.model.kernel import Patch
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@.*")
 _CONSTRAINT = re.compile(r"(>=|<=|<|>|==)?\s*(\d+(?:\.\d+)*)")
 _MAJOR = 20
-_FIELDS = ("name", "kind", "after", "versions", "author", "upstream", "why", "patches", "lines")
+_FIELDS = ("name", "kind", "optional", "after", "versions", "author", "upstream", "why", "patches", "lines")
 
 
 class SeriesKind(StrEnum):
@@ -39,11 +39,13 @@ class Line:
 class Series:
     """A named list of patches. `after`: series that must come before; `versions`: constraints that must all hold.
 
-    One that has `lines` has no patches of its own until `for_version` chose a line.
+    `optional`: a kernel between its lines that takes none of its patches is built without it. One that has `lines`
+    has no patches of its own until `for_version` chose a line.
     """
 
     name: str
     kind: SeriesKind
+    optional: bool = False
     after: tuple[str, ...] = ()
     versions: tuple[str, ...] = ()
     author: str = ""
@@ -98,6 +100,7 @@ def series_from(data: Any, file: str, texts: Mapping[str, str] | None = None) ->
     return Series(
         name=name,
         kind=SeriesKind(kind),
+        optional=_yes(data, "optional", file),
         after=_strings(data, "after", file),
         versions=() if "lines" in data else lines[0].versions,
         author=_text(data, "author", file),
@@ -146,6 +149,13 @@ def _text(data: Mapping[str, Any], key: str, file: str) -> str:
     if not isinstance(value, str):
         raise UserError(f"{file}: {key}: wants text, got {value!r}")
     return value
+
+
+def _yes(data: Mapping[str, Any], key: str, file: str) -> bool:
+    value = str(data.get(key, "no")).lower()
+    if value not in ("yes", "no", "true", "false"):
+        raise UserError(f"{file}: {key}: wants yes or no, got {value!r}")
+    return value in ("yes", "true")
 
 
 def _strings(data: Mapping[str, Any], key: str, file: str) -> tuple[str, ...]:

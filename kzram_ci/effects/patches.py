@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +87,8 @@ def select(series: Series, version: str) -> tuple[Series, ...]:
 def apply_series(read: Read, series: Sequence[Series], *, deadline: Deadline) -> Patched:
     """Apply series in order to the files they touch. The tree itself is only read.
 
-    A version between the lines of a series gets those of the nearest one that apply just as strictly, and a note.
+    A version between the lines of a series gets those of the nearest one that apply just as strictly, or none when the
+    series is optional; a note tells.
     Raises PatchFailed naming series, patch, file and hunk; UserError when the series do not fit each other.
     """
     patchset.check_order(series)
@@ -101,17 +102,40 @@ def apply_series(read: Read, series: Sequence[Series], *, deadline: Deadline) ->
             if (content := read(path)) is not None:
                 (scratch / path).parent.mkdir(parents=True, exist_ok=True)
                 (scratch / path).write_bytes(content)
-        notes = tuple(note for choice in choices for note in _apply_one_of(scratch, choice, version, deadline))
+        notes = tuple(_apply_choices(scratch, choices, version, deadline))
         files = {path: (scratch / path).read_bytes() if (scratch / path).is_file() else None for path in paths}
         runnable = frozenset(path for path in paths if files[path] is not None and os.access(scratch / path, os.X_OK))
     changed = {path: content for path, content in files.items() if content != read(path)}
     return Patched(files=changed, executable=runnable, notes=notes)
 
 
+def _apply_choices(
+    scratch: Path, choices: Sequence[Sequence[Series]], version: str, deadline: Deadline
+) -> Iterator[str]:
+    """Apply one series of each choice; yields what to tell."""
+    left_out: dict[str, str] = {}
+    for choice in choices:
+        item = choice[0]
+        try:
+            if missing := [name for name in item.after if name in left_out]:
+                raise PatchFailed(f"it stands on {missing[0]}, which was left out", hint=left_out[missing[0]])
+            yield from _apply_one_of(scratch, choice, version, deadline)
+        except PatchFailed as error:
+            if not item.optional or not _foreign(item, version):
+                raise
+            left_out[item.name] = error.message
+            yield f"{item.name}: left out, its counters will be missing: {error.message}"
+
+
+def _foreign(series: Series, version: str) -> bool:
+    """Whether a chosen series was made for other versions than this kernel's."""
+    return bool(version) and not patchset.applies_to(series.versions, version)
+
+
 def _apply_one_of(scratch: Path, choice: Sequence[Series], version: str, deadline: Deadline) -> list[str]:
     """Apply the first series that applies as a whole; returns what to tell. Raises PatchFailed of the nearest."""
     failures: list[PatchFailed] = []
-    foreign = bool(version) and not patchset.applies_to(choice[0].versions, version)
+    foreign = _foreign(choice[0], version)
     for item in choice:
         before = {path: path.read_bytes() for path in scratch.rglob("*") if path.is_file()}
         try:

@@ -9,10 +9,12 @@ from pathlib import Path
 from kzram_ci import kconfig
 from kzram_ci.base.errors import NotApplicable, UserError
 from kzram_ci.effects import patches
+from kzram_ci.effects.find import find_kernel, known_kernels
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.kernel import KernelImage, KernelSpec, SourceRef
 from kzram_ci.model.workload import Fault
 from kzram_ci.patchset import SeriesKind
+from kzram_ci.plan.kernels import load_kernel
 from kzram_ci.plan.source_words import is_source, label, split
 
 BASE_KERNEL = "stock"  # whose series and config a source without a kernel gets
@@ -26,9 +28,10 @@ _FAULT_NEEDS = {
 def with_sources(plan: Plan, sources: Sequence[SourceRef]) -> Plan:
     """The plan with the source of each of its kernels replaced; with several sources, once for each.
 
-    Kernels keep series, config and make variables; where the series do not apply, the cell says so. Into a ready
-    image nothing can be put: instruments are left out, and cells of kernels that a fix or a regression makes
-    are skipped. What is left of a plan's kernels is the same then: they become one, named after the image.
+    Kernels keep series, config and make variables; where the series do not apply, the cell says so. Kernels that
+    were ready images are built as `stock` is, as one, named after the source. Into a ready image nothing can be put:
+    instruments are left out, and cells of kernels that a fix or a regression makes are skipped. What is left of a
+    plan's kernels is the same then: they become one, named after the image.
     """
     if not sources:
         return plan
@@ -37,7 +40,7 @@ def with_sources(plan: Plan, sources: Sequence[SourceRef]) -> Plan:
     cells: dict[str, Cell] = {}
     for cell in plan.cells:
         for source, name in zip(sources, names, strict=True):
-            made = _on_image(cell, source, name) if source.ready else _on_source(cell, source, name if several else "")
+            made = _on_image(cell, source, name) if source.ready else _on_source(cell, source, name, several)
             cells.setdefault(made.id, made)
     return replace(plan, cells=tuple(cells.values()))
 
@@ -76,9 +79,13 @@ def _names(sources: Sequence[SourceRef]) -> list[str]:
     return names
 
 
-def _on_source(cell: Cell, source: SourceRef, suffix: str) -> Cell:
+def _on_source(cell: Cell, source: SourceRef, name: str, several: bool) -> Cell:
+    if cell.kernel.source.ready:  # it has no config to build with
+        stock = load_kernel(BASE_KERNEL, find_kernel=find_kernel, known_kernels=known_kernels())
+        spec = replace(spec_with(stock, source), name=cell.kernel.name)
+        return _renamed(replace(cell, kernel=spec), name)
     spec = spec_with(cell.kernel, source)
-    return _renamed(replace(cell, kernel=spec), f"{spec.name}@{suffix}" if suffix else spec.name)
+    return _renamed(replace(cell, kernel=spec), f"{spec.name}@{name}" if several else spec.name)
 
 
 def _on_image(cell: Cell, source: SourceRef, name: str) -> Cell:

@@ -72,6 +72,19 @@ def test_the_culprit_of_a_flaky_crash_is_found(
     _replays(repository, where / "git-bisect.log", tmp_path / "clone", data["answer"]["commits"][0])
 
 
+def test_a_plan_runs_on_a_ref_of_a_repository(
+    grown: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository: Path = grown.grow(workspace.cache_root())
+    words = ("run", "smoke", "--kernel", f"git:{repository}@base", "--runs", str(tmp_path))
+    code = main(words)
+    out, err = capsys.readouterr()
+    assert code == 0, out + err
+    (result,) = [json.loads(line) for line in next(tmp_path.glob("*/results.jsonl")).read_text().splitlines()]
+    assert result["judgement"]["verdict"] == "ok"
+    assert dict(result["evidence"]["counters"])["recompressions"] >= 1000
+
+
 def _replays(repository: Path, log: Path, clone: Path, culprit: str) -> None:
     ask(repository, "clone", "--quiet", "--shared", "--no-checkout", str(repository), str(clone), at=clone.parent)
     # no-checkout: git would check 17,000 files out for each step that the log replays

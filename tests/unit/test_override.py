@@ -60,6 +60,16 @@ def test_kernels_that_are_one_on_an_image_run_once() -> None:
     assert [one.id for one in with_sources(plan, [IMAGE]).cells] == ["vmlinuz-6.1.0/t/axis=1"]
 
 
+def test_a_ready_image_is_replaced_by_what_stock_is_built_like() -> None:
+    plan = replace(
+        PLAN, cells=tuple(cell(KernelSpec(name=name, source=IMAGE)) for name in ("debian-6.1", "debian-6.12"))
+    )
+    (made,) = with_sources(plan, [GIT]).cells
+    assert (made.id, made.kernel.name, made.kernel.source) == ("v6.13/t/axis=1", "v6.13", GIT)
+    assert "overrun-detector" in made.kernel.series
+    assert "base" in made.kernel.config
+
+
 def test_words_of_build_and_boot() -> None:
     asked: list[str] = []
 

@@ -1,5 +1,6 @@
 import difflib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,22 @@ def test_between_the_lines_where_none_applies_the_nearest_says_why() -> None:
     told = caught.value.message
     assert told.startswith("series s has nothing for 6.12.117, and what it has for >=6.11 <6.11.99 does not apply: ")
     assert "line 18 is 'moved on', the patch wants 'line 18'" in told
+
+
+def test_an_optional_series_is_left_out_between_the_lines_and_what_stands_on_it_too() -> None:
+    moved = {"mm/a.c": "".join(changed(18, "moved on")).encode()}
+    counters = replace(lines(v6_11=CHANGE), optional=True, kind=SeriesKind.INSTRUMENT)
+    more = replace(lines(v6_11=diff(LINES, changed(30, "more"))), name="more", optional=True, after=("s",))
+    done = apply(moved, counters, more)
+    assert done.files == {}
+    assert [note.partition(": ")[0] for note in done.notes] == ["s", "more"]
+    assert "left out, its counters will be missing" in done.notes[0]
+    assert "it stands on s" in done.notes[1]
+    with pytest.raises(PatchFailed, match="stands on s, which was left out"):
+        apply(moved, counters, replace(more, optional=False))
+    here = replace(counters, lines=(replace(counters.lines[0], versions=(">=6.12",)),))
+    with pytest.raises(PatchFailed, match="hunk 1"):  # made for this version: then it must fit
+        apply(moved, here)
 
 
 def test_versions_without_lines_are_a_promise() -> None:
