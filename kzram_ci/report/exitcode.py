@@ -42,4 +42,6 @@ def _bisect_code(results: Sequence[CellResult]) -> int:
     if any(result.judgement.outcome in _ABORTING for result, code in asked if code == INFRA):
         return ABORT
     codes = {code for _, code in asked if code is not None}
-    return GOOD if codes == {OK} else SKIP
+    tests = [code for result, code in asked if not result.control]
+    # Where all tests were skipped, a control that passed says that the plan works, not that the commit is good.
+    return GOOD if codes == {OK} and (OK in tests or not tests) else SKIP

@@ -66,3 +66,10 @@ def test_a_broken_control_makes_a_commit_untestable_not_bad() -> None:
     assert exit_code(made((FINDING,)) + made((NOT_REPRODUCED,), control=True), bisect=True) == 125
     assert exit_code(made((FINDING,)) + made((OOPS_OK,), control=True), bisect=True) == 1
     assert exit_code(made((FINDING,), control=True)) == 1
+
+
+def test_a_control_alone_does_not_make_a_commit_good() -> None:
+    assert exit_code(made((SKIPPED,)) + made((OK,), control=True), bisect=True) == 125
+    assert exit_code(made((OK, SKIPPED)) + made((OK,), control=True), bisect=True) == 0
+    assert exit_code(made((OK,), control=True), bisect=True) == 0
+    assert exit_code(made((SKIPPED,)) + made((OK,), control=True)) == 0
