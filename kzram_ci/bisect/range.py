@@ -84,7 +84,8 @@ def find(
     for ref, start in zip(goods, names[1:], strict=True):
         _ancestor(repo, (ref, start), (bad, end))
     walk = ["rev-list", "--parents", "--topo-order", *(["--first-parent"] if first_parent else [])]
-    _plain(repo, end, paths)
+    if paths:
+        _plain(repo, end, paths)
     text = repo.ask(*walk, end, *(f"^{start}" for start in starts), "--", *paths)
     if not text.strip():
         limited = f" that touches {' '.join(paths)}" if paths else ""
@@ -151,7 +152,7 @@ def _resolve(repo: Repo, repository: str, ref: str) -> str:
 def _plain(repo: Repo, end: str, paths: Sequence[str]) -> None:
     """Paths that git can take; whether any commit touches them is seen later."""
     done = repo.run("rev-list", "--max-count=0", end, "--", *paths)
-    if paths and done.code:
+    if done.code:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"git refuses {' '.join(paths)}"]
         raise UserError(
             said[-1].removeprefix("fatal: "), hint="paths after -- are relative to the top of the repository"

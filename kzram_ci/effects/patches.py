@@ -116,39 +116,39 @@ def _apply_choices(
     left_out: dict[str, str] = {}
     for choice in choices:
         item = choice[0]
+        foreign = bool(version) and not patchset.applies_to(item.versions, version)
         try:
             if missing := [name for name in item.after if name in left_out]:
                 raise PatchFailed(f"it stands on {missing[0]}, which was left out", hint=left_out[missing[0]])
-            yield from _apply_one_of(scratch, choice, version, deadline)
+            if foreign:
+                yield from _apply_nearest(scratch, choice, version, deadline)
+            else:
+                yield from _apply_all(scratch, item, deadline)
         except PatchFailed as error:
-            if not item.optional or not _foreign(item, version):
+            if not (item.optional and foreign):
                 raise
             left_out[item.name] = error.message
             yield f"{item.name}: left out, its counters will be missing: {error.message}"
 
 
-def _foreign(series: Series, version: str) -> bool:
-    """Whether a chosen series was made for other versions than this kernel's."""
-    return bool(version) and not patchset.applies_to(series.versions, version)
+def _apply_all(scratch: Path, series: Series, deadline: Deadline) -> list[str]:
+    """Apply a series; returns what to tell."""
+    return [note for patch in series.patches if (note := _apply(scratch, series, patch, deadline)) is not None]
 
 
-def _apply_one_of(scratch: Path, choice: Sequence[Series], version: str, deadline: Deadline) -> list[str]:
-    """Apply the first series that applies as a whole; returns what to tell. Raises PatchFailed of the nearest."""
+def _apply_nearest(scratch: Path, choice: Sequence[Series], version: str, deadline: Deadline) -> list[str]:
+    """Apply the first series that applies as a whole, of those made for other versions. Raises PatchFailed."""
     failures: list[PatchFailed] = []
-    foreign = _foreign(choice[0], version)
+    before = {path: path.read_bytes() for path in scratch.rglob("*") if path.is_file()}
     for item in choice:
-        before = {path: path.read_bytes() for path in scratch.rglob("*") if path.is_file()}
         try:
-            notes = [note for patch in item.patches if (note := _apply(scratch, item, patch, deadline)) is not None]
+            notes = _apply_all(scratch, item, deadline)
         except PatchFailed as error:
             _restore(scratch, before)
             failures.append(error)
-            continue
-        made = f"{item.name}: made for {item.ranges()}, applied to {version} as it is, not tested there"
-        return [made, *notes] if foreign else notes
+        else:
+            return [f"{item.name}: made for {item.ranges()}, applied to {version} as it is, not tested there", *notes]
     nearest = failures[0]
-    if not foreign:
-        raise nearest
     told = f"series {choice[0].name} has nothing for {version}, and what it has for {choice[0].ranges()} does not apply"
     raise PatchFailed(f"{told}: {nearest.message}", hint=nearest.hint) from nearest
 

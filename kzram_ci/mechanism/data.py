@@ -50,8 +50,14 @@ class Row:
 
 
 @cache
+def edition() -> str:
+    """The map's text: answers are remembered by it, and are void when it changes."""
+    return files("kzram_ci.mechanism").joinpath("map.toml").read_text(encoding="utf-8")
+
+
+@cache
 def _document() -> dict[str, Any]:
-    return tomllib.loads(files("kzram_ci.mechanism").joinpath("map.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(edition())
 
 
 @cache
@@ -91,9 +97,3 @@ def rows(table: str) -> tuple[Row, ...]:
 def series_known() -> frozenset[str]:
     """The series whose effect the map knows."""
     return frozenset(_document()["series_known"])
-
-
-@cache
-def edition() -> str:
-    """Changes with the questions: answers are remembered by it."""
-    return files("kzram_ci.mechanism").joinpath("map.toml").read_text(encoding="utf-8")

@@ -49,8 +49,7 @@ def unreachable(facts: Facts, series: Collection[str], workload: str, floors: Co
         return ""
     for row in rows("unreachable"):
         named = [name for name in floors if name in row.floors]
-        listed = (not row.workload or workload in row.workload) and not set(row.without) & set(series)
-        if named and listed and _holds(row, facts):
+        if named and _concerns(row, series, workload) and _holds(row, facts):
             where = "; ".join(f"{name}: {facts[name].where}" for name in row.when)
             return f"{named[0]} cannot be reached: {row.because} ({where})"
     return ""
@@ -61,11 +60,15 @@ def expected(facts: Facts, series: Collection[str], workload: str) -> Expected:
     if reason := meaning(facts, tuple(series)):
         return Expected(outcome="skipped", because=reason)
     for row in rows("expect"):
-        listed = not row.workload or workload in row.workload
-        patched = (not row.having or set(row.having) & set(series)) and not set(row.without) & set(series)
-        if listed and patched and _holds(row, facts):
+        if _concerns(row, series, workload) and _holds(row, facts):
             return Expected(outcome=row.word, because=row.because)
     raise AssertionError("the last row of `expect` has no condition")
+
+
+def _concerns(row: Row, series: Collection[str], workload: str) -> bool:
+    """Whether a row is about this workload on a kernel with these series."""
+    listed = not row.workload or workload in row.workload
+    return listed and (not row.having or bool(set(row.having) & set(series))) and not set(row.without) & set(series)
 
 
 def _holds(row: Row, facts: Facts) -> bool:
