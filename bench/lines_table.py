@@ -16,10 +16,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kzram_ci.effects.find import find_kernel, known_kernels
-from kzram_ci.mechanism import Facts, amplifier
+from kzram_ci.kernel.mechanism import Facts, amplifier
+from kzram_ci.kernel.workshop import KernelContext, facts_for
 from kzram_ci.plan.kernels import load_kernel
-from kzram_ci.run.kernels import KernelContext, facts_for
+from kzram_ci.plan.library import find_kernel, known_kernels
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "kernels.md"
 BASES = ("stock-5.10", "stock-6.1", "stock", "stock-7.3")

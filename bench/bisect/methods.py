@@ -1,6 +1,6 @@
 """Five ways to find a culprit, each with its own rules, driven by the same worlds.
 
-- *kzram-ci*: `kzram_ci.bisect.decide`, with its default settings and costs.
+- *kzram-ci*: `kzram_ci.bisect.belief.decide`, with its default settings and costs.
 - *git bisect*: one boot a commit, its word is taken; the ends are taken on trust, as git does.
 - *repeats*: git bisect with up to k boots a commit, bad at the first crash. k is the least for which a bad commit
   is missed with less than 1 % / log2(commits) — from the **true** rate, which nobody knows beforehand.
@@ -25,9 +25,9 @@ from math import ceil, log, log2
 
 from worlds import World, name
 
-from kzram_ci.bisect.decide import Costs, Done, Kind, next_step
-from kzram_ci.bisect.graph import Graph
-from kzram_ci.bisect.state import Observation, Settings, observe, start
+from kzram_ci.bisect.belief.decide import Costs, Done, Kind, next_step
+from kzram_ci.bisect.belief.graph import Graph
+from kzram_ci.bisect.session.model import Observation, Settings, observe, start
 
 MOST_BOOTS = 4000  # a method that has not answered by then has no answer
 FAILURES = frozenset({Observation.CRASH, Observation.OTHER})

@@ -13,8 +13,8 @@ import time
 
 from worlds import Row, World, name
 
-from kzram_ci.bisect.decide import Done, next_step
-from kzram_ci.bisect.state import Observation, observe, start
+from kzram_ci.bisect.belief.decide import Done, next_step
+from kzram_ci.bisect.session.model import Observation, observe, start
 
 
 def main() -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from kzram_ci.bisect.graph import Graph, parse
-from kzram_ci.bisect.state import Observation
+from kzram_ci.bisect.belief.graph import Graph, parse
+from kzram_ci.bisect.session.model import Observation
 
 RUN = 4  # mean length of a run of neighbours that do not build
 

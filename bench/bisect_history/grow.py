@@ -23,8 +23,8 @@ from pathlib import Path
 
 from kzram_ci.base import git, workspace
 from kzram_ci.base.clock import Deadline
-from kzram_ci.effects import source
-from kzram_ci.effects.kbuild.base_tree import pristine
+from kzram_ci.kernel import source
+from kzram_ci.kernel.kbuild.base_tree import pristine
 from kzram_ci.model.events import silent
 from kzram_ci.model.kernel import SourceKind, SourceRef
 

@@ -1,1 +1,5 @@
-"""Layer 0: errors, time, processes and the file system; imports nothing of the house."""
+"""The ground: errors, the clock (sole importer of `time`), processes (sole importer of `subprocess`), files and locks.
+
+Imports the standard library, filelock and platformdirs. What does not need to be known by every room does not belong
+here.
+"""

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from kzram_ci.base import guardian
+from kzram_ci.base import reaper
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandFailed, CommandTimeout, InfraError, Interrupted, UserError
 
@@ -68,7 +68,7 @@ def resume_all() -> None:
 
 def temporary_prefix() -> str:
     """Prefix of temporary directories that the guardian removes when kzram-ci cannot any more."""
-    return guardian.prefix(_token)
+    return reaper.prefix(_token)
 
 
 def _temporary_roots() -> tuple[str, ...]:
@@ -87,7 +87,7 @@ def which(tool: str, *, fix: str = "") -> str:
 
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
     env = dict(os.environ)
-    env[guardian.VARIABLE] = _token
+    env[reaper.VARIABLE] = _token
     env["LC_ALL"] = "C.UTF-8"
     # kbuild drops LC_ALL, and Python leaves LC_CTYPE behind where there is no locale: compilers speak plain ASCII.
     env["LANG"] = env["LC_CTYPE"] = "C"
@@ -101,7 +101,7 @@ def _start_guardian() -> None:
         if _guardian is not None and _guardian.poll() is None:
             return
         _guardian = subprocess.Popen(
-            (sys.executable, "-I", "-S", guardian.__file__, _token, *_temporary_roots()),
+            (sys.executable, "-I", "-S", reaper.__file__, _token, *_temporary_roots()),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

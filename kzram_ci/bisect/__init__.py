@@ -1,1 +1,5 @@
-"""Layer 5: finding the commit that made a flaky crash appear."""
+"""The commit that brought a crash, also one that comes only sometimes.
+
+`belief` decides and is pure; `session` asks for builds and boots and keeps what they said; `reports` tells it. May
+import every room but host and cli. A new rule of decision belongs in `belief`, with its figures in `bench/bisect`.
+"""

@@ -1,1 +1,4 @@
-"""Layer 6: the command line; one file a command, each turns words into one call and an exit code."""
+"""The commands, one module each: options in, one call below, an exit code out.
+
+May import every room. A new command is a module here with `add_parser` and a line in `main`.
+"""

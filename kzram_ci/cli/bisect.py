@@ -13,25 +13,26 @@ from typing import Any
 
 from kzram_ci.base import clock, workspace
 from kzram_ci.base.errors import KzramError, UserError
-from kzram_ci.bisect import asking, session
-from kzram_ci.bisect import range as ranges
-from kzram_ci.bisect import report as reports
-from kzram_ci.bisect.decide import Answer, Kind
-from kzram_ci.bisect.engine import Engine
-from kzram_ci.bisect.lab import RealLab
-from kzram_ci.bisect.posterior import posterior
-from kzram_ci.bisect.record import expectation
-from kzram_ci.bisect.session import Session
-from kzram_ci.bisect.state import Observation, Settings
-from kzram_ci.bisect.view import view_of, words
+from kzram_ci.bisect.belief.decide import Answer, Kind
+from kzram_ci.bisect.belief.posterior import posterior
+from kzram_ci.bisect.reports import files as reports
+from kzram_ci.bisect.reports.view import view_of, words
+from kzram_ci.bisect.session import history as ranges
+from kzram_ci.bisect.session import request
+from kzram_ci.bisect.session import store as session
+from kzram_ci.bisect.session.engine import Engine
+from kzram_ci.bisect.session.model import Observation, Settings
+from kzram_ci.bisect.session.observations import expectation
+from kzram_ci.bisect.session.runner import RealLab
+from kzram_ci.bisect.session.store import Session
 from kzram_ci.cli.progress import say_seconds
-from kzram_ci.effects.find import find_kernel, find_plan, known_kernels
+from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.events import Event
 from kzram_ci.model.machine import Accel
+from kzram_ci.plan.library import find_kernel, find_plan, known_kernels
 from kzram_ci.plan.load import load_plan
-from kzram_ci.report.table import printable
-from kzram_ci.report.xmlsafe import one_line
-from kzram_ci.run.kernels import KernelContext
+from kzram_ci.results.reports.sanitize import one_line
+from kzram_ci.results.reports.table import printable
 from kzram_ci.run.pool import host_budget
 from kzram_ci.run.stages import real_stages
 
@@ -151,7 +152,7 @@ def _begin(args: argparse.Namespace) -> Session:
             f"--confidence {args.confidence} is no probability above 0.5 and below 1", hint="--confidence 0.99"
         )
     plan = load_plan(find_plan(args.words[0]), find_kernel=find_kernel, known_kernels=known_kernels())
-    cell, others = asking.pick(plan, args.kernel, args.test)
+    cell, others = request.pick(plan, args.kernel, args.test)
     expectation(cell, others, tuple(args.signature))
     found = ranges.find(
         args.repo, bad=args.bad, goods=args.good, paths=args.paths, first_parent=args.first_parent,
@@ -159,7 +160,7 @@ def _begin(args: argparse.Namespace) -> Session:
     )  # fmt: skip
     for note in found.notes:
         print(f"kzram-ci: {note}", file=sys.stderr)
-    return asking.begin(
+    return request.begin(
         plan, cell, others, found, signatures=tuple(args.signature), paths=args.paths, first_parent=args.first_parent,
         settings=Settings(confidence=args.confidence, good_first=args.good_first), root=args.runs,
     )  # fmt: skip

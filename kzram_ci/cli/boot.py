@@ -8,17 +8,17 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from kzram_ci.archs import ARCHS
 from kzram_ci.base import proc, workspace
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import Interrupted, UserError
 from kzram_ci.cli.kernel_option import SOURCE_HELP
-from kzram_ci.effects import accel
+from kzram_ci.model.arch import ARCHS
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage, SourceKind, SourceRef
 from kzram_ci.model.machine import Accel, MachineSpec
 from kzram_ci.model.workload import WorkloadSpec, ZramSpec
 from kzram_ci.run import shell
+from kzram_ci.vm import accel
 
 EXIT_CRASH = 1
 INTERACTIVE_SECONDS = 86_400.0
@@ -123,11 +123,11 @@ def _cell(args: argparse.Namespace) -> Cell:
 
 def _kernel(word: str, source: str | None, arch: str) -> KernelImage:
     """A ready image by path or source, else a kernel of ours, built when it is not in the cache."""
-    from kzram_ci.effects.find import find_kernel, known_kernels
+    from kzram_ci.kernel.workshop import image_for
     from kzram_ci.plan.kernels import load_kernel
-    from kzram_ci.plan.source_words import split
-    from kzram_ci.run.kernels import image_for
-    from kzram_ci.run.override import named
+    from kzram_ci.plan.library import find_kernel, known_kernels
+    from kzram_ci.plan.source_args import split
+    from kzram_ci.run.retarget import named
 
     globs, sources = split([source] if source else [])
     if globs:
@@ -153,6 +153,6 @@ def _rootfs(chosen: Path | None, arch: str) -> RootfsImage:
         if not chosen.is_file():
             raise UserError(f"{chosen} is no file", hint="--rootfs wants an initramfs")
         return RootfsImage(key=workspace.digest_file(chosen), path=str(chosen.absolute()))
-    from kzram_ci.run.kernels import rootfs_for
+    from kzram_ci.run.guest_image import rootfs_for
 
     return rootfs_for(arch)

@@ -48,11 +48,11 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def main(args: argparse.Namespace) -> int:
     """Build, print, return the exit code."""
     from kzram_ci.cli.progress import watch
-    from kzram_ci.effects.find import find_kernel, known_kernels
+    from kzram_ci.kernel.workshop import KernelContext, image_for
     from kzram_ci.plan.kernels import load_kernel
-    from kzram_ci.plan.source_words import split
-    from kzram_ci.run.kernels import KernelContext, image_for
-    from kzram_ci.run.override import named
+    from kzram_ci.plan.library import find_kernel, known_kernels
+    from kzram_ci.plan.source_args import split
+    from kzram_ci.run.retarget import named
 
     if args.jobs < 1:
         raise UserError("--jobs must be at least 1")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kzram_ci.base import workspace
-from kzram_ci.effects.cache_gc import PARTS, Entry, entries, remove, select
+from kzram_ci.host.cache_gc import PARTS, Entry, entries, remove, select
 
 EXAMPLE = """\
 example: kzram-ci cache ls

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.effects import rundir
-from kzram_ci.effects.store import History, default_history
 from kzram_ci.model.evidence import CellResult
-from kzram_ci.report.compare import Change, compare
-from kzram_ci.report.table import printable
-from kzram_ci.report.xmlsafe import one_line
+from kzram_ci.results import rundir
+from kzram_ci.results.history import History, default_history
+from kzram_ci.results.reports.compare import Change, compare
+from kzram_ci.results.reports.sanitize import one_line
+from kzram_ci.results.reports.table import printable
 
 EXAMPLE = """\
 example: kzram-ci compare runs/20260101T000000Z-overrun-1a2b3c runs/20260102T000000Z-overrun-4d5e6f

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 
-from kzram_ci.archs import ARCHS, arch_of
 from kzram_ci.base import workspace
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import KzramError
-from kzram_ci.effects import accel, doctor
-from kzram_ci.effects.doctor import Check
+from kzram_ci.host import doctor
+from kzram_ci.host.doctor import Check
 from kzram_ci.model import codec
+from kzram_ci.model.arch import ARCHS, arch_of
 from kzram_ci.model.machine import Accel
+from kzram_ci.vm import accel
 
 DEADLINE_SECONDS = 120.0
 EXIT_MISSING = 2

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kzram_ci.effects.store import History, Record, default_history
 from kzram_ci.model.outcome import Verdict
-from kzram_ci.report.table import printable
-from kzram_ci.report.xmlsafe import one_line
+from kzram_ci.results.history import History, Record, default_history
+from kzram_ci.results.reports.sanitize import one_line
+from kzram_ci.results.reports.table import printable
 
 EXAMPLE = """\
 example: kzram-ci history

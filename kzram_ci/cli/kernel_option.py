@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kzram_ci.model.cell import Plan
 from kzram_ci.plan.select import select
-from kzram_ci.plan.source_words import FORMS, split
+from kzram_ci.plan.source_args import FORMS, split
 
 _FORMS = ", ".join(FORMS.values())
 KERNEL_HELP = (
@@ -26,7 +26,7 @@ def plan_without_name(words: Sequence[str]) -> str:
 
 def chosen(plan: Plan, args: argparse.Namespace) -> Plan:
     """The part of a plan that --kernel, --test and --cell mean, on the sources given. Raises UserError."""
-    from kzram_ci.run.override import with_sources
+    from kzram_ci.run.retarget import with_sources
 
     globs, sources = split(args.kernel)
     return with_sources(select(plan, kernels=globs, tests=args.test, cells=args.cell), sources)

@@ -12,7 +12,7 @@ from kzram_ci.base.errors import UserError
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from kzram_ci.mechanism import Facts
+    from kzram_ci.kernel.mechanism import Facts
     from kzram_ci.model.kernel import KernelSpec
 
 EXAMPLE = """\
@@ -44,11 +44,11 @@ def main(args: argparse.Namespace) -> int:
     from functools import partial
 
     from kzram_ci.cli.progress import watch
-    from kzram_ci.effects.find import find_kernel, known_kernels
+    from kzram_ci.kernel.workshop import KernelContext, facts_for
     from kzram_ci.model.cell import Plan
     from kzram_ci.plan.kernels import load_kernel
-    from kzram_ci.run.kernels import KernelContext, facts_for
-    from kzram_ci.run.override import named
+    from kzram_ci.plan.library import find_kernel, known_kernels
+    from kzram_ci.run.retarget import named
 
     load = partial(load_kernel, find_kernel=find_kernel, known_kernels=known_kernels())
     (spec,) = named(args.kernel, load, ())
@@ -65,7 +65,7 @@ def main(args: argparse.Namespace) -> int:
 
 def as_json(spec: KernelSpec, facts: Facts) -> dict[str, Any]:
     """Facts, amplifier, expectations by workload; `skipped` holds the reason when the series have no meaning."""
-    from kzram_ci import mechanism
+    from kzram_ci.kernel import mechanism
     from kzram_ci.model import codec
 
     return {
@@ -81,7 +81,7 @@ def as_json(spec: KernelSpec, facts: Facts) -> dict[str, Any]:
 
 def as_lines(spec: KernelSpec, facts: Facts) -> list[str]:
     """For people: a fact a line, then what follows."""
-    from kzram_ci import mechanism
+    from kzram_ci.kernel import mechanism
 
     lines = [f"{spec.name}: {spec.source.words()}; series {' '.join(spec.series) or 'none'}", ""]
     for fact in facts.values():

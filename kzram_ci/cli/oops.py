@@ -51,7 +51,7 @@ def _pieces(name: str) -> Iterator[bytes]:
 
 def _decoded(oopses: Sequence[Oops], args: argparse.Namespace) -> list[Oops]:
     from kzram_ci.base.clock import Deadline
-    from kzram_ci.effects import symbolize
+    from kzram_ci.oops import symbolize
 
     deadline = Deadline.after(DECODE_SECONDS)
     found = symbolize.decode(oopses, args.vmlinux, deadline=deadline, modules=args.modules)

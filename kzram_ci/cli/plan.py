@@ -10,12 +10,12 @@ from typing import Any
 
 from kzram_ci.base.errors import KzramError
 from kzram_ci.cli.kernel_option import KERNEL_HELP, chosen
-from kzram_ci.effects.find import find_kernel, find_plan, known_kernels
-from kzram_ci.mechanism import Facts
+from kzram_ci.kernel.mechanism import Facts
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.plan import cost
+from kzram_ci.plan.library import find_kernel, find_plan, known_kernels
 from kzram_ci.plan.load import load_plan
 from kzram_ci.plan.units import say_duration
 
@@ -45,7 +45,7 @@ def add_parser(subparsers: Any) -> None:
 
 def _plan_build() -> cost.PlanBuild:
     """The build cache's answer. What it cannot tell (a source that was never fetched) counts as not built."""
-    from kzram_ci.run.kernels import plan_build
+    from kzram_ci.kernel.workshop import plan_build
 
     def ask(spec: Any) -> tuple[str, bool]:
         try:
@@ -58,8 +58,8 @@ def _plan_build() -> cost.PlanBuild:
 
 def _suited(plan: Plan) -> Plan:
     """The plan as a run will find it: what a source leaves no meaning is skipped, what it needs to boot is there."""
-    from kzram_ci import mechanism
-    from kzram_ci.run.kernels import facts_at_hand
+    from kzram_ci.kernel import mechanism
+    from kzram_ci.kernel.workshop import facts_at_hand
 
     def ask(spec: KernelSpec) -> Facts | None:
         try:

@@ -15,8 +15,8 @@ from typing import IO, Any
 from kzram_ci.base import clock
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.events import Event, Listener
-from kzram_ci.report.table import printable
-from kzram_ci.report.xmlsafe import one_line
+from kzram_ci.results.reports.sanitize import one_line
+from kzram_ci.results.reports.table import printable
 
 QUIET_SECONDS = 10.0  # between two plain lines on the same subject
 REFRESH_PER_SECOND = 4

@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.bisect.likelihood import Beta, miss
-from kzram_ci.effects.store import History, Record
+from kzram_ci.bisect.belief.likelihood import Beta, miss
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.outcome import Outcome, Verdict
+from kzram_ci.results.history import History, Record
 
 AUTO = "auto"
 LUCK = 0.05

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kzram_ci.effects import rundir
 from kzram_ci.model import codec
-from kzram_ci.report import table
-from kzram_ci.report.exitcode import exit_code
+from kzram_ci.results import rundir
+from kzram_ci.results.reports import table
+from kzram_ci.verdict.exitcode import exit_code
 
 EXAMPLE = """\
 example: kzram-ci report runs/20260101T000000Z-overrun-1a2b3c

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.effects import rundir
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.plan.marks import did_you_mean
 from kzram_ci.plan.matrix import safe_id
-from kzram_ci.report.table import printable
+from kzram_ci.results import rundir
+from kzram_ci.results.reports.table import printable
 
 EXAMPLE = """\
 example: kzram-ci repro runs/20260101T000000Z-overrun-1a2b3c unstable/anonmutate

@@ -16,18 +16,20 @@ from kzram_ci.base.errors import InfraError, KzramError, UserError
 from kzram_ci.cli import progress
 from kzram_ci.cli.kernel_option import KERNEL_HELP, REFRESH_HELP, chosen, plan_without_name
 from kzram_ci.cli.repeat_option import REPEAT_HELP, repeat, repeated
-from kzram_ci.effects import environment, rundir, store
-from kzram_ci.effects.find import find_kernel, find_plan, known_kernels
-from kzram_ci.effects.rundir import RunDir
+from kzram_ci.host import environment
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.machine import Accel
+from kzram_ci.plan.library import find_kernel, find_plan, known_kernels
 from kzram_ci.plan.load import load_plan
-from kzram_ci.report import table
-from kzram_ci.report.exitcode import exit_code
+from kzram_ci.results import history as store
+from kzram_ci.results import rundir
+from kzram_ci.results.reports import table
+from kzram_ci.results.rundir import RunDir
 from kzram_ci.run.plan_run import PlanRun
 from kzram_ci.run.pool import host_budget
 from kzram_ci.run.stages import real_stages
+from kzram_ci.verdict.exitcode import exit_code
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.effects.find import find_kernel, find_plan, known_kernels
+from kzram_ci.plan.library import find_kernel, find_plan, known_kernels
 from kzram_ci.plan.load import load_plan
 
 EXAMPLE = """\

@@ -5,8 +5,8 @@ r"""Find, name and compare what the Linux kernel prints when it is in trouble.
 ['kernel BUG']
 """
 
+from kzram_ci.oops.model import Frame, Oops
 from kzram_ci.oops.parse import iterate, parse
 from kzram_ci.oops.stream import StreamParser
-from kzram_ci.oops.value import Frame, Oops
 
 __all__ = ["Frame", "Oops", "StreamParser", "iterate", "parse"]

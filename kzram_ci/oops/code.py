@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from kzram_ci.oops.value import Oops
+from kzram_ci.oops.model import Oops
 
 _BYTES = re.compile(r"([<(]?)([0-9a-f]{2,8})([>)]?)")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from kzram_ci.oops.value import Frame
+from kzram_ci.oops.model import Frame
 
 _SYM = r"(?P<fn>[A-Za-z_.$][\w.$]{0,255}|<[^\n+]{1,300}?>[\w:]{0,200})"
 _OFF = r"\+(?P<off>0x[0-9a-f]{1,16})(?:/(?P<size>0x[0-9a-f]{1,16}))?"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from kzram_ci.oops.model import Oops
 from kzram_ci.oops.stream import CHUNK, StreamParser
-from kzram_ci.oops.value import Oops
 
 
 def _pieces(source: bytes | Path | Iterable[bytes]) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kzram_ci.oops.value import Frame, Oops
+from kzram_ci.oops.model import Frame, Oops
 
 MAX_FRAMES = 40
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from kzram_ci.oops import content
+from kzram_ci.oops import patterns
 from kzram_ci.oops.catalogue import Row, file_row
-from kzram_ci.oops.facts import Facts
 from kzram_ci.oops.frames import is_user_pointer, parse_frame, parse_pointer
+from kzram_ci.oops.header import Facts
 from kzram_ci.oops.lines import Line
-from kzram_ci.oops.value import Frame
+from kzram_ci.oops.model import Frame
 
 MAX_LINES = 6000  # logical lines of one report; a stall with 64 CPUs stays below
 MAX_FRAMES = 4000
@@ -111,13 +111,13 @@ class Report:
             self.panic = text.split("not syncing:", 1)[-1].strip()
             self.sealed = self.sealed or any(stack.labelled for stack in self.roles(*MAIN))
             return True
-        closing = self.row.closes == "=" and self._lines > 1 and content.DOUBLE_RULE.match(text)
+        closing = self.row.closes == "=" and self._lines > 1 and patterns.DOUBLE_RULE.match(text)
         if closing or "---[ end " in text or "Rebooting in" in text or "Kernel Offset:" in text:
             self.done = True
         return self.done
 
     def _foreign(self, line: Line) -> bool:
-        if content.FOREIGN.match(line.text) is None:
+        if patterns.FOREIGN.match(line.text) is None:
             return False
         self.foreign = True
         self._begin("other", line.caller)
@@ -125,25 +125,25 @@ class Report:
 
     def _place(self, line: Line) -> bool:
         """The place where a lock was taken."""
-        if "at: " not in line.text or (match := content.AT.search(line.text)) is None:
+        if "at: " not in line.text or (match := patterns.AT.search(line.text)) is None:
             return False
         if len(self.ats) < MAX_PLACES:
             self.ats.append((self._want, match["fn"]))
         return True
 
     def _other(self, text: str) -> bool:
-        if not self.access and (match := content.ACCESS.match(text)):
+        if not self.access and (match := patterns.ACCESS.match(text)):
             self.access = match[1]
-        if self.row.blame == "message" and self.function is None and (match := content.NAMED.match(text)):
+        if self.row.blame == "message" and self.function is None and (match := patterns.NAMED.match(text)):
             self.function = match["fn"]
-        return self.facts.take(text) or content.is_content(text)
+        return self.facts.take(text) or patterns.is_content(text)
 
     # ---- stacks
 
     def _stack_line(self, line: Line) -> bool:
         """A frame, an instruction pointer, a mark between frames, or the heading of a stack."""
         text = line.text
-        if match := content.CONTEXT.match(text):
+        if match := patterns.CONTEXT.match(text):
             self._context(match, line.caller)
         elif pointer := parse_pointer(text):
             self._pointer(pointer, line.caller)
@@ -152,11 +152,11 @@ class Report:
             self._close(line.caller)
         elif frames := parse_frame(text):
             self._add_frames(frames, line.caller)
-        elif want := content.wanted(text):
+        elif want := patterns.wanted(text):
             self._want = want
             if want == "held":
                 self._begin("locks", line.caller)
-        elif (role := content.heading(text)) is not None:
+        elif (role := patterns.heading(text)) is not None:
             self._heading(role, line)
         else:
             return False

@@ -11,9 +11,9 @@ import re
 
 from kzram_ci.oops import catalogue
 from kzram_ci.oops.lines import LINE_CAP, Line, split
+from kzram_ci.oops.model import Oops
 from kzram_ci.oops.report import Report
 from kzram_ci.oops.title import finish
-from kzram_ci.oops.value import Oops
 
 CHUNK = 1 << 20
 MAX_OPEN = 32  # reports of as many callers at a time

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kzram_ci.oops.frames import bare
-from kzram_ci.oops.value import Frame, Oops
+from kzram_ci.oops.model import Frame, Oops
 
 KERNEL = ""  # the object of frames without a module
 # A function of every kernel whose file is known tells where the build tree was (as scripts/decode_stacktrace.sh does).

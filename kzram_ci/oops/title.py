@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from kzram_ci.oops import blame, taint
+from kzram_ci.oops import culprit, taint
+from kzram_ci.oops.model import Frame, Oops
 from kzram_ci.oops.report import Report
-from kzram_ci.oops.value import Frame, Oops
 
 MAX_FRAMES_KEPT = 512
 _HEX = re.compile(r"\b0x[0-9a-f]+\b|\b[0-9a-f]{8,16}\b")
@@ -61,7 +61,7 @@ def signature_of(report: Report, function: str | None) -> str:
 
 def finish(report: Report) -> Oops:
     """The value of a report that is over."""
-    function, frames = blame.judge(report)
+    function, frames = culprit.judge(report)
     why = why_corrupted(report, function)
     facts = report.facts
     pointer: Frame | None = report.pointers[0] if report.pointers else None

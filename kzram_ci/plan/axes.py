@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from kzram_ci.plan import words
-from kzram_ci.plan.check import checked
+from kzram_ci.plan import vocabulary
 from kzram_ci.plan.marks import Document, Map, Problems, Where, did_you_mean
 from kzram_ci.plan.merge import Data, as_data
+from kzram_ci.plan.validation import checked
 
 if TYPE_CHECKING:
     from kzram_ci.plan.schema import PlanFile
@@ -56,10 +56,10 @@ def _listed(
     name: str, field: str | None, values: list[Any], *, document: Document, problems: Problems, where: Where
 ) -> dict[str, Data]:
     if field is None:
-        near = did_you_mean(name, words.KNOWN_AXES)
+        near = did_you_mean(name, vocabulary.KNOWN_AXES)
         told = (
             f"axis {name!r} does not say which field it sets: write {{set: FIELD, values: [...]}}; "
-            f"known without: {', '.join(sorted(words.KNOWN_AXES))}{near}"
+            f"known without: {', '.join(sorted(vocabulary.KNOWN_AXES))}{near}"
         )
         problems.add(document.file, where, told, key=True)
         return {}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from kzram_ci.base.errors import PlanError
 from kzram_ci.model.kernel import KernelSpec, SourceKind, SourceRef
-from kzram_ci.plan.check import checked
 from kzram_ci.plan.marks import Problems, Where, did_you_mean, parse
+from kzram_ci.plan.validation import checked
 
 if TYPE_CHECKING:
     from kzram_ci.plan.schema import KernelFile, Source

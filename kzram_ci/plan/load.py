@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.kernel import KernelSpec, SourceKind, SourceRef
-from kzram_ci.plan import merge, words
+from kzram_ci.plan import merge, vocabulary
 from kzram_ci.plan.axes import axis_fields, axis_names, include_values
-from kzram_ci.plan.check import checked
-from kzram_ci.plan.contradictions import contradictions
 from kzram_ci.plan.kernels import FindKernel, Kernels, read_text
+from kzram_ci.plan.lint import contradictions
 from kzram_ci.plan.marks import Document, Problems, Where, allowed, parse
 from kzram_ci.plan.matrix import Grid, Place, picks, seed_of
+from kzram_ci.plan.validation import checked
 
 if TYPE_CHECKING:
     from kzram_ci.plan.schema import PlanFile
@@ -28,7 +28,7 @@ def load_plan(
     *,
     find_kernel: FindKernel,
     known_kernels: Iterable[str] = (),
-    workloads: Iterable[str] = words.WORKLOADS,
+    workloads: Iterable[str] = vocabulary.WORKLOADS,
 ) -> Plan:
     """Read, check and expand a plan.
 
@@ -44,7 +44,7 @@ def parse_plan(
     *,
     find_kernel: FindKernel,
     known_kernels: Iterable[str] = (),
-    workloads: Iterable[str] = words.WORKLOADS,
+    workloads: Iterable[str] = vocabulary.WORKLOADS,
 ) -> Plan:
     """As `load_plan`, from a text; `path` names it in errors, and relative paths start beside it."""
     from kzram_ci.plan.schema import PlanFile

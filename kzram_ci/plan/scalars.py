@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
 from kzram_ci.model.vocab import OOPS_TYPES
-from kzram_ci.plan import words
+from kzram_ci.plan import vocabulary
 from kzram_ci.plan.marks import allowed
 from kzram_ci.plan.units import parse_duration, parse_size
 
@@ -51,13 +51,13 @@ def _check_regex(value: str) -> str:
 
 
 def _check_counter(value: str) -> str:
-    if complaint := words.counter_complaint(value):
+    if complaint := vocabulary.counter_complaint(value):
         raise ValueError(complaint)
     return value
 
 
 def _check_workload(value: str, info: ValidationInfo) -> str:
-    known = (info.context or {}).get("workloads", words.WORKLOADS)
+    known = (info.context or {}).get("workloads", vocabulary.WORKLOADS)
     if value not in known:
         raise ValueError(f"unknown workload {value!r}; {allowed(value, known)}")
     return value
@@ -95,7 +95,9 @@ Workload = Annotated[
 OopsType = Annotated[
     str, _choice("oops type", OOPS_TYPES), WithJsonSchema({"type": "string", "enum": list(OOPS_TYPES)})
 ]
-Algorithm = Annotated[Word, _choice("algorithm", words.ALGORITHMS), WithJsonSchema({"enum": [*words.ALGORITHMS, 842]})]
+Algorithm = Annotated[
+    Word, _choice("algorithm", vocabulary.ALGORITHMS), WithJsonSchema({"enum": [*vocabulary.ALGORITHMS, 842]})
+]
 ArgValue = Annotated[
     Any, AfterValidator(_check_argument), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
 ]

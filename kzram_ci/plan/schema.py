@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from kzram_ci.model.vocab import OOPS_TYPES
-from kzram_ci.plan import words
+from kzram_ci.plan import vocabulary
 from kzram_ci.plan.marks import Map, allowed
 from kzram_ci.plan.scalars import (
     MANY_SCHEMA,
@@ -313,8 +313,8 @@ class Matrix(Strict):
             return value
         full = {name: {"values": axis} if isinstance(axis, list) else axis for name, axis in value.items()}
         return {
-            name: {"set": words.KNOWN_AXES[name], **axis}
-            if name in words.KNOWN_AXES and isinstance(axis, dict) and isinstance(axis.get("values"), list)
+            name: {"set": vocabulary.KNOWN_AXES[name], **axis}
+            if name in vocabulary.KNOWN_AXES and isinstance(axis, dict) and isinstance(axis.get("values"), list)
             else axis
             for name, axis in full.items()
         }

@@ -11,22 +11,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kzram_ci import cpio, guest_conf, qemu_argv
-from kzram_ci.archs import arch_of
 from kzram_ci.base import clock, proc, workspace
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import Interrupted
-from kzram_ci.effects import guest_modules
-from kzram_ci.effects.machine.console import Console
-from kzram_ci.effects.machine.control import ControlPort, Report
-from kzram_ci.effects.machine.qemu import Machine, SocketDirectory, StopHow
+from kzram_ci.guest import conf as guest_conf
+from kzram_ci.guest import cpio
+from kzram_ci.guest import modules as guest_modules
+from kzram_ci.guest.control import ControlPort, Report
+from kzram_ci.model.arch import arch_of
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import Event, Listener
 from kzram_ci.model.evidence import Evidence, OopsSummary
 from kzram_ci.model.kernel import KernelImage, RootfsImage
 from kzram_ci.model.machine import AccelChoice
 from kzram_ci.model.vocab import NON_FATAL_TYPES
-from kzram_ci.run.splats import SplatParser, Splats, stream_parser
+from kzram_ci.oops.capture import SplatParser, Splats, stream_parser
+from kzram_ci.vm import argv as qemu_argv
+from kzram_ci.vm.console import Console
+from kzram_ci.vm.qemu import Machine, SocketDirectory, StopHow
 
 POLL_SECONDS = 0.02
 PREPARE_SECONDS = 120.0

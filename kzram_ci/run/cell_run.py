@@ -17,14 +17,14 @@ from kzram_ci.base.errors import (
     NotApplicable,
     PatchFailed,
 )
-from kzram_ci.effects.rundir import born
-from kzram_ci.judge import judge, judge_attempts
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import Event, Listener
 from kzram_ci.model.evidence import CellResult, Evidence, Judgement
 from kzram_ci.model.kernel import KernelImage
 from kzram_ci.model.outcome import Outcome, Verdict
+from kzram_ci.results.rundir import born
+from kzram_ci.verdict.judge import judge, judge_attempts
 
 BootFunction = Callable[[Cell, Path, Deadline], Evidence]
 BOOT_OUTCOMES = frozenset({Outcome.BOOT_FAILED, Outcome.LOST, Outcome.INFRA})

@@ -17,12 +17,12 @@ from typing import Any, cast
 from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, Interrupted
-from kzram_ci.effects.machine.control import ControlPort, Report
-from kzram_ci.effects.machine.qemu import Machine
+from kzram_ci.guest.control import ControlPort, Report
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.kernel import KernelImage, RootfsImage
 from kzram_ci.model.machine import AccelChoice
 from kzram_ci.run.boot import prepared
+from kzram_ci.vm.qemu import Machine
 
 ESCAPE = b"\x1d"  # Ctrl-]
 POLL_SECONDS = 0.25

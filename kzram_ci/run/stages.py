@@ -7,16 +7,17 @@ import threading
 from pathlib import Path
 
 from kzram_ci.base.clock import Deadline
-from kzram_ci.effects import accel
+from kzram_ci.kernel.workshop import KernelContext, image_for, suited
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import Event, Listener
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.machine import Accel, AccelChoice, MachineSpec
 from kzram_ci.run.boot import boot_once
-from kzram_ci.run.kernels import KernelContext, image_for, rootfs_for, suited
-from kzram_ci.run.override import must_carry
+from kzram_ci.run.guest_image import rootfs_for
 from kzram_ci.run.plan_run import Stages
+from kzram_ci.run.retarget import must_carry
+from kzram_ci.vm import accel
 
 STAGE_SECONDS = 600.0
 

@@ -18,7 +18,7 @@ import pytest
 
 from kzram_ci.base import git, proc, workspace
 from kzram_ci.base.clock import Deadline
-from kzram_ci.bisect import session
+from kzram_ci.bisect.session import store
 from kzram_ci.cli.main import main
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(3600)]
@@ -62,11 +62,11 @@ def test_the_culprit_of_a_flaky_crash_is_found(
             assert "not built" in commit["build"]
     assert data["revert"]["heals"] is True
 
-    where = session.last(tmp_path)
+    where = store.last(tmp_path)
     cases = ElementTree.parse(where / "junit.xml").getroot().findall(".//testcase")
     assert len(cases) == len(commits)
     assert "<svg" in (where / "report.html").read_text()
-    boots = session.load(where).facts.boots
+    boots = store.load(where).facts.boots
     assert all((where / boot.directory / "console.log").stat().st_size for boot in boots)
     assert ask(repository, "for-each-ref") == before  # the user's repository was only read
     _replays(repository, where / "git-bisect.log", tmp_path / "clone", data["answer"]["commits"][0])

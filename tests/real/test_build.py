@@ -13,15 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from kzram_ci import kconfig
 from kzram_ci.base import workspace
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, ConfigUnmet
-from kzram_ci.effects import source
-from kzram_ci.effects.kbuild.base_tree import pristine
+from kzram_ci.kernel import kconfig, source
+from kzram_ci.kernel.kbuild.base_tree import pristine
+from kzram_ci.kernel.workshop import KernelContext, image_for, plan_build
 from kzram_ci.model.events import silent
 from kzram_ci.model.kernel import KernelImage, KernelSpec, SourceKind, SourceRef
-from kzram_ci.run.kernels import KernelContext, image_for, plan_build
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(3600)]
 
@@ -97,7 +96,7 @@ def test_every_wanted_symbol_is_in_the_config(mine: Path) -> None:
 def test_nothing_changed_means_nothing_done(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image = image_for(STOCK)
     for name in ("make", "build"):  # by sys.modules: the package exports a function called build, too
-        monkeypatch.setattr(sys.modules[f"kzram_ci.effects.kbuild.{name}"], "run", None)
+        monkeypatch.setattr(sys.modules[f"kzram_ci.kernel.kbuild.{name}"], "run", None)
     again = image_for(STOCK)
     assert again == replace(image, cached=True)
     assert plan_build(STOCK) == (image.key, True)

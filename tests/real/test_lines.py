@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from kzram_ci import kconfig, mechanism
 from kzram_ci.base import proc, workspace
 from kzram_ci.base.clock import Deadline
-from kzram_ci.effects import kbuild, patches, source
-from kzram_ci.effects.find import find_kernel, known_kernels
-from kzram_ci.kconfig import Fragment
+from kzram_ci.kernel import kbuild, kconfig, mechanism, patches, source
+from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.model.kernel import KernelSpec, Tree
 from kzram_ci.plan.kernels import load_kernel
+from kzram_ci.plan.library import find_kernel, known_kernels
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(1800)]
 

@@ -14,10 +14,11 @@ from junitparser import JUnitXml
 
 from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
-from kzram_ci.effects.find import find_kernel, known_kernels
+from kzram_ci.kernel.workshop import image_for
 from kzram_ci.plan.kernels import load_kernel
+from kzram_ci.plan.library import find_kernel, known_kernels
 from kzram_ci.plan.load import load_plan
-from kzram_ci.run.kernels import image_for, rootfs_for
+from kzram_ci.run.guest_image import rootfs_for
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(5400)]
 PLAN = Path(__file__).resolve().parents[2] / "testplans" / "overrun.yaml"

@@ -13,15 +13,15 @@ from tiny_initramfs import tiny_initramfs
 from kzram_ci.base import workspace
 from kzram_ci.base.clock import Deadline
 from kzram_ci.cli.main import main
-from kzram_ci.effects import accel
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import silent
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage, SourceKind, SourceRef
 from kzram_ci.model.machine import Accel, AccelChoice, MachineSpec
 from kzram_ci.model.workload import WorkloadSpec
+from kzram_ci.oops.capture import CONSOLE, NO_DEBUG_INFO, NO_VMLINUX
 from kzram_ci.run import boot
-from kzram_ci.run.splats import CONSOLE, NO_DEBUG_INFO, NO_VMLINUX
+from kzram_ci.vm import accel
 
 pytestmark = pytest.mark.real
 Boot = Callable[..., Evidence]
@@ -31,9 +31,9 @@ Boot = Callable[..., Evidence]
 def image() -> KernelImage:
     if ready := os.environ.get("KZRAM_TEST_KERNEL"):
         return KernelImage(key="test", name="test", arch="x86_64", release="", image=ready)
-    from kzram_ci.effects.find import find_kernel, known_kernels
+    from kzram_ci.kernel.workshop import image_for
     from kzram_ci.plan.kernels import load_kernel
-    from kzram_ci.run.kernels import image_for
+    from kzram_ci.plan.library import find_kernel, known_kernels
 
     return image_for(load_kernel("stock", find_kernel=find_kernel, known_kernels=known_kernels()))
 

@@ -7,13 +7,14 @@ import pytest
 from kzram_ci.base import workspace
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError
-from kzram_ci.effects import accel
+from kzram_ci.kernel.workshop import KernelContext, image_for
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.kernel import KernelSpec, SourceKind, SourceRef
 from kzram_ci.model.machine import Accel, MachineSpec
 from kzram_ci.model.workload import WorkloadSpec, ZramSpec
 from kzram_ci.run import shell
-from kzram_ci.run.kernels import KernelContext, image_for, rootfs_for
+from kzram_ci.run.guest_image import rootfs_for
+from kzram_ci.vm import accel
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 

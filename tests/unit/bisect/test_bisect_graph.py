@@ -4,7 +4,7 @@ import pytest
 from bisect_histories import begin, line, name, text
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.bisect.graph import Graph, parse
+from kzram_ci.bisect.belief.graph import Graph, parse
 
 #     1 - 2 ------ 5      5 merges 4 into 2
 # 0 <             /

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.bisect.decide import Done, next_step
-from kzram_ci.bisect.posterior import posterior
-from kzram_ci.bisect.state import Bisection, Observation, same_bytes
+from kzram_ci.bisect.belief.decide import Done, next_step
+from kzram_ci.bisect.belief.posterior import posterior
+from kzram_ci.bisect.session.model import Bisection, Observation, same_bytes
 
 NO_EVIDENCE = (
     Observation.OTHER,

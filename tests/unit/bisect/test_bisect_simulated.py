@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from bisect_histories import Machine, begin, bisect, infected, line, name
 
-from kzram_ci.bisect.decide import Kind
+from kzram_ci.bisect.belief.decide import Kind
 
 COMMITS = 127  # suspects: as in bench/bisect, log2(127) + 2 ends = 9 builds
 

@@ -3,7 +3,7 @@
 import pytest
 
 from kzram_ci.model.vocab import OOPS_TYPES
-from kzram_ci.oops import blame, catalogue, parse
+from kzram_ci.oops import catalogue, culprit, parse
 
 # one example a row, as the kernel prints it; a row without one fails the test
 EXAMPLES = (
@@ -132,7 +132,7 @@ def test_look_alikes_stay_silent(text: str, prefix: str) -> None:
 def test_rows_use_known_words() -> None:
     for row in catalogue.tables().rows:
         assert row.kind in OOPS_TYPES
-        assert row.blame in blame.STRATEGIES
+        assert row.blame in culprit.STRATEGIES
         assert row.why
     for file in catalogue.tables().files:
         assert file.kind in OOPS_TYPES

@@ -1,0 +1,1 @@
+"""Which commit is guilty, how sure that is, and what to ask next. Pure: graph and observations in, a step out."""

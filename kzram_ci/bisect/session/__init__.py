@@ -1,0 +1,1 @@
+"""One bisection: its history, its boots and builds, and the file that a killed one resumes from."""

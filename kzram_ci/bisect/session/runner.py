@@ -1,0 +1,100 @@
+"""What the engine needs of the world: a kernel for a commit, a boot of it, a tree without the culprit.
+
+`Lab` is the seam: tests put a simulated one in its place. `RealLab` builds and boots as `kzram-ci run` does, so keys,
+patches, config checks and the cache are shared with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from kzram_ci.base import workspace
+from kzram_ci.base.clock import Deadline
+from kzram_ci.bisect.session import history as ranges
+from kzram_ci.bisect.session.store import Commit
+from kzram_ci.kernel.workshop import KernelContext, image_of, keys_of, suited
+from kzram_ci.model.cell import Cell
+from kzram_ci.model.evidence import Evidence
+from kzram_ci.model.kernel import KernelImage, Tree
+from kzram_ci.run.cell_run import STOP_MARGIN_SECONDS
+from kzram_ci.run.plan_run import Stages
+from kzram_ci.run.pool import QEMU_OVERHEAD_MIB, Budget
+
+LOOKED_UP = 2_000  # commits whose key is computed in advance; beyond, costs are guessed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernel:
+    """A kernel ready to boot, and the digest of its bytes."""
+
+    image: KernelImage
+    sha256: str
+
+
+class Lab(Protocol):
+    """The world, as the engine sees it."""
+
+    @property
+    def workers(self) -> int:
+        """How many boots may run at a time."""
+
+    def cached(self, commits: Sequence[Commit]) -> Mapping[str, bool]:
+        """Which commits' kernels are built already, of those that can be asked cheaply."""
+
+    def build(self, commit: Commit) -> Kernel:
+        """The kernel of a commit. Raises KernelError, UserError, InfraError, Interrupted."""
+
+    def boot(self, cell: Cell, kernel: Kernel, directory: Path) -> tuple[Evidence, str]:
+        """One boot, and the accelerator it had. Raises InfraError, UserError, Interrupted."""
+
+    def without(self, culprit: str, bad: str) -> tuple[str, str]:
+        """As `range.without`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealLab:
+    """Real kernels in real guests. `store` is the bare repository of the range."""
+
+    store: str
+    cell: Cell
+    stages: Stages
+    context: KernelContext
+    budget: Budget
+    jobs: int = 0  # guests at a time; 0: what the budget bears
+
+    @property
+    def workers(self) -> int:
+        """As many guests of this cell as the budget bears, one at least."""
+        machine = self.cell.machine
+        cpus = self.budget.cpus // max(1, machine.cpus)
+        memory = self.budget.memory_mib // (machine.memory_mib + QEMU_OVERHEAD_MIB)
+        return max(1, min(self.jobs or cpus, memory))
+
+    def cached(self, commits: Sequence[Commit]) -> Mapping[str, bool]:
+        """Asked of the cache by build key."""
+        asked = [commit for commit in commits if commit.tree][:LOOKED_UP]
+        keys = keys_of(self.cell.kernel, [self._tree(commit) for commit in asked], self.context)
+        return {commit.name: there for commit, (_, there) in zip(asked, keys, strict=True)}
+
+    def build(self, commit: Commit) -> Kernel:
+        """From the cache, or built in the slot that all commits of the repository share."""
+        image = image_of(self.cell.kernel, self._tree(commit), self.context)
+        suited(self.cell, image, self.context)  # a test that can prove nothing on this commit says so now
+        return Kernel(image=image, sha256=workspace.digest_file(Path(image.image)))
+
+    def _tree(self, commit: Commit) -> Tree:
+        return Tree(identity=f"git:{commit.tree}", version=commit.version, repository=self.store, commit=commit.tree)
+
+    def boot(self, cell: Cell, kernel: Kernel, directory: Path) -> tuple[Evidence, str]:
+        """One boot, without retries: a boot that fails is a fact of its own here."""
+        rootfs, accel = self.stages.rootfs(cell.kernel.arch), self.stages.accel(cell.machine)
+        seconds = cell.machine.boot_seconds + cell.workload.duration_s + STOP_MARGIN_SECONDS
+        evidence = self.stages.boot(cell, kernel.image, rootfs, accel, directory, Deadline.after(seconds))
+        return evidence, str(accel.accel)
+
+    def without(self, culprit: str, bad: str) -> tuple[str, str]:
+        """In the store, never in the user's repository."""
+        return ranges.without(self.store, culprit, bad)

@@ -1,1 +1,0 @@
-"""Layer 3: stages that touch the world; `f(frozen value, directories, deadline) -> frozen value`."""

@@ -1,1 +1,0 @@
-"""The virtual machine: QEMU (qemu), its monitor (qmp), the kernel log (console), the guest's own port (control)."""

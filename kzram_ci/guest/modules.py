@@ -1,0 +1,89 @@
+"""The modules a guest needs before it can talk and swap, taken from a kernel's own directory of modules."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+from collections.abc import Callable
+from pathlib import Path
+
+from kzram_ci.base import proc
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import UserError
+from kzram_ci.guest import modinfo
+from kzram_ci.model.cell import Cell
+from kzram_ci.model.kernel import KernelImage
+
+# Without these there is no control port or no zram: a kernel that has them neither built in nor as modules is no use.
+NEEDED = ("virtio_pci", "virtio_console", "zram")
+# Wanted where they exist: power-off without them still works, a panic is told later.
+HELPFUL = ("pvpanic_pci",)
+DISK = "virtio_blk"
+# zram before 6.12 asks the crypto API for its compressor (which would call modprobe; the guest has none).
+COMPRESSORS = {"lzo-rle": "lzo_rle", "842": "842"}
+
+_UNPACK: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.decompress, ".xz": lzma.decompress, ".bz2": bz2.decompress}
+WHERE = "lib/modules"  # in the guest
+
+
+def collect(image: KernelImage, cell: Cell, *, deadline: Deadline) -> dict[str, bytes]:
+    """Path in the guest -> content, in loading order; empty for a kernel without modules.
+
+    Raises UserError when a module that is needed is neither there nor built in.
+    """
+    root = directory(image)
+    if root is None:
+        return {}
+    found = _Modules(root, deadline)
+    algorithm = cell.workload.zram.algorithm
+    optional = (COMPRESSORS.get(algorithm, algorithm), *HELPFUL)
+    needed = (*NEEDED, *((DISK,) if cell.machine.disk_mib else ()))
+    for name in needed:
+        found.must_have(name, image)
+    order = modinfo.in_order((*needed[:2], *optional, *needed[2:]), found.info)
+    return {f"{WHERE}/{name}.ko": found.content[name] for name in order}
+
+
+def directory(image: KernelImage) -> Path | None:
+    """The directory below which a kernel's .ko files lie; None when it has none."""
+    if not image.modules:
+        return None
+    installed = Path(image.modules) / WHERE / image.release
+    return installed if installed.is_dir() else Path(image.modules)
+
+
+class _Modules:
+    """A directory of modules, each read once."""
+
+    def __init__(self, root: Path, deadline: Deadline) -> None:
+        self.content: dict[str, bytes] = {}
+        self._root, self._deadline = root, deadline
+        self._paths = {modinfo.normal(path.name.partition(".ko")[0]): path for path in root.rglob("*.ko*")}
+        builtin = root / "modules.builtin"
+        text = builtin.read_text("utf-8", "replace") if builtin.is_file() else None
+        self._builtin = None if text is None else {modinfo.normal(Path(line).stem) for line in text.splitlines()}
+
+    def must_have(self, name: str, image: KernelImage) -> None:
+        """Raise UserError for a module that is neither here nor known as built in."""
+        if name not in self._paths and self._builtin is not None and name not in self._builtin:
+            hint = f"take a kernel that has {name}, or name the directory that holds it (modules)"
+            raise UserError(f"{image.name}: {self._root} has no {name}, and it is not built in", hint=hint)
+
+    def info(self, name: str) -> modinfo.Info | None:
+        path = self._paths.get(name)
+        if path is None:
+            return None
+        self.content[name] = self._read(path)
+        try:
+            return modinfo.parse(self.content[name])
+        except ValueError as error:
+            raise UserError(f"{path}: {error}", hint="check the directory of modules") from error
+
+    def _read(self, path: Path) -> bytes:
+        data = path.read_bytes()
+        if path.suffix == ".zst":
+            zstd = proc.which("zstd")
+            return proc.run((zstd, "-dcq"), input=data, deadline=self._deadline.within(60)).stdout
+        unpack = _UNPACK.get(path.suffix)
+        return unpack(data) if unpack else data

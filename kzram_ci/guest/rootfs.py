@@ -1,0 +1,184 @@
+"""The guest's initramfs: our programs, busybox and init, packed so that the same inputs give the same bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from kzram_ci.base import proc, workspace
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import CommandFailed, UserError
+from kzram_ci.guest import cpio
+from kzram_ci.model.kernel import RootfsImage
+
+RECIPE = 1  # raise it when the way of packing changes the bytes
+IMAGE = "initramfs.cpio"
+# e_machine of ELF: a busybox of another architecture would be found out by a guest that never prints.
+_MACHINES = {"x86_64": 62, "arm64": 183, "riscv64": 243}
+_PT_INTERP = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiler:
+    """The C compiler for the guest: its command, and the version line that names it exactly."""
+
+    command: tuple[str, ...]
+    identity: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A device node; `mode` is octal text."""
+
+    path: str
+    type: Literal["b", "c"]
+    major: int
+    minor: int
+    mode: str = "0600"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """rootfs.yaml, checked. Paths of sources are relative to `directory`."""
+
+    directory: Path
+    programs: dict[str, tuple[str, ...]]
+    headers: tuple[str, ...] = ()
+    cflags: tuple[str, ...] = ()
+    files: dict[str, dict[Literal["from", "mode"], str]]
+    busybox: dict[Literal["init", "shell"], tuple[str, ...]]
+    directories: tuple[str, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    kernel_config: tuple[str, ...] = ()
+
+
+def load(path: Path) -> Recipe:
+    """Read a recipe. Raises UserError naming the file and the field."""
+    import pydantic
+    import yaml
+
+    try:
+        # BaseLoader: every scalar is text. `true` and `false` are programs here.
+        data: Any = yaml.load(path.read_text(), Loader=yaml.BaseLoader)
+        if unknown := sorted(set(data) - {field.name for field in dataclasses.fields(Recipe)}):
+            raise UserError(f"{path}: unknown key {unknown[0]!r}")
+        return pydantic.TypeAdapter(Recipe).validate_python({**data, "directory": path.parent})
+    except (yaml.YAMLError, OSError, TypeError) as error:
+        raise UserError(f"{path}: {' '.join(str(error).split())}") from error
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{path}: {where}: {first['msg']}") from error
+
+
+def build(recipe: Recipe, *, arch: str, compiler: Compiler, cache: Path, deadline: Deadline) -> RootfsImage:
+    """The initramfs, built if need be. Raises UserError (no static busybox, a program that does not compile)."""
+    busybox = _busybox(arch)
+    key = _key(recipe, arch, compiler, busybox, deadline)
+    entry = cache / "rootfs" / key
+    if not workspace.complete(entry):
+        with workspace.lock(entry.with_name(f"{entry.name}.lock"), deadline):
+            if not workspace.complete(entry):
+                _build(recipe, compiler, busybox, entry, deadline)
+    return RootfsImage(key=key, path=str(entry / IMAGE))
+
+
+def _build(recipe: Recipe, compiler: Compiler, busybox: Path, entry: Path, deadline: Deadline) -> None:
+    with tempfile.TemporaryDirectory(prefix=proc.temporary_prefix()) as name, ThreadPoolExecutor() as pool:
+        made = pool.map(lambda program: _compile(recipe, program, compiler, Path(name), deadline), recipe.programs)
+        programs = dict(zip(recipe.programs, made, strict=True))
+    entries = _entries(recipe, programs, busybox, _applets(recipe, busybox, deadline))
+    try:
+        image = cpio.pack(entries)
+    except ValueError as error:
+        raise UserError(f"{recipe.directory / 'rootfs.yaml'}: {error}") from error
+    with workspace.entry_in_progress(entry) as temporary:
+        with workspace.disk_errors("cannot write the initramfs"):
+            (temporary / IMAGE).write_bytes(image)
+        manifest = {"compiler": compiler.identity, "busybox": str(busybox), "sha256": workspace.digest_bytes(image)}
+        workspace.write_json(temporary / workspace.MANIFEST, {**manifest, "programs": sorted(programs)})
+
+
+def _entries(recipe: Recipe, programs: dict[str, bytes], busybox: Path, applets: list[str]) -> list[cpio.Entry]:
+    found = [cpio.directory(path, 0o1777 if path == "/tmp" else 0o755) for path in recipe.directories]
+    found += [cpio.node(node.path, node.type, (node.major, node.minor), int(node.mode, 8)) for node in recipe.nodes]
+    found += [cpio.regular(f"bin/{name}", data, 0o755) for name, data in programs.items()]
+    found += [
+        cpio.regular(path, _source(recipe, item["from"]).read_bytes(), int(item.get("mode", "0644"), 8))
+        for path, item in recipe.files.items()
+    ]
+    found.append(cpio.regular("bin/busybox", busybox.read_bytes(), 0o755))
+    return found + [cpio.symlink(f"bin/{applet}", "busybox") for applet in applets]
+
+
+def _source(recipe: Recipe, name: str) -> Path:
+    path = recipe.directory / name
+    if not path.is_file():
+        raise UserError(f"{path} does not exist", hint=f"{recipe.directory / 'rootfs.yaml'} names it")
+    return path
+
+
+def _key(recipe: Recipe, arch: str, compiler: Compiler, busybox: Path, deadline: Deadline) -> str:
+    """Digest over the content of all that goes in, the C library included."""
+    asked = (*compiler.command, "-print-file-name=libc.a")
+    libc = Path(proc.run(asked, deadline=deadline.within(60)).text().strip())
+    if not libc.is_file():
+        raise UserError("no static C library for the guest's programs", hint="sudo apt-get install libc6-dev")
+    sources = {name for names in recipe.programs.values() for name in names} | set(recipe.headers)
+    sources |= {item["from"] for item in recipe.files.values()}
+    plain = dataclasses.asdict(recipe) | {"directory": "", "kernel_config": []}
+    digests = {name: workspace.digest_file(_source(recipe, name)) for name in sorted(sources)}
+    tools = [compiler.identity, workspace.digest_file(libc), workspace.digest_file(busybox)]
+    return workspace.digest_json([RECIPE, arch, plain, digests, tools])
+
+
+def _compile(recipe: Recipe, program: str, compiler: Compiler, scratch: Path, deadline: Deadline) -> bytes:
+    """One static program, stripped. Sources are named relative to the recipe: no path of this host gets in."""
+    out = scratch / program
+    sources = recipe.programs[program]
+    for name in sources:
+        _source(recipe, name)
+    argv = (*compiler.command, *recipe.cflags, "-s", *sources, "-o", str(out))
+    try:
+        proc.run(argv, cwd=recipe.directory, deadline=deadline)
+    except CommandFailed as error:
+        lines = error.tail.strip().splitlines() or [error.message]
+        first = next((line for line in lines if "error" in line), lines[-1])
+        raise UserError(f"guest program {program}: {first}", hint="fix it, or its entry in rootfs.yaml") from error
+    return out.read_bytes()
+
+
+def _busybox(arch: str) -> Path:
+    """The host's busybox, if it is static and for this architecture. Raises UserError."""
+    path = Path(proc.which("busybox", fix="sudo apt-get install busybox-static")).resolve()
+    machine, dynamic = _elf(path.read_bytes())
+    if machine != _MACHINES.get(arch):
+        raise UserError(f"{path} is no program for {arch}", hint=f"put a static busybox for {arch} first in PATH")
+    if dynamic:
+        raise UserError(f"{path} is dynamically linked", hint="sudo apt-get install busybox-static")
+    return path
+
+
+def _elf(data: bytes) -> tuple[int, bool]:
+    """Machine number of a little-endian 64-bit ELF file, and whether it wants an interpreter; (0, False) for others."""
+    if data[:6] != b"\x7fELF\x02\x01":
+        return 0, False
+    (machine,) = struct.unpack_from("<H", data, 18)
+    (offset,) = struct.unpack_from("<Q", data, 32)
+    size, count = struct.unpack_from("<HH", data, 54)
+    kinds = {struct.unpack_from("<I", data, offset + number * size)[0] for number in range(count)}
+    return machine, _PT_INTERP in kinds
+
+
+def _applets(recipe: Recipe, busybox: Path, deadline: Deadline) -> list[str]:
+    """The links to make: what init needs must be there, what a shell likes may be missing."""
+    has = set(proc.run((str(busybox), "--list"), deadline=deadline.within(60)).text().split())
+    if lacking := sorted(set(recipe.busybox.get("init", ())) - has):
+        raise UserError(f"{busybox} lacks {', '.join(lacking)}", hint="sudo apt-get install busybox-static")
+    wanted = {*recipe.busybox.get("init", ()), *recipe.busybox.get("shell", ())}
+    return sorted(wanted & has)

@@ -1,0 +1,13 @@
+"""Building kernels: content-addressed results, and slots in which a variant costs seconds.
+
+A *slot* is a source tree with an object directory in it. Kernels that differ in patches only share one: the
+files that differ are rewritten, make does the rest. What comes out is copied to `kernels/<key>/`, where the
+key is the digest of everything that went in.
+"""
+
+from kzram_ci.kernel.kbuild.artifacts import cached
+from kzram_ci.kernel.kbuild.base_tree import at_hand, pristine
+from kzram_ci.kernel.kbuild.build import build
+from kzram_ci.kernel.kbuild.inputs import Inputs, key, slot_key
+
+__all__ = ["Inputs", "at_hand", "build", "cached", "key", "pristine", "slot_key"]

@@ -1,0 +1,109 @@
+"""A built kernel in the cache: written completely or not at all, with a manifest that says what it was made of."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kzram_ci.base import clock, workspace
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import BuildFailed, UserError
+from kzram_ci.kernel.kbuild.inputs import Inputs, key
+from kzram_ci.kernel.kbuild.make import Place, run
+from kzram_ci.kernel.kbuild.slot import Slot
+from kzram_ci.model import codec
+from kzram_ci.model.arch import arch_of
+from kzram_ci.model.kernel import KernelImage
+
+# Our name of an architecture -> (kbuild's ARCH, directory below arch/).
+_ARCH = {"x86_64": ("x86_64", "x86"), "arm64": ("arm64", "arm64"), "riscv64": ("riscv", "riscv")}
+
+
+def kbuild_arch(name: str) -> str:
+    """Kbuild's word for an architecture. Raises UserError for one without a row."""
+    if name not in _ARCH:
+        raise UserError(f"no kernel build for architecture {name}", hint=f"use one of {', '.join(_ARCH)}")
+    return _ARCH[name][0]
+
+
+def entry_of(inputs: Inputs, cache: Path) -> Path:
+    """Where the kernel of these inputs lies, once it is built."""
+    return cache / "kernels" / key(inputs)
+
+
+def cached(inputs: Inputs, *, cache: Path) -> KernelImage | None:
+    """The kernel, if it was built before."""
+    entry = entry_of(inputs, cache)
+    if not workspace.complete(entry):
+        return None
+    data = workspace.read_json(entry / workspace.MANIFEST)["image"]
+    paths = {name: str(entry / data[name]) for name in ("image", "vmlinux", "modules", "config") if data[name]}
+    return codec.from_json(KernelImage, {**data, **paths, "name": inputs.name, "cached": True})
+
+
+def targets(inputs: Inputs, options: Mapping[str, str]) -> tuple[str, ...]:
+    """What make is asked for."""
+    modules = ("modules",) if options.get("CONFIG_MODULES") == "y" else ()
+    return (arch_of(inputs.arch).image, *modules)
+
+
+def store(
+    slot: Slot, inputs: Inputs, place: Place, *, options: Mapping[str, str], cache: Path, seconds: float,
+    deadline: Deadline,
+) -> None:  # fmt: skip
+    """Copy what make made to its content address. Raises BuildFailed when make made no image."""
+    image = arch_of(inputs.arch).image
+    boot = slot.out / "arch" / _ARCH[inputs.arch][1] / "boot" / image
+    if not boot.is_file():
+        raise BuildFailed(f"{inputs.name}: make made no {image}", log=str(slot.log))
+    origins = {
+        image: boot,
+        "vmlinux": slot.out / "vmlinux",
+        "config": slot.out / ".config",
+        "System.map": slot.out / "System.map",
+        "build.log": slot.log,
+    }
+    with workspace.entry_in_progress(entry_of(inputs, cache)) as entry:
+        modules = "modules" if "modules" in targets(inputs, options) else ""
+        if modules:
+            install = (f"INSTALL_MOD_PATH={entry / modules}", "INSTALL_MOD_STRIP=1", "DEPMOD=true", "modules_install")
+            run(place, place.argv(*install), deadline=deadline)
+        with workspace.disk_errors(f"cannot store {inputs.name}"):
+            for name, origin in origins.items():
+                shutil.copyfile(origin, entry / name)
+            release = (slot.out / "include/config/kernel.release").read_text().strip()
+        value = KernelImage(
+            key=key(inputs),
+            name=inputs.name,
+            arch=inputs.arch,
+            release=release,
+            image=image,
+            vmlinux="vmlinux",
+            modules=modules,
+            config="config",
+            seconds=round(seconds, 1),
+        )
+        workspace.write_json(
+            entry / workspace.MANIFEST, _manifest(inputs, value, place.argv(*targets(inputs, options)))
+        )
+
+
+def _manifest(inputs: Inputs, image: KernelImage, make: tuple[str, ...]) -> dict[str, Any]:
+    """All that went in, and how to do it again."""
+    return {
+        "image": codec.to_json(image),
+        "repro": shlex.join(("kzram-ci", "build", inputs.name)),
+        "make": shlex.join(make),
+        "tree": {"identity": inputs.tree.identity, "version": inputs.tree.version},
+        "series": [
+            {"name": series.name, "kind": str(series.kind), "patches": [patch.name for patch in series.patches]}
+            for series in inputs.series
+        ],
+        "fragments": [fragment.name for fragment in inputs.fragments],
+        "make_vars": dict(inputs.make_vars),
+        "toolchain": dict(inputs.toolchain),
+        "built": clock.now_utc().isoformat(timespec="seconds"),
+    }

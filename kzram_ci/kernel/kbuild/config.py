@@ -1,0 +1,91 @@
+"""Making .config in a slot: tinyconfig, then the fragments, by the kernel's own scripts; then every want is checked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from kzram_ci.base import workspace
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import ConfigUnmet, UserError
+from kzram_ci.kernel import kconfig
+from kzram_ci.kernel.kbuild.base_tree import BaseTree
+from kzram_ci.kernel.kbuild.inputs import Inputs
+from kzram_ci.kernel.kbuild.make import Place, run
+from kzram_ci.kernel.kbuild.slot import OBJECTS, Slot
+
+_SHOWN = 5
+_LIBELF = ("/usr/include/gelf.h", "/usr/local/include/gelf.h", "/usr/include/libelf/gelf.h")
+
+
+def configure(
+    slot: Slot, inputs: Inputs, place: Place, base: BaseTree, patched: Mapping[str, bytes | None], deadline: Deadline
+) -> dict[str, str]:
+    """Have the right .config in the slot and return it. Raises ConfigUnmet naming symbol, wanted, got, fragment."""
+    merged = kconfig.merge(inputs.fragments)
+    dot_config = slot.out / ".config"
+    stamp = _stamp(inputs, base, patched)
+    if slot.state.config != stamp or not dot_config.is_file():
+        slot.remember(config="")
+        wanted = f"{OBJECTS}/kzram.config"
+        workspace.write_atomic(slot.src / wanted, kconfig.render(merged))
+        run(place, place.argv("tinyconfig"), deadline=deadline)
+        script = ("sh", "scripts/kconfig/merge_config.sh", "-m", "-O", OBJECTS, f"{OBJECTS}/.config", wanted)
+        run(place, script, deadline=deadline)
+        run(place, place.argv("olddefconfig"), deadline=deadline)
+        slot.remember(config=stamp)
+    got = kconfig.parse(dot_config.read_text("utf-8", "replace"))
+    verify(inputs.name, _known(inputs, merged, got, slot.src), got)
+    _needs_libelf(got)
+    return got
+
+
+def _known(
+    inputs: Inputs, merged: Mapping[str, kconfig.Want], got: Mapping[str, str], tree: Path
+) -> Mapping[str, kconfig.Want]:
+    """The wants without those that may be unknown and are. Only asked of the tree when one is missing."""
+    absent = {item.symbol for item in kconfig.unmet(merged, got) if item.got == kconfig.ABSENT}
+    void = absent & kconfig.may_be_unknown(inputs.fragments)
+    if void:
+        void -= frozenset().union(*(kconfig.declared(path.read_text("utf-8", "replace")) for path in _kconfigs(tree)))
+    return {symbol: want for symbol, want in merged.items() if symbol not in void}
+
+
+def _kconfigs(tree: Path) -> Iterator[Path]:
+    """The Kconfig files of a kernel tree; the object tree has none."""
+    for where, directories, names in os.walk(tree):
+        directories[:] = [name for name in directories if not name.startswith(".")]
+        yield from (Path(where, name) for name in names if name.startswith("Kconfig"))
+
+
+def verify(name: str, merged: Mapping[str, kconfig.Want], got: Mapping[str, str]) -> None:
+    """Raise ConfigUnmet unless every want is in the result."""
+    missing = kconfig.unmet(merged, got)
+    if not missing:
+        return
+    told = "; ".join(str(item) for item in missing[:_SHOWN])
+    more = f"; and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    raise ConfigUnmet(
+        f"{name}: {told}{more}",
+        hint="absent: unknown to this kernel, or a dependency is unset; another value: something selects or forbids it",
+    )
+
+
+def _needs_libelf(got: Mapping[str, str]) -> None:
+    """Objtool needs libelf's headers: known here, minutes before its compile error."""
+    wanted = "y" in (got.get("CONFIG_OBJTOOL"), got.get("CONFIG_UNWINDER_ORC"))
+    if wanted and not any(Path(header).is_file() for header in _LIBELF):
+        hint = "sudo apt-get install libelf-dev"
+        raise UserError("this config needs objtool, and objtool needs libelf's headers", hint=hint)
+
+
+def _stamp(inputs: Inputs, base: BaseTree, patched: Mapping[str, bytes | None]) -> str:
+    """What .config depends on within a slot: the wants, and changes of Kconfig files."""
+    changed = {
+        path: "" if content is None else workspace.digest_bytes(content)
+        for path, content in patched.items()
+        if path.rsplit("/", 1)[-1].startswith("Kconfig") or path.startswith("scripts/") or "/configs/" in path
+    }
+    tree = base.kconfig() if base.files else ""
+    return workspace.digest_json([kconfig.render(kconfig.merge(inputs.fragments)), changed, tree])

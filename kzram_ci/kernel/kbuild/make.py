@@ -1,0 +1,126 @@
+"""Calling the kernel's make: a clean environment, progress while it runs, one line when it fails."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kzram_ci.base import proc
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import BuildFailed, InfraError, KzramError, UserError
+from kzram_ci.kernel.kbuild import log as buildlog
+
+# All that may reach make from the caller's environment. KCFLAGS, ARCH, CC, MAKEFLAGS (and its job server) and
+# their like would change the bytes behind the key's back.
+_ALLOWED = frozenset({"PATH", "HOME", "TMPDIR", "USER", "LOGNAME", "LD_LIBRARY_PATH", "KZRAM_OWNER"})
+_ALLOWED_PREFIXES = ("CCACHE_", "LC_")
+_LOOK_SECONDS = 0.2
+_LOG_BYTES = 8 << 20  # of a log, for the diagnosis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where make runs, what it is always told, and where its words go.
+
+    path: PATH while it runs, "" for the caller's; advice: what helps against known failures (see buildlog).
+    """
+
+    name: str
+    src: Path
+    variables: tuple[tuple[str, str], ...]
+    log: Path
+    path: str = ""
+    advice: tuple[tuple[str, str], ...] = ()
+
+    def argv(self, *words: str) -> tuple[str, ...]:
+        """The make command as a person would type it in the source tree."""
+        return ("make", *(f"{name}={value}" for name, value in self.variables), *words)
+
+
+class Killed(Exception):
+    """Make was killed with SIGKILL: nothing it was writing can be trusted. Carries the error to report."""
+
+    def __init__(self, error: KzramError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def clean(command: Sequence[str], path: str = "") -> tuple[str, ...]:
+    """A command without the caller's environment; `path` takes the place of PATH."""
+    setting = (f"PATH={path}",) if path else ()
+    drop = sorted(name for name in os.environ if name not in _ALLOWED and not name.startswith(_ALLOWED_PREFIXES))
+    return ("env", *(word for name in drop for word in ("-u", name)), *setting, *command)
+
+
+def run(place: Place, command: Sequence[str], *, deadline: Deadline, steps: Callable[[int], None] | None = None) -> int:
+    """Run a command in the tree and return the number of steps make told of.
+
+    Raises BuildFailed, UserError (a missing tool), InfraError, Interrupted, or Killed around one of these.
+    """
+    start = place.log.stat().st_size if place.log.exists() else 0
+    with place.log.open("ab") as out:
+        child = proc.spawn(clean(command, place.path), cwd=place.src, stdout=out, stderr=out)
+    follower = _Follower(place.log, start, steps)
+    try:
+        with follower:
+            code = proc.wait(child, command, deadline)
+    except KzramError as error:
+        if child.returncode == -signal.SIGKILL:
+            raise Killed(error) from error
+        raise
+    if code:
+        raise failure(place, code, start)
+    return follower.count
+
+
+class _Follower:
+    """Counts steps in a growing log, in a thread of its own."""
+
+    def __init__(self, log: Path, start: int, tell: Callable[[int], None] | None) -> None:
+        self.count = 0
+        self._log, self._at, self._tell = log, start, tell
+        self._rest = b""
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="make-log", daemon=True)
+
+    def __enter__(self) -> _Follower:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._end.set()
+        self._thread.join()
+        self._look()
+
+    def _follow(self) -> None:
+        while not self._end.wait(_LOOK_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        with self._log.open("rb") as handle:
+            handle.seek(self._at)
+            data = handle.read()
+        self._at += len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        found = sum(buildlog.is_step(line) for line in lines)
+        self.count += found
+        if found and self._tell is not None:
+            self._tell(self.count)
+
+
+def failure(place: Place, code: int, start: int) -> KzramError:
+    """The error for a make that ended with `code`; what it printed stands in the log from `start` on."""
+    with place.log.open("rb") as handle:
+        handle.seek(max(start, place.log.stat().st_size - _LOG_BYTES))
+        text = handle.read().decode("utf-8", "replace")
+    log = str(place.log)
+    if code < 0:
+        hint = "free memory, or build with fewer jobs"
+        return InfraError(f"{place.name}: make was killed by signal {-code}", hint=hint, log=log)
+    why = buildlog.diagnose(text, place.advice)
+    kinds = {buildlog.Blame.HOST: InfraError, buildlog.Blame.USER: UserError, buildlog.Blame.KERNEL: BuildFailed}
+    return kinds[why.blame](f"{place.name}: {why.message}", hint=why.hint, log=log)

@@ -1,0 +1,137 @@
+"""A slot: one writable tree per family of kernels, switched from variant to variant by rewriting few files.
+
+What a slot holds is written down before it is changed, so a slot left behind by kill -9 heals: files that may
+deviate from the pristine tree are compared by content the next time; an object directory in which make was
+killed is thrown away, since a truncated object may look newer than its source.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kzram_ci.base import proc, workspace
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import InfraError
+from kzram_ci.kernel.kbuild.base_tree import BaseTree, copy, put
+
+# A direct child of the source: kbuild then says `srctree := ..`, so all paths are relative and the bytes do not
+# depend on where the cache is (top Makefile, "building in a subdirectory of the source tree", v3.17 and later).
+OBJECTS = "kzram-out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What a slot's tree holds beside the pristine files.
+
+    touched: paths that may differ; base: content ids of a directory base; config: what .config was made from;
+    full, step: make's steps in the last build from nothing, and in the last other one.
+    """
+
+    touched: tuple[str, ...] = ()
+    base: Mapping[str, str] = field(default_factory=dict)
+    config: str = ""
+    full: int = 0
+    step: int = 0
+
+
+class Slot:
+    """One slot; its user holds the lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.src = path / "src"
+        self.out = self.src / OBJECTS
+        self.log = path / "build.log"
+        self._mark = path / "building"
+        self._file = path / "state.json"
+        self.state = self._load()
+
+    def _load(self) -> State:
+        try:
+            data = json.loads(self._file.read_text())
+            return State(**{**data, "touched": tuple(data["touched"])})
+        except FileNotFoundError:
+            return State()
+        except (ValueError, TypeError, KeyError):  # damaged: nothing in the slot can be trusted
+            shutil.rmtree(self.path, ignore_errors=True)
+            return State()
+
+    def remember(self, **changes: object) -> None:
+        """Change the state and write it down; atomic."""
+        self.state = dataclasses.replace(self.state, **changes)  # type: ignore[arg-type]
+        data = {name.name: getattr(self.state, name.name) for name in dataclasses.fields(State)}
+        workspace.write_atomic(self._file, json.dumps(data, separators=(",", ":")))
+
+    def prepare(self, base: BaseTree, deadline: Deadline) -> None:
+        """Have the base in `src`, however the slot was left."""
+        if self._mark.exists():
+            shutil.rmtree(self.out, ignore_errors=True)
+            self._mark.unlink()
+        if base.files:
+            self._follow(base)
+        elif not self.src.is_dir():
+            self._link(base, deadline)
+
+    def _link(self, base: BaseTree, deadline: Deadline) -> None:
+        """Hard links: half a second and no space for 90,000 files; `put` never writes into a shared inode."""
+        temporary = self.path / "src.new"
+        shutil.rmtree(temporary, ignore_errors=True)
+        with workspace.disk_errors(f"cannot write {self.path}"):
+            self.path.mkdir(parents=True, exist_ok=True)
+        proc.run(("cp", "-al", str(base.root), str(temporary)), deadline=deadline)
+        self.state = State()
+        self.remember()
+        temporary.rename(self.src)
+
+    def _follow(self, base: BaseTree) -> None:
+        """Bring a directory's edits over: only files whose content changed since the last time are copied."""
+        held = self.state.base
+        gone = [path for path in held if path not in base.files]
+        changed = [path for path, told in base.files.items() if held.get(path) != told]
+        if not gone and not changed:
+            return
+        with workspace.disk_errors(f"cannot write {self.path}"):
+            self.src.mkdir(parents=True, exist_ok=True)
+        # what is about to change counts as unknown until it is done; what goes stays listed, to go again
+        kept = {path: told for path, told in held.items() if base.files.get(path) == told}
+        self.remember(base={**kept, **dict.fromkeys((*gone, *changed), "")})
+        for path in gone:
+            (self.src / path).unlink(missing_ok=True)
+        copy(base, changed, self.src)
+        self.remember(base=dict(base.files))
+
+    def switch(self, base: BaseTree, desired: Mapping[str, bytes | None], executable: frozenset[str]) -> int:
+        """Make the tree the base plus `desired`; returns how many files were rewritten."""
+        paths = tuple(sorted({*self.state.touched, *desired}))
+        if paths != self.state.touched:
+            self.remember(touched=paths)
+        written = 0
+        for path in paths:
+            content = desired[path] if path in desired else base.read(path)
+            written += put(self.src / path, content, executable=path in executable)
+        self.remember(touched=tuple(sorted(desired)))
+        return written
+
+    def begin(self) -> bool:
+        """Mark that make runs now. Returns whether it starts from nothing."""
+        fresh = not (self.out / "vmlinux").exists()
+        with workspace.disk_errors(f"cannot write {self.path}"):
+            self.out.mkdir(exist_ok=True)
+            self._mark.touch()
+        return fresh
+
+    def settled(self) -> None:
+        """Make ended by itself: its own rules removed what was half done."""
+        self._mark.unlink(missing_ok=True)
+
+
+def usable(cache: Path) -> None:
+    """Raise InfraError for a place in which kbuild cannot work."""
+    if any(char in str(cache) for char in " :"):
+        hint = "set KZRAM_CACHE to a path without blanks and colons"
+        raise InfraError(f"the kernel's Makefile cannot work below {cache}", hint=hint)

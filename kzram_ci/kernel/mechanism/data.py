@@ -1,0 +1,99 @@
+"""map.toml as values, read once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One look into one file: a line that matches gives the fact this value."""
+
+    value: str
+    file: str
+    pattern: str
+    why: str
+    since: str = ""
+    until: str = ""
+    commit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A fact to find out. `otherwise` is its value when no probe matches."""
+
+    name: str
+    about: str
+    probes: tuple[Probe, ...]
+    otherwise: str = ""
+    otherwise_why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A rule: when all its conditions hold, its words apply. `when`: fact to value, "any" for anything but ""."""
+
+    when: Mapping[str, str]
+    having: tuple[str, ...] = ()  # series of which the kernel has one …
+    without: tuple[str, ...] = ()  # … and of which it has none
+    workload: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
+    floors: tuple[str, ...] = ()  # counters
+    word: str = ""
+    because: str = ""
+    cmdline: str = ""
+
+
+@cache
+def edition() -> str:
+    """The map's text: answers are remembered by it, and are void when it changes."""
+    return files("kzram_ci.kernel.mechanism").joinpath("map.toml").read_text(encoding="utf-8")
+
+
+@cache
+def _document() -> dict[str, Any]:
+    return tomllib.loads(edition())
+
+
+@cache
+def questions() -> tuple[Question, ...]:
+    """All facts to find out, in the order of the map."""
+    return tuple(
+        Question(
+            name=row["name"],
+            about=row["about"],
+            probes=tuple(Probe(**item) for item in row["probe"]),
+            otherwise=row.get("otherwise", ""),
+            otherwise_why=row.get("otherwise_why", ""),
+        )
+        for row in _document()["fact"]
+    )
+
+
+@cache
+def rows(table: str) -> tuple[Row, ...]:
+    """The rules of a table: `variant`, `amplifier`, `unreachable` or `expect`."""
+    return tuple(
+        Row(
+            when=row.get("when", row.get("needs", {})),
+            having=tuple(row.get("with", ())),
+            without=tuple(row.get("without", ())),
+            workload=tuple(row.get("workload", ())),
+            series=tuple(row.get("series", ())),
+            floors=tuple(row.get("floors", ())),
+            word=row.get("use", row.get("outcome", "")),
+            because=row.get("because", row.get("reason", "")),
+            cmdline=row.get("cmdline", ""),
+        )
+        for row in _document()[table]
+    )
+
+
+def series_known() -> frozenset[str]:
+    """The series whose effect the map knows."""
+    return frozenset(_document()["series_known"])

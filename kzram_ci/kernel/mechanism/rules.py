@@ -1,0 +1,81 @@
+"""What follows from the facts: which series have a meaning, which amplifier works, what a test must expect."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from kzram_ci.kernel.mechanism.data import Row, rows, series_known
+from kzram_ci.kernel.mechanism.facts import Facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amplifier:
+    """What makes the slow path frequent; `cmdline` must be on the kernel's command line for it."""
+
+    kind: str
+    cmdline: str = ""
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """`outcome` is "pass", "oops" or "skipped"."""
+
+    outcome: str
+    because: str
+
+
+def meaning(facts: Facts, series: Sequence[str]) -> str:
+    """Why a kernel with these series is not worth building on this source; "" when it is."""
+    for name in series:
+        for row in rows("variant"):
+            asked = name in row.series and not set(row.without) & set(series)
+            if asked and not _holds(row, facts):
+                return f"{name}: {row.because}{_shown(row, facts)}"
+    return ""
+
+
+def amplifier(facts: Facts) -> Amplifier:
+    """The fault injection that reaches zram's slow path on this kernel."""
+    row = next(row for row in rows("amplifier") if _holds(row, facts))
+    cmdline = row.cmdline.format(**{name: fact.value for name, fact in facts.items()})
+    return Amplifier(kind=row.word, cmdline=cmdline, because=row.because)
+
+
+def unreachable(facts: Facts, series: Collection[str], workload: str, floors: Collection[str]) -> str:
+    """Why a test with these floors proves nothing on a kernel of this source; "" when nothing is known against it."""
+    if not set(series) <= series_known():
+        return ""
+    for row in rows("unreachable"):
+        named = [name for name in floors if name in row.floors]
+        if named and _concerns(row, series, workload) and _holds(row, facts):
+            where = "; ".join(f"{name}: {facts[name].where}" for name in row.when)
+            return f"{named[0]} cannot be reached: {row.because} ({where})"
+    return ""
+
+
+def expected(facts: Facts, series: Collection[str], workload: str) -> Expected:
+    """What a workload must come to on a kernel of this source with these series."""
+    if reason := meaning(facts, tuple(series)):
+        return Expected(outcome="skipped", because=reason)
+    for row in rows("expect"):
+        if _concerns(row, series, workload) and _holds(row, facts):
+            return Expected(outcome=row.word, because=row.because)
+    raise AssertionError("the last row of `expect` has no condition")
+
+
+def _concerns(row: Row, series: Collection[str], workload: str) -> bool:
+    """Whether a row is about this workload on a kernel with these series."""
+    listed = not row.workload or workload in row.workload
+    return listed and (not row.having or bool(set(row.having) & set(series))) and not set(row.without) & set(series)
+
+
+def _holds(row: Row, facts: Facts) -> bool:
+    return all(facts[name].value == want or (want == "any" and facts[name].value) for name, want in row.when.items())
+
+
+def _shown(row: Row, facts: Facts) -> str:
+    """Where the source says so, for the facts that do not hold."""
+    wrong = [facts[name] for name, want in row.when.items() if facts[name].value != want]
+    return f" ({'; '.join(f'{fact.name}: {fact.where}' for fact in wrong)})" if wrong else ""

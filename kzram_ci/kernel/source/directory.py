@@ -1,0 +1,24 @@
+"""A developer's own tree, dirty or not: read as it is, never written to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kzram_ci.base.errors import UserError
+from kzram_ci.kernel import filetree, patchset
+from kzram_ci.kernel.source.context import Context
+from kzram_ci.model.kernel import SourceRef, Tree
+
+
+def source(ref: SourceRef, context: Context) -> Tree:
+    """The tree, identified by the content of all its source files. Raises UserError for what is no kernel tree.
+
+    Build products and a .config in it are no source: they are not copied, so kbuild's "The source tree is not
+    clean" (Makefile, outputmakefile, v2.6 and later) cannot come up.
+    """
+    root = Path(ref.path).expanduser().absolute()
+    if not (root / "Kbuild").is_file() or not (root / "Makefile").is_file():
+        raise UserError(f"{root} is not a kernel source tree", hint="`path:` must hold the kernel's top Makefile")
+    files = filetree.scan(root, cache=context.cache, deadline=context.deadline)
+    version = patchset.kernel_version((root / "Makefile").read_text("utf-8", "replace"))
+    return Tree(identity=f"directory:{filetree.identity(files)}", version=version, directory=str(root))

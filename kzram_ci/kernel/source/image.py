@@ -1,0 +1,112 @@
+"""A kernel that is ready to boot: an image, and what lies around it by the customs of distributions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from kzram_ci.base import workspace
+from kzram_ci.base.errors import UserError
+from kzram_ci.kernel.source.context import Context, remembered
+from kzram_ci.model.kernel import KernelImage, SourceRef
+
+# Linux/x86 boot protocol (Documentation/arch/x86/boot.rst): magic at 0x202, at 0x20e the place of the version
+# string, counted from 0x200.
+_MAGIC, _MAGIC_AT, _VERSION_AT, _SETUP_AT = b"HdrS", 0x202, 0x20E, 0x200
+
+
+def describe(ref: SourceRef, *, name: str, arch: str, context: Context) -> KernelImage:
+    """The image and its modules, config and symbols. Raises UserError for what is missing or no kernel.
+
+    What the reference does not name is looked for beside the image (as in a build or a package that was only
+    unpacked) and at the root above its boot/ (`/` for an installed kernel).
+    """
+    path = Path(ref.path).expanduser().absolute()
+    if not path.is_file():
+        raise UserError(f"{path} is no file", hint="image: the path of a bzImage or vmlinuz")
+    release = remembered(path, "release", lambda: _release(path), context)
+    root = path.parent.parent if path.parent.name == "boot" else path.parent
+    around = _Around(path=path, root=root, release=release)
+    modules = _given(ref.modules, "modules") or around.modules()
+    config = _given(ref.config, "config") or around.config()
+    vmlinux = _given(ref.debug, "debug") or around.debug()
+    sha = remembered(path, "sha256", lambda: workspace.digest_file(path), context)
+    return KernelImage(
+        key=workspace.digest_json(["image", sha, _contents(modules)]),
+        name=name,
+        arch=arch,
+        release=release,
+        image=str(path),
+        vmlinux=str(vmlinux or ""),
+        modules=str(modules or ""),
+        config=str(config or ""),
+        cached=True,
+    )
+
+
+class _Around:
+    """Where distributions and kbuild put what belongs to an image."""
+
+    def __init__(self, *, path: Path, root: Path, release: str) -> None:
+        self._path, self._root, self._release = path, root, release
+
+    def modules(self) -> Path | None:
+        if self._path.parent.name == self._release:  # /usr/lib/modules/X/vmlinuz
+            return self._path.parent
+        return _first(self._root / where / self._release for where in ("lib/modules", "usr/lib/modules"))
+
+    def config(self) -> Path | None:
+        modules = self.modules()
+        return _first(
+            (
+                self._path.parent / f"config-{self._release}",
+                *((modules / "config", modules / "build" / ".config") if modules else ()),
+                self._path.parent / "config",  # our own builds
+                *(parent / ".config" for parent in self._path.parents[:4]),  # arch/x86/boot/bzImage of a build
+            )
+        )
+
+    def debug(self) -> Path | None:
+        symbols = self._root / "usr/lib/debug"
+        return _first(
+            (
+                symbols / "boot" / f"vmlinux-{self._release}",
+                symbols / "lib/modules" / self._release / "vmlinux",
+                *(parent / "vmlinux" for parent in self._path.parents[:4]),
+            )
+        )
+
+
+def _first(paths: Iterable[Path]) -> Path | None:
+    return next((path for path in paths if path.exists()), None)
+
+
+def _given(word: str, field: str) -> Path | None:
+    """A path the user named: it must be there."""
+    if not word:
+        return None
+    path = Path(word).expanduser().absolute()
+    if not path.exists():
+        raise UserError(f"{path} does not exist", hint=f"`{field}:` of the image names it")
+    return path
+
+
+def _release(path: Path) -> str:
+    """The release in an x86 image; else the directory of its modules, or its name (vmlinuz-6.1.0-13-arm64)."""
+    with path.open("rb") as handle:
+        data = handle.read(0x10000)
+    if data[_MAGIC_AT : _MAGIC_AT + 4] == _MAGIC:
+        start = int.from_bytes(data[_VERSION_AT : _VERSION_AT + 2], "little") + _SETUP_AT
+        text = data[start : data.find(b"\0", start)].decode("ascii", "replace")
+        return text.split(" ", 1)[0]
+    if len(data) < 0x1000:
+        raise UserError(f"{path} is no kernel image", hint="image: the path of a bzImage or vmlinuz")
+    return path.parent.name if path.parent.parent.name == "modules" else path.name.partition("-")[2]
+
+
+def _contents(modules: Path | None) -> list[list[object]]:
+    """What the modules are, cheaply: names and sizes of the files, as they are part of what is tested."""
+    if modules is None:
+        return []
+    files = sorted(path for path in modules.rglob("*.ko*") if path.is_file())
+    return [[path.relative_to(modules).as_posix(), path.stat().st_size] for path in files]

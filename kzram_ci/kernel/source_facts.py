@@ -1,0 +1,40 @@
+"""What the source of a kernel says about the overrun: the mechanism map, asked of a fetched tree."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from kzram_ci.base import workspace
+from kzram_ci.base.clock import Deadline
+from kzram_ci.kernel import kbuild, mechanism
+from kzram_ci.kernel.mechanism import Fact, Facts, data
+from kzram_ci.model import codec
+from kzram_ci.model.events import Listener, silent
+from kzram_ci.model.kernel import Tree
+
+
+def facts_of(tree: Tree, *, cache: Path, deadline: Deadline, listener: Listener = silent) -> Facts:
+    """The facts of a tree without patches. An archive is unpacked, as it is for a build.
+
+    Raises UserError, InfraError, Interrupted.
+    """
+    return mechanism.probe(kbuild.pristine(tree, cache=cache, deadline=deadline, listener=listener).read)
+
+
+def remember(key: str, facts: Facts, *, cache: Path) -> None:
+    """Keep the facts of a kernel's source beside the kernel: a run that finds it built asks no source again."""
+    workspace.write_json(_memory(key, cache), {name: codec.to_json(fact) for name, fact in facts.items()})
+
+
+def recall(key: str, *, cache: Path) -> Facts | None:
+    """What was remembered of a kernel; None when nothing was, or for other questions than today's."""
+    try:
+        stored = json.loads(_memory(key, cache).read_bytes())
+        return {name: Fact(**fact) for name, fact in stored.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
+
+
+def _memory(key: str, cache: Path) -> Path:
+    return cache / "scans" / f"facts-{workspace.digest_json([key, data.edition()])[:16]}.json"

@@ -1,0 +1,120 @@
+"""The compiler and its friends: who they are exactly, and whether all that a build needs is there."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from kzram_ci.base import datafiles, proc, workspace
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import UserError
+from kzram_ci.kernel import buildfixes
+from kzram_ci.kernel.buildfixes import Fix
+from kzram_ci.model.arch import arch_of
+
+# GNU triplet of each architecture's cross tools, as Debian names them.
+TRIPLETS = {"x86_64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu", "riscv64": "riscv64-linux-gnu"}
+
+# tool -> Debian package. What kbuild runs for every configuration of ours.
+REQUIRED = {
+    "make": "make",
+    "gcc": "gcc",  # host programs, whatever compiles the kernel
+    "ld": "binutils",
+    "flex": "flex",
+    "bison": "bison",
+    "bc": "bc",
+    "xz": "xz-utils",
+    "tar": "tar",
+    "git": "git",
+}
+# In the identity when present: they write into .config or into the image.
+OPTIONAL = ("pahole", "rustc")
+
+
+def make_vars(arch: str, given: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """A kernel's make variables, with CROSS_COMPILE where host and kernel differ and nobody chose."""
+    chosen = dict(given)
+    native = platform.machine() in arch_of(arch).uname
+    if not native and not {"CROSS_COMPILE", "LLVM"} & set(chosen):
+        chosen["CROSS_COMPILE"] = f"{TRIPLETS[arch]}-"
+    return tuple(sorted(chosen.items()))
+
+
+def commands(variables: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The commands behind CC, LD, HOSTCC and make, by kbuild's rules for LLVM and CROSS_COMPILE."""
+    llvm, cross = variables.get("LLVM", ""), variables.get("CROSS_COMPILE", "")
+    if llvm and llvm != "0":
+        suffix = llvm if llvm.startswith("-") else ""
+        prefix = llvm if llvm.endswith("/") else ""
+        cc, ld, host = f"{prefix}clang{suffix}", f"{prefix}ld.lld{suffix}", f"{prefix}clang{suffix}"
+    else:
+        cc, ld, host = f"{cross}gcc", f"{cross}ld", "gcc"
+    named = {"CC": cc, "LD": ld, "HOSTCC": host, "MAKE": "make"}
+    return {name: tuple(shlex.split(variables.get(name, default))) for name, default in named.items()}
+
+
+def identify(
+    arch: str, variables: Mapping[str, str], *, cache: Path, deadline: Deadline
+) -> tuple[tuple[str, str], ...]:
+    """First version line of each tool that shapes the bytes. Answers are remembered by the program's (size, mtime).
+
+    Raises UserError for a tool that is missing, with the command that installs it.
+    """
+    memory = cache / "scans" / "toolchain.json"
+    known: dict[str, str] = workspace.read_json(memory) if memory.is_file() else {}
+    fresh = dict(known)
+    wanted = commands(variables) | {name: (name,) for name in OPTIONAL if shutil.which(name)}
+    found = []
+    for name, command in sorted(wanted.items()):
+        stamps = [_stamp(word) for word in command if not word.startswith("-")]
+        if not command or stamps[0] is None:
+            raise UserError(f"{name}: {' '.join(command)!r} not found in PATH", hint=_install(arch, command))
+        memo = workspace.digest_json([*command, *stamps])[:16]
+        if memo not in fresh:
+            said = proc.run((*command, "--version"), deadline=deadline.within(60)).text().strip()
+            fresh[memo] = said.splitlines()[0] if said else "unknown"
+        found.append((name, fresh[memo]))
+    if fresh != known:
+        workspace.write_json(memory, fresh)
+    return tuple(found)
+
+
+def _stamp(word: str) -> str | None:
+    path = shutil.which(word)
+    if path is None:
+        return None
+    status = Path(path).stat()
+    return f"{os.path.realpath(path)} {status.st_size} {status.st_mtime_ns}"
+
+
+def _install(arch: str, command: tuple[str, ...]) -> str:
+    tool = command[0] if command else "gcc"
+    triplet = TRIPLETS[arch]
+    if tool.startswith(triplet):
+        kind = "binutils" if tool.endswith("ld") else "gcc"
+        return f"sudo apt-get install {kind}-{triplet.replace('_', '-')}"
+    return f"sudo apt-get install {REQUIRED.get(tool, {'ld.lld': 'lld'}.get(tool, tool))}"
+
+
+def fixes() -> tuple[Fix, ...]:
+    """The table of build fixes: kernels/toolchain/fixes.yaml. Raises UserError."""
+    import yaml
+
+    path = datafiles.find("kernels", "toolchain/fixes.yaml")
+    try:
+        # BaseLoader: every scalar is text, so that a commit id made of digits stays one
+        return buildfixes.load(yaml.load(path.read_text(), Loader=yaml.BaseLoader), str(path))
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: {' '.join(str(error).split())}") from error
+
+
+def require() -> None:
+    """Check the tools every build needs, all at once. Raises UserError with one apt command."""
+    missing = [tool for tool in REQUIRED if shutil.which(tool) is None]
+    if missing:
+        packages = " ".join(dict.fromkeys(REQUIRED[tool] for tool in missing))
+        raise UserError(f"missing to build kernels: {', '.join(missing)}", hint=f"sudo apt-get install {packages}")

@@ -1,1 +1,0 @@
-"""Layer 2: renderers; results in, bytes or text out. Pure."""

@@ -1,0 +1,40 @@
+"""One HTML page without any external resource; jinja2 with autoescape, so guest text stays text. Pure."""
+
+from __future__ import annotations
+
+from html import escape
+from importlib.resources import files
+from urllib.parse import quote
+
+from kzram_ci.results.reports import summary_model as views
+from kzram_ci.results.reports.sanitize import cut, one_line, visible
+from kzram_ci.results.reports.summary_model import RunView
+
+OOPS_LIMIT = 64 << 10
+TEMPLATE = "report.html.j2"
+_cached: list[object] = []
+
+
+def _template() -> object:
+    if not _cached:
+        from jinja2 import Environment, StrictUndefined
+
+        environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+        environment.filters["visible"] = lambda value: visible(str(value))
+        environment.filters["line"] = lambda value, limit=300: one_line(str(value), limit)
+        environment.filters["oops"] = lambda value: cut(str(value), OOPS_LIMIT)
+        environment.filters["path"] = lambda value: quote(str(value), errors="backslashreplace")
+        _cached.append(environment.from_string(files("kzram_ci.results.reports").joinpath(TEMPLATE).read_text("utf-8")))
+    return _cached[0]
+
+
+def newborn(view: RunView) -> str:
+    """The page before any cell is done; without the template, whose loading would delay the first boot."""
+    said = escape(f"{one_line(view.name)}: {len(view.cells)} cells, none finished")
+    return f'<!DOCTYPE html>\n<html lang="en"><meta charset="utf-8"><title>{said}</title><p>{said}</html>\n'
+
+
+def render(view: RunView) -> str:
+    """The whole page."""
+    text: str = _template().render(view=view, views=views)  # type: ignore[attr-defined]
+    return text

@@ -1,0 +1,114 @@
+"""The job summary in Markdown (GitHub shows it on a run's page); also `summary.md`. Pure."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+from kzram_ci.results.reports import summary_model as views
+from kzram_ci.results.reports.sanitize import cut, one_line, visible
+from kzram_ci.results.reports.summary_model import CellView, RunView
+
+OOPS_LIMIT = 6 << 10  # GitHub takes 1 MiB a summary; a plan has tens of cells
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#|!~&])")
+_MARKS = {"ok": "✅", "FINDING": "❌", "INCONCLUSIVE": "❔", "ERROR": "⚠️"}
+
+
+def escape(text: str, limit: int = 300) -> str:
+    """One line that Markdown shows as it is."""
+    return _SPECIAL.sub(r"\\\1", one_line(text, limit))
+
+
+def fence(text: str) -> str:
+    """A code block that no run of backticks in the text can end."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    ticks = "`" * max(3, longest + 1)
+    return f"{ticks}text\n{visible(text)}\n{ticks}"
+
+
+def render(view: RunView) -> str:
+    """The whole summary."""
+    blocks = (_head(view), _controls(view), _grid(view), _details(view), _proofs(view), _crashes(view), _legend())
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _head(view: RunView) -> str:
+    words = ", ".join(f"{count} {word}" for word, count in views.totals(view).items())
+    lines = [f"## {escape(view.plan)}: {words or 'no cells'}"]
+    if view.description:
+        lines.append(escape(view.description, 1000))
+    facts = [f"{key}: {value}" for key, value in views.facts(view).items()]
+    lines.append(escape(" · ".join((f"run: {view.name}", *facts)), 2000))
+    return "\n\n".join(lines)
+
+
+def _controls(view: RunView) -> str:
+    lines = []
+    if failed := views.failed_controls(view):
+        lines.append("> **CONTROLS FAILED: this run cannot tell a good kernel from a bad one.**")
+        lines += [f"> **{escape(line)}**" for line in failed]
+    if missing := views.missing_controls(view):
+        lines.append(f"> **Controls not run:** {escape(', '.join(missing), 1000)}")
+    return "  \n".join(lines)
+
+
+def _link(view_cell: CellView, name: str) -> str:
+    path = f"{view_cell.result.directory}/{name}"
+    return f"[{escape(name)}](<{quote(path, errors='backslashreplace')}>)" if path in view_cell.files else ""
+
+
+def _cell(cell: CellView | None) -> str:
+    if cell is None:
+        return ""
+    mark = _MARKS.get(views.VERDICT_WORDS[cell.result.judgement.verdict], "")
+    parts = [f"{mark} **{escape(cell.word)}**".strip()]
+    oops = cell.oops
+    if oops is not None:
+        parts.append(f"{escape(oops.title, 120)}")
+    return "<br>".join(parts)
+
+
+def _grid(view: RunView) -> str:
+    if not view.cells:
+        return ""
+    columns = view.columns()
+    rows = [f"| kernel | {' | '.join(escape(name) for name in columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for kernel in view.kernels():
+        rows.append(f"| **{escape(kernel)}** | {' | '.join(_cell(view.at(kernel, name)) for name in columns)} |")
+    return "\n".join(rows)
+
+
+def _details(view: RunView) -> str:
+    rows = ["| cell | verdict | why | exposure | files |", "|---|---|---|---|---|"]
+    for cell in view.cells:
+        links = (
+            _link(cell, name) for name in ("console.log", "qemu.txt", *(o.file for o in cell.result.evidence.oopses))
+        )
+        control = " (control)" if cell.result.control else ""
+        rows.append(
+            f"| {escape(cell.result.id)}{control} | {escape(cell.word)} | {escape(cell.result.judgement.reason)} "
+            f"| {escape(views.exposure_text(cell))} | {' '.join(dict.fromkeys(link for link in links if link))} |"
+        )
+    return "\n".join(("### Cells", "", *rows)) if view.cells else ""
+
+
+def _proofs(view: RunView) -> str:
+    lines = [f"* {escape(cell.result.id)}: {escape(said)}" for cell in view.cells if (said := views.proof(view, cell))]
+    return "\n".join(("### What the passes prove", "", *lines)) if lines else ""
+
+
+def _crashes(view: RunView) -> str:
+    blocks = []
+    for group in views.crash_groups(view):
+        ids = ", ".join(cell.result.id for cell in group.cells)
+        title = escape(group.oops.title)
+        text = fence(cut(views.crash_text(group.oops), OOPS_LIMIT))
+        blocks.append(
+            f"<details><summary>{len(group.cells)} x {title} ({escape(ids, 1000)})</summary>\n\n"
+            f"signature {escape(group.signature)}\n\n{text}\n\n</details>"
+        )
+    return "\n\n".join(("### Crashes", *blocks)) if blocks else ""
+
+
+def _legend() -> str:
+    return "\n".join(f"* **{word}**: {escape(meaning)}" for word, meaning in views.LEGEND)

@@ -1,0 +1,267 @@
+"""What every report shows, derived once from results: grid, controls, crashes, proofs. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kzram_ci.model.cell import Plan
+from kzram_ci.model.evidence import CellResult, OopsSummary
+from kzram_ci.model.outcome import Outcome, Verdict
+from kzram_ci.results.reports.sanitize import one_line
+from kzram_ci.verdict.judge import OVERRUNS, counter, fatal
+from kzram_ci.verdict.stats import Rate, phrase
+
+RECOMPRESSIONS = "recompressions"
+VERDICT_WORDS = {
+    Verdict.OK: "ok",
+    Verdict.FINDING: "FINDING",
+    Verdict.INCONCLUSIVE: "INCONCLUSIVE",
+    Verdict.ERROR: "ERROR",
+    Verdict.SKIPPED: "skipped",
+}
+LEGEND = (
+    ("ok", "what the plan expects of this kernel: a proved pass, or the expected oops"),
+    ("FINDING", "anything else the kernel did; an expected oops that did not come, too"),
+    ("INCONCLUSIVE", "ended well, but without the proof of exposure the plan asks for"),
+    ("ERROR", "no verdict on the kernel: it was not built, did not reach the workload, or the host failed"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellView:
+    """One cell as reports see it. `files` are paths relative to the run directory."""
+
+    result: CellResult
+    floors: tuple[tuple[str, int], ...] = ()
+    files: tuple[str, ...] = ()
+    console_tail: str = ""
+
+    @property
+    def column(self) -> str:
+        """Test and axes: the name of the cell among those of its kernel."""
+        return column(self.result)
+
+    @property
+    def word(self) -> str:
+        """Verdict and outcome in a word or two."""
+        judgement = self.result.judgement
+        if judgement.outcome is Outcome.NOT_RUN:
+            return "not run"
+        if judgement.verdict is Verdict.SKIPPED:
+            return "skipped"
+        if judgement.verdict is Verdict.INCONCLUSIVE and judgement.outcome is Outcome.INCONCLUSIVE:
+            return "INCONCLUSIVE"
+        return f"{VERDICT_WORDS[judgement.verdict]} {judgement.outcome}"
+
+    @property
+    def oops(self) -> OopsSummary | None:
+        """The crash to show first: the first that the kernel dies of, else the first complaint."""
+        return principal_oops(self.result)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """A run as reports see it, cells in the order of the plan; unfinished ones are `not-run`."""
+
+    name: str
+    plan: str
+    description: str = ""
+    started: str = ""
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    cells: tuple[CellView, ...] = ()
+
+    def kernels(self) -> tuple[str, ...]:
+        """Kernel names in the order of the plan."""
+        return tuple(dict.fromkeys(cell.result.kernel for cell in self.cells))
+
+    def columns(self) -> tuple[str, ...]:
+        """Tests with their axes in the order of the plan."""
+        return tuple(dict.fromkeys(cell.column for cell in self.cells))
+
+    def at(self, kernel: str, name: str) -> CellView | None:
+        """The cell of a kernel and a column, if the plan has one."""
+        return next((c for c in self.cells if c.result.kernel == kernel and c.column == name), None)
+
+    def results(self) -> tuple[CellResult, ...]:
+        """The bare results."""
+        return tuple(cell.result for cell in self.cells)
+
+
+def make_view(
+    plan: Plan,
+    results: Sequence[CellResult],
+    *,
+    name: str,
+    started: str = "",
+    environment: Mapping[str, Any] | None = None,
+) -> RunView:
+    """A view of results without what lies on disk; the run directory adds files and console tails."""
+    floors = {cell.id: cell.expect.floors for cell in plan.cells}
+    cells = tuple(CellView(result=result, floors=floors.get(result.id, ())) for result in results)
+    return RunView(
+        name=name,
+        plan=plan.name,
+        description=plan.description,
+        started=started,
+        environment=environment or {},
+        cells=cells,
+    )
+
+
+def facts(view: RunView) -> dict[str, str]:
+    """The environment as flat words: `{"host": {"cpus": 2}}` gives `host.cpus: 2`. Empty ones are left out."""
+    found: dict[str, str] = {}
+
+    def add(name: str, value: Any) -> None:
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                add(f"{name}.{key}" if name else str(key), inner)
+        elif value not in ("", None):
+            found[name] = str(value)
+
+    add("", view.environment)
+    return found
+
+
+def column(result: CellResult) -> str:
+    """`anonmutate` or `anonmutate[algorithm=lz4]`: test and axes, without those that name kernel and test."""
+    axes = ",".join(f"{name}={value}" for name, value in result.axes if name not in ("kernel", "test"))
+    return f"{result.test}[{axes}]" if axes else result.test
+
+
+def principal_oops(result: CellResult) -> OopsSummary | None:
+    """The first oops that the kernel dies of, else the first complaint, else None."""
+    oopses = result.evidence.oopses
+    return next((oops for oops in oopses if fatal(oops)), oopses[0] if oopses else None)
+
+
+def totals(view: RunView) -> dict[str, int]:
+    """How many cells have which verdict; `not run` apart from other errors. Only words that occur."""
+    words: Counter[str] = Counter()
+    for cell in view.cells:
+        judgement = cell.result.judgement
+        not_run = judgement.outcome is Outcome.NOT_RUN
+        words["not run" if not_run else VERDICT_WORDS[judgement.verdict]] += 1
+    order = (*VERDICT_WORDS.values(), "not run")
+    return {word: words[word] for word in order if words[word]}
+
+
+def failed_controls(view: RunView) -> tuple[str, ...]:
+    """A line for each control cell that did not show what it must: then the whole run tells little."""
+    return tuple(
+        f"{cell.result.id}: {one_line(cell.result.judgement.reason)}"
+        for cell in view.cells
+        if cell.result.control
+        and cell.result.judgement.verdict not in (Verdict.OK, Verdict.SKIPPED)
+        and cell.result.judgement.outcome is not Outcome.NOT_RUN
+    )
+
+
+def missing_controls(view: RunView) -> tuple[str, ...]:
+    """Ids of the control cells without any word yet, or skipped: nothing vouches for the run."""
+    return tuple(
+        cell.result.id
+        for cell in view.cells
+        if cell.result.control and cell.result.judgement.outcome in (Outcome.NOT_RUN, Outcome.SKIPPED)
+    )
+
+
+def counters(cell: CellView) -> tuple[tuple[str, int | None, int | None], ...]:
+    """(name, value, floor) of what counts for this cell: floors first, then the detector's other counters."""
+    evidence = cell.result.evidence
+    if cell.result.judgement.outcome in (Outcome.NOT_RUN, Outcome.SKIPPED):
+        return ()
+    floors = dict(cell.floors)
+    detector = sorted(name for name in evidence.counters if "." not in name)  # see the guest contract
+    overruns = (OVERRUNS,) if counter(evidence, OVERRUNS) is not None else ()
+    names = dict.fromkeys((*floors, *overruns, *detector))
+    return tuple((name, counter(evidence, name), floors.get(name)) for name in names)
+
+
+def exposure_text(cell: CellView) -> str:
+    """The counters on one line: `recompressions 51,234/50,000, overruns 0`."""
+    parts = []
+    for name, value, floor in counters(cell):
+        if value is None:
+            parts.append(f"{name} not reported" + (f"/{floor:,}" if floor is not None else ""))
+        elif floor is not None:
+            parts.append(f"{name} {value:,}/{floor:,}")
+        elif value or name == OVERRUNS:
+            parts.append(f"{name} {value:,}")
+    return ", ".join(parts)
+
+
+def reference(view: RunView, name: str) -> Rate | None:
+    """The rate of overruns on the kernel that must crash, in the same column; None when nothing overran."""
+    rates = []
+    for cell in view.cells:
+        rate = _rate(cell)
+        if cell.column == name and rate is not None and rate.events:
+            wanted = cell.result.expected == "oops"
+            rates.append((wanted and cell.result.kernel == "unstable", wanted and cell.result.control, wanted, rate))
+    return max(rates, key=lambda item: item[:3])[3] if rates else None
+
+
+def _rate(cell: CellView) -> Rate | None:
+    evidence = cell.result.evidence
+    overruns, trials = counter(evidence, OVERRUNS), evidence.counters.get(RECOMPRESSIONS)
+    if overruns is None or not trials:
+        return None
+    return Rate(events=overruns, trials=trials, name=cell.result.kernel)
+
+
+def proof(view: RunView, cell: CellView) -> str:
+    """What a pass proves, beside the rate of the kernel that must crash; empty for anything but a proved pass."""
+    judgement = cell.result.judgement
+    rate = _rate(cell)
+    if judgement.verdict is not Verdict.OK or judgement.outcome is not Outcome.PASS or rate is None:
+        return ""
+    return phrase(rate, reference=reference(view, cell.column))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrashGroup:
+    """Crashes that are one: the same signature. `cells` in the order of the plan."""
+
+    signature: str
+    oops: OopsSummary
+    cells: tuple[CellView, ...]
+
+
+def crash_groups(view: RunView) -> tuple[CrashGroup, ...]:
+    """The principal oops of each cell, equal signatures together, most frequent first."""
+    groups: dict[str, list[CellView]] = {}
+    for cell in view.cells:
+        if cell.oops is not None:
+            groups.setdefault(_crash_key(cell.oops), []).append(cell)
+    made = []
+    for signature, cells in groups.items():
+        if (oops := cells[0].oops) is not None:
+            made.append(CrashGroup(signature=signature, oops=oops, cells=tuple(cells)))
+    return tuple(sorted(made, key=lambda group: -len(group.cells)))
+
+
+def same_crash(view: RunView, cell: CellView) -> tuple[str, ...]:
+    """Ids of all cells with the crash of this one, itself included; empty when it is alone or did not crash."""
+    if cell.oops is None:
+        return ()
+    wanted = _crash_key(cell.oops)
+    ids = tuple(other.result.id for other in view.cells if other.oops is not None and _crash_key(other.oops) == wanted)
+    return ids if len(ids) > 1 else ()
+
+
+def _crash_key(oops: OopsSummary) -> str:
+    return oops.signature or oops.title
+
+
+def crash_text(oops: OopsSummary) -> str:
+    """What a person wants to read of a crash: the decoded stack, then the console."""
+    return f"{oops.decoded}\n{oops.text}" if oops.decoded else oops.text
+
+
+def oops_path(cell: CellView, oops: OopsSummary) -> str:
+    """Where the oops text is, relative to the run directory; the console log when it has no file of its own."""
+    return f"{cell.result.directory}/{oops.file or 'console.log'}"

@@ -1,0 +1,123 @@
+"""A plan on other sources than it names (`--kernel git:../linux@v6.13`), and what a ready image cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from kzram_ci.base.errors import NotApplicable, UserError
+from kzram_ci.kernel import kconfig, patches
+from kzram_ci.kernel.patchset import SeriesKind
+from kzram_ci.model.cell import Cell, Plan
+from kzram_ci.model.kernel import KernelImage, KernelSpec, SourceRef
+from kzram_ci.model.workload import Fault
+from kzram_ci.plan.kernels import load_kernel
+from kzram_ci.plan.library import find_kernel, known_kernels
+from kzram_ci.plan.source_args import is_source, label, split
+
+BASE_KERNEL = "stock"  # whose series and config a source without a kernel gets
+_FAULT_NEEDS = {
+    Fault.NONE: (),
+    Fault.FAILSLAB: ("CONFIG_FAULT_INJECTION_DEBUG_FS", "CONFIG_FAILSLAB", "CONFIG_SLUB_DEBUG"),
+    Fault.FAIL_PAGE_ALLOC: ("CONFIG_FAULT_INJECTION_DEBUG_FS", "CONFIG_FAIL_PAGE_ALLOC"),
+}
+
+
+def with_sources(plan: Plan, sources: Sequence[SourceRef]) -> Plan:
+    """The plan with the source of each of its kernels replaced; with several sources, once for each.
+
+    Kernels keep series, config and make variables; where the series do not apply, the cell says so. Kernels that
+    were ready images are built as `stock` is, as one, named after the source. Into a ready image nothing can be put:
+    instruments are left out, and cells of kernels that a fix or a regression makes are skipped. What is left of a
+    plan's kernels is the same then: they become one, named after the image.
+    """
+    if not sources:
+        return plan
+    names = _names(sources)
+    several = len(sources) > 1
+    cells: dict[str, Cell] = {}
+    for cell in plan.cells:
+        for source, name in zip(sources, names, strict=True):
+            made = _on_image(cell, source, name) if source.ready else _on_source(cell, source, name, several)
+            cells.setdefault(made.id, made)
+    return replace(plan, cells=tuple(cells.values()))
+
+
+def spec_with(spec: KernelSpec, source: SourceRef) -> KernelSpec:
+    """A kernel on another source; of a ready image only the name and architecture stay."""
+    if source.ready:
+        return KernelSpec(name=spec.name, source=source, arch=spec.arch)
+    return replace(spec, source=source)
+
+
+def named(word: str, load: Callable[[str], KernelSpec], sources: Sequence[SourceRef] = ()) -> tuple[KernelSpec, ...]:
+    """The kernels that a word of a command line means: a name, or a source in the place of stock's.
+
+    `load` resolves a name; `sources` replace the kernel's own. Raises UserError, PlanError.
+    """
+    if is_source(word):
+        word, sources = BASE_KERNEL, (*sources, *split((word,))[1])
+    spec = load(word)
+    if any(source.ready for source in sources) and (changing := _changing(spec)):
+        raise UserError(f"{word}: series {changing} cannot be put into a ready image", hint="take a source to build")
+    found = []
+    for source, name in zip(sources, _names(sources), strict=True):
+        own = name if source.ready else f"{spec.name}@{name}" if len(sources) > 1 else spec.name
+        found.append(replace(spec_with(spec, source), name=own))
+    return tuple(found) or (spec,)
+
+
+def _names(sources: Sequence[SourceRef]) -> list[str]:
+    """A name for each source, no two alike."""
+    names: list[str] = []
+    for source in sources:
+        name = label(source)
+        same = sum(other.partition("~")[0] == name for other in names)
+        names.append(f"{name}~{same + 1}" if same else name)
+    return names
+
+
+def _on_source(cell: Cell, source: SourceRef, name: str, several: bool) -> Cell:
+    if cell.kernel.source.ready:  # it has no config to build with
+        stock = load_kernel(BASE_KERNEL, find_kernel=find_kernel, known_kernels=known_kernels())
+        spec = replace(spec_with(stock, source), name=cell.kernel.name)
+        return _renamed(replace(cell, kernel=spec), name)
+    spec = spec_with(cell.kernel, source)
+    return _renamed(replace(cell, kernel=spec), f"{spec.name}@{name}" if several else spec.name)
+
+
+def _on_image(cell: Cell, source: SourceRef, name: str) -> Cell:
+    changing = _changing(cell.kernel)
+    spec = spec_with(cell.kernel, source)
+    if not changing:
+        return _renamed(replace(cell, kernel=spec), name)
+    skip = cell.skip or f"{name} is a ready image: series {changing} cannot be put into it"
+    return _renamed(replace(cell, kernel=spec, skip=skip), f"{spec.name}@{name}")
+
+
+def _renamed(cell: Cell, name: str) -> Cell:
+    """The cell of a kernel with another name, which is the first part of the cell's id."""
+    if name == cell.kernel.name:
+        return cell
+    identity = "/".join((name, *cell.id.split("/")[1:]))
+    return replace(cell, id=identity, kernel=replace(cell.kernel, name=name))
+
+
+def _changing(spec: KernelSpec) -> str:
+    """The first series that makes this kernel another one than the source."""
+    for name in spec.series:
+        if patches.load_series(name).kind in (SeriesKind.FIX, SeriesKind.REGRESSION):
+            return name
+    return ""
+
+
+def must_carry(cell: Cell, image: KernelImage) -> None:
+    """Raise NotApplicable when a ready image lacks what the cell needs, as far as its config tells."""
+    if not cell.kernel.source.ready or not image.config:
+        return
+    has = kconfig.parse(Path(image.config).read_text("utf-8", "replace"))
+    missing = [name for name in (*_FAULT_NEEDS[cell.workload.fault.kind], "CONFIG_ZRAM") if has.get(name, "n") == "n"]
+    if missing:
+        told = f"{image.release} has no {missing[0]}"
+        raise NotApplicable(told, hint="a test without fault injection, or a kernel that is built")

@@ -1,0 +1,143 @@
+"""QEMU's command line, one function a concern, each with its reason. Pure and deterministic.
+
+Nothing here listens beyond this host: every channel is a Unix socket, and the guest has no network card.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kzram_ci.model.arch import COMMON_CMDLINE, Arch, arch_of
+from kzram_ci.model.machine import Accel, MachineSpec
+
+CONTROL_PORT = "org.kzram.control"
+CONSOLE_ID = "console"  # the chardev that QMP's chardev-send-break names
+TINY_GUEST_PORT = 0x501
+TINY_GUEST_VALUE = 0x5A
+TINY_GUEST_EXIT = TINY_GUEST_VALUE << 1 | 1  # isa-debug-exit leaves with (value << 1) | 1
+
+Argv = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellPaths:
+    """Files and sockets of one boot. Sockets lie in a short private directory: 107 bytes is the limit."""
+
+    qmp: str
+    control: str
+    serial: str
+    console: str
+    disk: str = ""
+
+
+def escaped(path: str) -> str:
+    """A path as an option's value: QEMU reads a doubled comma as one."""
+    return path.replace(",", ",,")
+
+
+def base_args(row: Arch) -> Argv:
+    """An empty machine: no devices, no configuration of the user's, messages that compare equal."""
+    return (row.qemu, "-nodefaults", "-no-user-config", "-display", "none", "-msg", "timestamp=off")
+
+
+def accel_args(row: Arch, accel: Accel) -> Argv:
+    """One host thread a virtual CPU under TCG: the race needs CPUs that really run side by side."""
+    if accel is Accel.KVM:
+        return ("-machine", row.machine, "-accel", "kvm", "-cpu", row.cpu_kvm)
+    return ("-machine", row.machine, "-accel", "tcg,thread=multi", "-cpu", row.cpu_tcg)
+
+
+def size_args(spec: MachineSpec) -> Argv:
+    """CPUs as sockets' worth of cores, memory in MiB."""
+    return ("-smp", str(spec.cpus), "-m", f"{spec.memory_mib}M")
+
+
+def end_args(row: Arch) -> Argv:
+    """A panic is reported (pvpanic) and then goes on, so that its last lines still reach the console.
+
+    With `panic=-1` the guest reboots right after them, and -no-reboot makes that QEMU's end.
+    """
+    device = ("-device", row.panic_device) if row.panic_device else ()
+    return ("-no-reboot", "-action", "panic=none", *device)
+
+
+def monitor_args(paths: CellPaths) -> Argv:
+    """QMP on a socket that we listen on before QEMU starts: no polling, no race."""
+    return ("-chardev", f"socket,id=qmp,path={escaped(paths.qmp)}", "-mon", "chardev=qmp,mode=control")
+
+
+def console_args(paths: CellPaths) -> Argv:
+    """The kernel's console. QEMU itself keeps the raw bytes in a file, even when nobody is connected.
+
+    A server that does not wait drops what nobody reads, so the guest's UART never blocks on us. Append,
+    because a file opened that way survives being looked at and cut by others.
+    """
+    log = f"logfile={escaped(paths.console)},logappend=on"
+    chardev = f"socket,id={CONSOLE_ID},path={escaped(paths.serial)},server=on,wait=off,{log}"
+    return ("-chardev", chardev, "-serial", f"chardev:{CONSOLE_ID}")
+
+
+def control_args(paths: CellPaths) -> Argv:
+    """Exit token and counters: a port of its own, so that a broken kernel log cannot break them.
+
+    We listen, QEMU connects: the port is open at the host's end before the guest's first byte.
+    """
+    return (
+        "-device",
+        "virtio-serial-pci",
+        "-chardev",
+        f"socket,id=control,path={escaped(paths.control)}",
+        "-device",
+        f"virtserialport,chardev=control,name={CONTROL_PORT}",
+    )
+
+
+def disk_args(paths: CellPaths) -> Argv:
+    """A scratch disk that never flushes to the host's: its content dies with the cell."""
+    if not paths.disk:
+        return ()
+    drive = f"file={escaped(paths.disk)},if=none,id=scratch,format=raw,cache=unsafe,discard=unmap"
+    return ("-drive", drive, "-device", "virtio-blk-pci,drive=scratch")
+
+
+def kernel_args(kernel: str, initrd: str, cmdline: Argv) -> Argv:
+    """Kernel, initramfs and command line; QEMU loads them, there is no boot loader and no disk."""
+    return ("-kernel", kernel, "-initrd", initrd, "-append", " ".join(cmdline))
+
+
+def cmdline_of(spec: MachineSpec, accel: Accel) -> Argv:
+    """The kernel's command line: architecture, house, plan; the last word wins where they differ."""
+    row = arch_of(spec.arch)
+    emulated = row.cmdline_tcg if accel is not Accel.KVM else ()
+    return (*row.cmdline, *emulated, *COMMON_CMDLINE, *spec.cmdline)
+
+
+def argv(spec: MachineSpec, accel: Accel, *, kernel: str, initrd: str, paths: CellPaths, cmdline: Argv = ()) -> Argv:
+    """The whole command line of one boot. `cmdline` is added after the plan's. Raises UserError."""
+    row = arch_of(spec.arch)
+    return (
+        *base_args(row),
+        *accel_args(row, accel),
+        *size_args(spec),
+        *end_args(row),
+        *monitor_args(paths),
+        *console_args(paths),
+        *control_args(paths),
+        *disk_args(paths),
+        *kernel_args(kernel, initrd, (*cmdline_of(spec, accel), *cmdline)),
+        *spec.qemu_args,
+    )
+
+
+def tiny_guest_argv(row: Arch, accel: Accel, rom: str) -> Argv:
+    """A machine whose only program is a ROM that ends QEMU with TINY_GUEST_EXIT once it has run."""
+    exit_device = f"isa-debug-exit,iobase={TINY_GUEST_PORT:#x},iosize=1"
+    size = ("-smp", "1", "-m", "16M")
+    return (*base_args(row), *accel_args(row, accel), *size, "-no-reboot", "-bios", rom, "-device", exit_device)
+
+
+def first_line_argv(row: Arch, accel: Accel, kernel: str) -> Argv:
+    """A kernel without an initramfs, its console on standard output: it greets, panics and is gone."""
+    words = " ".join((*row.cmdline, "panic=-1"))
+    size = ("-smp", "1", "-m", "512M", "-no-reboot")
+    return (*base_args(row), *accel_args(row, accel), *size, "-serial", "stdio", "-kernel", kernel, "-append", words)

@@ -1,0 +1,282 @@
+"""The loop with simulated kernels: answers, kills at every point, hosts that fail, bytes that are equal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+from bisect_lab import CELL, SimLab, crashed, engine, name, new_session
+from lxml import etree
+
+from kzram_ci.base.errors import InfraError, UserError
+from kzram_ci.bisect.belief.decide import Kind
+from kzram_ci.bisect.reports import files
+from kzram_ci.bisect.reports.view import percent, view_of, words
+from kzram_ci.bisect.session import store
+from kzram_ci.bisect.session.model import Observation
+from kzram_ci.bisect.session.observations import Wanted, expectation, learnt, told
+from kzram_ci.bisect.session.store import REVERT
+from kzram_ci.model.cell import Expectation
+from kzram_ci.model.evidence import Evidence
+
+SCHEMA = Path(__file__).parents[2] / "data" / "junit.xsd"
+
+
+class Killed(BaseException):
+    """In place of kill -9: nobody catches it, nothing is tidied up."""
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_it_finds_a_flaky_culprit(tmp_path: Path, seed: int) -> None:
+    lab = SimLab(culprit=11, rate=0.5, seed=seed)
+    opened = new_session(tmp_path)
+    answer = engine(opened, lab).run()
+    assert answer.kind is Kind.CULPRIT
+    assert answer.commits == (name(11),)
+    assert answer.confidence >= 0.99
+    assert len(lab.builds) <= 10  # not one a commit; the last is the revert
+
+
+def test_unbuildable_unbootable_and_other_crashes_are_no_evidence(tmp_path: Path) -> None:
+    lab = SimLab(culprit=12, unbuildable=frozenset({7, 8}), unbootable=frozenset({10}), elsewhere=frozenset({13}))
+    opened = new_session(tmp_path)
+    answer = engine(opened, lab).run()
+    assert answer.commits == (name(12),)
+    sides = {commit.name: commit for commit in view_of(opened).commits}
+    for number in (7, 8, 10, 13):
+        if sides[name(number)].visited:
+            assert sides[name(number)].side == "skip"
+            assert sides[name(number)].count("crash") == 0
+
+
+@pytest.mark.parametrize("when", range(0, 60, 3))
+def test_a_killed_bisection_goes_on(tmp_path: Path, when: int) -> None:
+    def dying(count: list[int]) -> SimLab:
+        def before(what: str) -> None:
+            count[0] += 1
+            if count[0] == when + 1:
+                raise Killed(what)
+
+        return SimLab(culprit=5, rate=0.7, unbuildable=frozenset({7}), before=before)
+
+    opened = new_session(tmp_path, 12)
+    first = dying([0])
+    try:
+        answer = engine(opened, first).run()
+    except Killed:
+        kept = store.load(opened.path).facts
+        assert len(kept.boots) <= len(first.boots) <= len(kept.boots) + first.workers
+        second = SimLab(culprit=5, rate=0.7, unbuildable=frozenset({7}))
+        again = store.load(opened.path)
+        answer = engine(again, second).run()
+        done = {(boot.commit, boot.seed) for boot in kept.boots}
+        assert not done & set(second.boots), "a boot that was on disk was made again"
+        opened = again
+    assert answer.commits == (name(5),)
+    numbers = [(boot.commit, boot.number) for boot in opened.facts.boots]
+    assert len(numbers) == len(set(numbers))
+    assert all((opened.path / boot.directory / "console.log").is_file() for boot in opened.facts.boots)
+    assert opened.facts.revert is not None
+    assert opened.facts.revert.heals is True
+
+
+def test_a_kill_between_boot_and_record_loses_that_boot_only(tmp_path: Path) -> None:
+    opened = new_session(tmp_path, 8)
+    killed = False
+
+    def tell(subject: str, text: str) -> None:
+        nonlocal killed
+        if text.startswith("boot 3:"):
+            killed = True
+            raise Killed(text)
+
+    lab = SimLab(culprit=3)
+    with pytest.raises(Killed):
+        replace_tell = engine(opened, lab)
+        replace_tell.tell = tell
+        replace_tell.run()
+    assert killed
+    again = store.load(opened.path)
+    assert [boot.number for boot in again.boots_of(name(8))][:3] == [1, 2, 3]
+    assert engine(again, SimLab(culprit=3)).run().commits == (name(3),)
+
+
+def test_what_a_killed_boot_left_is_set_aside(tmp_path: Path) -> None:
+    opened = new_session(tmp_path)
+    path, relative = store.place(opened, name(3), 1)
+    path.mkdir(parents=True)
+    (path / "console.log").write_text("half")
+    assert store.place(opened, name(3), 1) == (path, relative)
+    assert (path.with_name("1-interrupted-1") / "console.log").read_text() == "half"
+    assert not path.exists()
+
+
+def test_the_same_bytes_are_not_booted_twice(tmp_path: Path) -> None:
+    trees = dict.fromkeys(range(1, 6), "early") | dict.fromkeys(range(6, 17), "late")
+    lab = SimLab(culprit=6, trees=trees, rate=0.8)
+    opened = new_session(tmp_path)
+    told_lines: list[str] = []
+    answer = engine(opened, lab, told_lines).run()
+    assert answer.kind is Kind.CULPRIT
+    assert answer.commits == (name(6),)
+    booted = {boot.commit for boot in opened.facts.boots if boot.commit != REVERT}
+    late = {commit for commit in booted if opened.content(commit) == "late"}
+    assert late <= {name(16), name(6)}  # the bad end, and the culprit itself if more crashes are wanted
+    assert len([commit for commit in booted if opened.content(commit) == "early"]) <= 2
+    assert any("same bytes" in line for line in told_lines)
+
+
+def test_a_commit_with_the_tree_of_its_parent_is_not_the_culprit_and_not_built(tmp_path: Path) -> None:
+    trees = {6: "as five", 5: "as five"}
+    lab = SimLab(culprit=7, rate=0.9)
+    opened = new_session(tmp_path, trees=trees)
+    assert engine(opened, lab).run().commits == (name(7),)
+    assert not {name(5), name(6)} <= set(lab.builds)
+
+
+def test_a_bad_end_that_does_not_crash(tmp_path: Path) -> None:
+    opened = new_session(tmp_path)
+    lab = SimLab(culprit=99)
+    answer = engine(opened, lab).run()
+    assert answer.kind is Kind.NOT_REPRODUCED
+    assert set(lab.builds) == {name(16)}
+    assert "does not show the wanted crash" in words(opened)[0]
+
+
+def test_a_good_end_that_crashes(tmp_path: Path) -> None:
+    opened = new_session(tmp_path)
+    lab = SimLab(culprit=99, everywhere=True)
+    answer = engine(opened, lab).run()
+    assert answer.kind is Kind.NONE
+    assert name(0) in lab.builds
+    assert words(opened)[0].startswith("no commit of this range is to blame")
+
+
+def test_a_bad_end_that_does_not_build(tmp_path: Path) -> None:
+    opened = new_session(tmp_path)
+    answer = engine(opened, SimLab(culprit=3, unbuildable=frozenset({16}))).run()
+    assert answer.kind is Kind.UNTESTABLE_END
+    assert words(opened)[0].endswith("cannot be tested: 16 does not compile")
+
+
+def test_a_host_that_fails_ends_it_with_a_way_on(tmp_path: Path) -> None:
+    opened = new_session(tmp_path)
+    with pytest.raises(InfraError, match=r"5 boots in a row failed on this host.*no QEMU.*--resume"):
+        engine(opened, SimLab(culprit=3, host=lambda: "no QEMU")).run()
+    again = store.load(opened.path)
+    assert {told(boot, again.wanted()) for boot in again.facts.boots} == {Observation.INFRA}
+    assert engine(again, SimLab(culprit=3)).run().commits == (name(3),)
+
+
+def test_a_commit_that_loses_every_guest_is_skipped(tmp_path: Path) -> None:
+    opened = new_session(tmp_path)
+    lab = SimLab(culprit=4, lost=frozenset({8}), rate=0.9)
+    answer = engine(opened, lab).run()
+    assert answer.commits == (name(4),)
+    assert (name(8), Observation.SKIP) in opened.facts.marks or name(8) not in lab.builds
+
+
+def test_the_signature_is_learnt_from_the_bad_end(tmp_path: Path) -> None:
+    def crash(random: Random) -> Evidence:
+        return crashed("bug", "zs_map_object") if random.random() < 0.15 else crashed("paging_fault", "obj_malloc")
+
+    cell = replace(CELL, expect=Expectation(floors=(("zram.writestall", 5),)))
+    opened = new_session(tmp_path, wanted=Wanted(), cell=cell)
+    lines: list[str] = []
+    answer = engine(opened, SimLab(culprit=9, crash=crash, rate=0.8), lines).run()
+    assert answer.commits == (name(9),)
+    assert opened.wanted().given == ("paging_fault:obj_malloc",)
+    assert any("wanted from now on: paging_fault:obj_malloc" in line for line in lines)
+
+
+def test_signatures_given_later_count_for_boots_that_were_made(tmp_path: Path) -> None:
+    opened = new_session(tmp_path, wanted=Wanted(given=("bug:zs_map_object",)))
+    answer = engine(opened, SimLab(culprit=9)).run()
+    assert answer.kind in (Kind.NOT_REPRODUCED, Kind.UNTESTABLE_END)
+    wider = store.widen(opened, ("null_deref:obj_*",))
+    assert wider.wanted().given == ("bug:zs_map_object", "null_deref:obj_*")
+    assert any(told(boot, wider.wanted()) is Observation.CRASH for boot in wider.facts.boots)
+    assert engine(store.load(opened.path), SimLab(culprit=9)).run().commits == (name(9),)
+
+
+def test_a_revert_that_does_not_apply_or_heal_is_said(tmp_path: Path) -> None:
+    opened = new_session(tmp_path / "a")
+    engine(opened, SimLab(culprit=9, reverted=("", "its revert does not apply cleanly on the bad end"))).run()
+    assert "revert on the bad end: not told, its revert does not apply cleanly on the bad end" in words(opened)
+    opened = new_session(tmp_path / "b")
+    lab = SimLab(culprit=9)
+    lab.reverted = (opened.commit(name(16)).tree, "")  # the revert changes nothing: it must not heal
+    engine(opened, lab).run()
+    assert opened.facts.revert is not None
+    assert opened.facts.revert.heals is False
+
+
+def test_a_test_that_cannot_tell_is_refused() -> None:
+    blind = replace(CELL, expect=Expectation())
+    with pytest.raises(UserError, match=r"k/race cannot tell good from bad.*--signature"):
+        expectation(blind, (), ())
+    assert expectation(blind, (), ("bug:*",))[1].given == ("bug:*",)
+    assert expectation(CELL, (), ())[1].plan
+    proved = replace(CELL, expect=Expectation(floors=(("zram.writestall", 5),)))
+    assert expectation(proved, (), ()) == (
+        proved, Wanted(), "the plan names no oops: the wanted signature will be what the bad end shows most",
+    )  # fmt: skip
+    borrowed, wanted, note = expectation(proved, (CELL,), ())
+    assert wanted.plan
+    assert borrowed.expect.oops == CELL.expect.oops
+    assert borrowed.expect.floors == proved.expect.floors
+    assert CELL.id in note
+
+
+def test_what_is_learnt_is_the_most_frequent() -> None:
+    assert learnt((), name(1)) == ""
+
+
+def test_nobody_else_may_work_on_it(tmp_path: Path) -> None:
+    opened = new_session(tmp_path)
+    with (
+        store.held(opened.path),
+        pytest.raises(UserError, match="another kzram-ci works on"),
+        store.held(opened.path),
+    ):
+        pass
+
+
+def test_reports_are_there_at_every_moment(tmp_path: Path) -> None:
+    opened = new_session(tmp_path)
+    files.write(opened)  # before anything happened
+    steps: list[int] = []
+    running = engine(opened, SimLab(culprit=11))
+
+    def show() -> None:
+        steps.append(len(opened.facts.boots))
+        files.write(opened)
+
+    running.show = show
+    running.run()
+    assert len(steps) > 3
+    page = (opened.path / files.PAGE).read_text()
+    assert "<svg" in page
+    assert "change &lt;11&gt; &amp; more" in page
+    assert "change <" not in page
+    root = etree.parse(opened.path / files.JUNIT).getroot()
+    etree.XMLSchema(etree.parse(SCHEMA)).assertValid(root)
+    cases = root.findall(".//testcase")
+    assert len(cases) == len(view_of(opened).visited())
+    failed = [case.get("name", "") for case in cases if case.find("failure") is not None]
+    assert any(one.startswith(name(11)[:12]) for one in failed)
+    assert f'Fixes: {name(11)[:12]} ("change <11> & more")' in words(opened)
+
+
+def test_ten_thousand_commits_still_draw(tmp_path: Path) -> None:
+    opened = new_session(tmp_path, 10_000)
+    files.write(opened)
+    assert (opened.path / files.PAGE).stat().st_size < 400_000
+
+
+def test_percent_never_rounds_up_to_certainty() -> None:
+    assert percent(0.99999) == "99.999 %"
+    assert percent(0.995) == "99.5 %"
+    assert percent(1.0) == "100 %"

@@ -1,0 +1,112 @@
+"""The commands that only read plans: output for people, for programs, and exit codes."""
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from kzram_ci.base.errors import UserError
+from kzram_ci.cli import plan as plan_command
+from kzram_ci.cli import schema as schema_command
+from kzram_ci.cli import validate as validate_command
+from kzram_ci.model.kernel import KernelSpec
+from kzram_ci.plan import cost
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "kernels").mkdir()
+    (tmp_path / "kernels" / "stock.yaml").write_text("source: {kind: directory, path: linux}\n")
+    (tmp_path / "kernels" / "odd.yaml").write_text("base: stock\nadd_series: [odd]\n")
+    (tmp_path / "p.yaml").write_text(
+        """
+name: p
+description: what it shows
+kernels: [stock, odd]
+tests:
+  a: {workload: anonmutate, stop: {grew: 5}, duration: 30s, repeats: 2, expect: {floors: {grew: 5}}}
+  b: {workload: pressure, control: true}
+expect: [{kernel: odd, test: b, skip: no need}]
+"""
+    )
+    (tmp_path / "bad.yaml").write_text("name: p\nkernels: [stok]\ntests: {a: {workload: pressure}}\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def parse(module: object, *words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="kzram-ci")
+    module.add_parser(parser.add_subparsers())  # type: ignore[attr-defined]
+    return parser.parse_args(words)
+
+
+def half_cached(spec: KernelSpec) -> tuple[str, bool]:
+    return f"{spec.name}-key-0123456789", spec.name == "stock"
+
+
+def test_the_plan_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    assert plan_command.main(parse(plan_command, "plan", "p.yaml"), half_cached) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "p: what it shows"
+    assert [line.split("  ")[0] for line in lines[3:7]] == ["stock/a", "stock/b *", "odd/a", "odd/b *"]
+    assert "pass, grew >= 5" in lines[3]
+    assert lines[3].endswith("grew 5, or 30 s, 2 times")
+    assert "skip: no need" in lines[6]
+    assert lines[9].split() == ["stock", "stock-key-012345", "cached"]
+    assert lines[10].endswith("to build, about 20 s")
+    assert lines[-1] == "3 cells, at most 3 min 20 s one after another; builds 20 s"
+
+
+def test_the_plan_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("plan", "p.yaml", "--json", "--kernel", "st*", "--test", "a")
+    assert plan_command.main(parse(plan_command, *words), half_cached) == 0
+    data = json.loads(capsys.readouterr().out)
+    [cell] = data["cells"]
+    assert (cell["id"], cell["at_most_seconds"], cell["expect"]["floors"]) == ("stock/a", 68.0, [["grew", 5]])
+    assert data["kernels"] == [{"kernel": "stock", "key": "stock-key-0123456789", "cached": True, "seconds": 0.0}]
+
+
+def test_the_first_kernel_of_a_kind_costs_a_clean_build() -> None:
+    args = parse(plan_command, "plan", "p.yaml")
+    assert args.func is plan_command.main
+    from kzram_ci.plan.library import find_kernel
+    from kzram_ci.plan.load import load_plan
+
+    plan = load_plan(Path("p.yaml"), find_kernel=find_kernel)
+    costs = cost.build_costs(plan, cost.unknown)
+    assert [(c.kernel, c.seconds, c.key) for c in costs] == [("stock", 240.0, ""), ("odd", 20.0, "")]
+
+
+def test_an_unknown_selection_is_the_users_error() -> None:
+    with pytest.raises(UserError, match=r"no kernel of p matches 'stok'; did you mean stock\?"):
+        plan_command.main(parse(plan_command, "plan", "p.yaml", "--kernel", "stok"), half_cached)
+    with pytest.raises(UserError, match=r"no plan q\.yaml"):
+        plan_command.main(parse(plan_command, "plan", "q.yaml"), half_cached)
+
+
+def test_validate_goes_on_after_a_bad_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    assert validate_command.main(parse(validate_command, "validate", "bad.yaml", "p.yaml", "gone.yaml")) == 2
+    out, err = capsys.readouterr()
+    assert out == "p.yaml: good, 4 cells on 2 kernels\n"
+    assert err.splitlines()[0].startswith("bad.yaml:2:11: kernels[0]: unknown kernel 'stok'")
+    assert "no plan gone.yaml" in err
+    assert validate_command.main(parse(validate_command, "validate", "p.yaml")) == 0
+
+
+def test_schema_to_a_file_and_to_the_terminal(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert schema_command.main(parse(schema_command, "schema", "--output", "s.json")) == 0
+    assert capsys.readouterr().out == ""
+    assert schema_command.main(parse(schema_command, "schema")) == 0
+    assert json.loads((home / "s.json").read_text()) == json.loads(capsys.readouterr().out)
+    assert schema_command.main(parse(schema_command, "schema", "--kernel")) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "kzram-ci kernel"
+
+
+@pytest.mark.parametrize("module", [plan_command, schema_command, validate_command])
+def test_help_has_an_example(module: object, capsys: pytest.CaptureFixture[str]) -> None:
+    name = module.__name__.rsplit(".", 1)[1]  # type: ignore[attr-defined]
+    with pytest.raises(SystemExit) as caught:
+        parse(module, name, "--help")
+    assert caught.value.code == 0
+    assert f"example: kzram-ci {name}" in capsys.readouterr().out

@@ -1,0 +1,134 @@
+"""report, history, compare and repro, on real run directories."""
+
+import argparse
+import json
+import os
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import report_samples as samples
+
+from kzram_ci.base.errors import UserError
+from kzram_ci.cli.history import collect
+from kzram_ci.model.evidence import CellResult
+from kzram_ci.model.outcome import Outcome, Verdict
+from kzram_ci.results import rundir
+from kzram_ci.results.history import History, Record
+
+
+def run(*words: str) -> int:
+    parser = argparse.ArgumentParser(prog="kzram-ci")
+    import_module(f"kzram_ci.cli.{words[0]}").add_parser(parser.add_subparsers())
+    args = parser.parse_args(words)
+    code: int = args.func(args)
+    return code
+
+
+def made(root: Path, results: tuple[CellResult, ...]) -> Path:
+    run = rundir.create(root, samples.PLAN)
+    for result in results:
+        run.finish(result)
+    return run.path
+
+
+@pytest.mark.parametrize("command", ["report", "history", "compare", "repro", "cache"])
+def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run(command, "--help")
+    assert stopped.value.code == 0
+    assert f"example: kzram-ci {command}" in capsys.readouterr().out
+
+
+def test_report_renders_everything_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = made(tmp_path, samples.results())
+    for name in rundir.REPORTS:
+        (path / name).unlink()
+    assert run("report", str(path)) == 0
+    assert all((path / name).is_file() for name in rundir.REPORTS)
+    out = capsys.readouterr().out
+    assert f"junit.xml: {path}/junit.xml" in out
+    assert f"{path}/cells/unstable.anonmutate/oops-1.txt" in out
+    assert run("report", str(path), "--exit-code") == 1
+
+
+def test_report_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = made(tmp_path, samples.results()[:1])
+    assert run("report", str(path), "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [item["judgement"]["outcome"] for item in found] == ["pass", *["not-run"] * 6]
+
+
+def test_compare_directories_and_history(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = made(tmp_path / "a", samples.results())
+    worse = samples.result(samples.PLAN.cells[0], Outcome.OOPS, Verdict.FINDING, oopses=(samples.OOPS,))
+    after = made(tmp_path / "b", (worse, *samples.results()[1:]))
+    assert run("compare", str(before), str(before)) == 0
+    assert capsys.readouterr().out == "no change in 7 cells\n"
+    assert run("compare", str(before), str(after), "--fail-on-regression") == 1
+    assert capsys.readouterr().out.startswith("regressed  stock/anonmutate: ok pass, recompressions 51,234")
+    assert run("compare", str(after), str(before), "--fail-on-regression", "--json") == 0
+    assert [change["kind"] for change in json.loads(capsys.readouterr().out)] == ["fixed"]
+    database = tmp_path / "h.sqlite"
+    history = History(path=database)
+    history.add_run(before.name, samples.PLAN, before)
+    for result in samples.results():
+        history.add_result(before.name, result)
+    assert run("compare", before.name, str(after), "--database", str(database)) == 0
+    assert "regressed  stock/anonmutate" in capsys.readouterr().out
+    with pytest.raises(UserError, match="no run nowhere"):
+        run("compare", "nowhere", str(after), "--database", str(database))
+
+
+def record(run: str, verdict: Verdict, key: str = "k") -> Record:
+    outcome = {Verdict.OK: Outcome.PASS, Verdict.FINDING: Outcome.OOPS}.get(verdict, Outcome.INFRA)
+    result = samples.result(samples.PLAN.cells[0], outcome, verdict, key=key)
+    return Record(run=run, plan="overrun", directory="", recorded="", result=result)
+
+
+def test_flaky_means_different_verdicts_on_the_same_kernel() -> None:
+    ok, bad, broken = Verdict.OK, Verdict.FINDING, Verdict.ERROR
+    (line,) = collect([record("1", ok), record("2", ok), record("3", broken), record("4", bad), record("5", ok)])
+    assert (line.trail, line.flake_rate, line.runs, line.last_run) == ("..eF.", 0.25, 5, "5")
+    (line,) = collect([record("1", ok), record("2", ok), record("3", bad, "new"), record("4", bad, "new")])
+    assert line.flake_rate == 0.0
+    (line,) = collect([record("1", ok), record("2", bad, "new")])
+    assert line.flake_rate is None
+    (line,) = collect([record("1", bad), record("2", ok), record("3", ok)], last=2)
+    assert (line.trail, line.flake_rate) == ("..", 0.0)
+
+
+def test_history(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database = tmp_path / "h.sqlite"
+    assert run("history", "--database", str(database)) == 0
+    assert "nothing recorded" in capsys.readouterr().out
+    history = History(path=database)
+    for number in range(3):
+        history.add_run(f"run-{number}", samples.PLAN, tmp_path)
+        for result in samples.results():
+            history.add_result(f"run-{number}", result)
+    assert run("history", "unstable/*", "--database", str(database)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["plan", "cell", "runs", "flaky", "outcomes", "trail"]
+    assert lines[1].split() == ["overrun", "unstable/anonmutate", "3", "0%", "3", "oops", "..."]
+    assert run("history", "--plan", "overrun", "--json", "--database", str(database)) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 7
+
+
+def test_repro_prints_or_takes_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = made(tmp_path, ())
+    run_result = samples.results()[3]
+    (path / run_result.directory / "qemu.txt").write_text("qemu-system-x86_64 -m 768\n")
+    rundir.open_run(path).finish(run_result)
+    assert run("repro", str(path), "unstable.directmutate.algorithm=lz4", "--print") == 0
+    out = capsys.readouterr().out
+    assert f"kzram-ci run --cell=unstable/directmutate/algorithm=lz4 {path}/plan.json" in out
+    assert "qemu-system-x86_64 -m 768" in out
+    called = []
+    monkeypatch.setattr(os, "execv", lambda program, argv: called.append((program, argv)))
+    run("repro", str(path), run_result.id)
+    assert called == [("/bin/sh", ("/bin/sh", str(path / run_result.directory / "repro.sh")))]
+    with pytest.raises(UserError, match=r"no cell 'unstabel/anonmutate' in this run.*did you mean unstable/anonmutate"):
+        run("repro", str(path), "unstabel/anonmutate")

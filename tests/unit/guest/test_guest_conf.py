@@ -1,0 +1,54 @@
+import shlex
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kzram_ci.guest.conf import cell_conf, quoted
+from kzram_ci.model.cell import Cell
+from kzram_ci.model.kernel import KernelSpec, SourceKind, SourceRef
+from kzram_ci.model.workload import Fault, FaultSpec, WorkloadSpec, ZramSpec
+
+
+def conf(work: WorkloadSpec) -> dict[str, str]:
+    spec = KernelSpec(name="k", source=SourceRef(kind=SourceKind.IMAGE))
+    text = cell_conf(Cell(id="c", kernel=spec, test="t", workload=work, seed=7), "abc")
+    return dict(word.split("=", 1) for line in text.splitlines() for word in shlex.split(line))
+
+
+def test_every_value_of_the_contract() -> None:
+    work = WorkloadSpec(
+        program="anonmutate",
+        args=("--pages", "8192"),
+        zram=ZramSpec(size_mib=256, algorithm="lz4", stable_writes=False, swap=False),
+        fault=FaultSpec(kind=Fault.FAILSLAB, probability=50, interval=2, times=9),
+        stop=(("recompressions", 50000), ("grew", 200)),
+        duration_s=30,
+        readers=2,
+    )
+    assert conf(work) == {
+        "NONCE": "abc",
+        "ZRAM_SIZE": "256M",
+        "ZRAM_ALGO": "lz4",
+        "ZRAM_STABLE_WRITES": "0",
+        "SWAP": "0",
+        "FAULT": "failslab",
+        "FAULT_PROBABILITY": "50",
+        "FAULT_INTERVAL": "2",
+        "FAULT_TIMES": "9",
+        "WORKLOAD": "anonmutate --seed 7 --pages 8192",
+        "STOP": "recompressions=50000 grew=200",
+        "DURATION_S": "30",
+        "SAMPLE_MS": "250",
+        "READERS": "2",
+        "MODULES": "",
+        "SHELL": "0",
+    }
+
+
+def test_stable_writes_left_alone_is_empty() -> None:
+    assert conf(WorkloadSpec(program="pressure"))["ZRAM_STABLE_WRITES"] == ""
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0")))
+def test_quoting_survives_a_shell(value: str) -> None:
+    assert shlex.split("X=" + quoted(value)) == ["X=" + value]

@@ -1,0 +1,361 @@
+import os
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from tiny_source import write_archive, write_tree
+
+from kzram_ci.base import proc, workspace
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import BuildFailed, CommandTimeout, ConfigUnmet, InfraError, Interrupted, UserError
+from kzram_ci.kernel import kbuild
+from kzram_ci.kernel.kbuild.base_tree import put
+from kzram_ci.kernel.kbuild.slot import OBJECTS, Slot
+from kzram_ci.kernel.kconfig import Fragment
+from kzram_ci.kernel.patchset import Series, SeriesKind
+from kzram_ci.model.events import Event
+from kzram_ci.model.kernel import KernelImage, Patch, Tree
+
+Files = Mapping[str, bytes | None]
+
+
+@dataclass(frozen=True)
+class Patched:
+    files: Files
+    executable: frozenset[str] = frozenset()
+
+
+class Bench:
+    """Builds variants of a source; a variant is what it makes of the files, and its name stands for its series."""
+
+    def __init__(self, tree: Tree, cache: Path) -> None:
+        self.cache = cache
+        self.events: list[Event] = []
+        self.inputs = kbuild.Inputs(
+            name="stock", arch="x86_64", tree=tree, fragments=(Fragment(name="f.config", text="CONFIG_B=y\n"),)
+        )
+
+    def variant(self, name: str) -> kbuild.Inputs:
+        patch = Patch(series=name, name="1", text=f"diff --git a/{name} b/{name}\n")
+        return replace(self.inputs, name=name, series=(Series(name=name, kind=SeriesKind.FIX, patches=(patch,)),))
+
+    def build(self, name: str = "stock", files: Files | None = None, *, seconds: float = 60) -> KernelImage:
+        inputs = self.inputs if name == "stock" else self.variant(name)
+        return kbuild.build(
+            inputs,
+            patch=lambda read: Patched(files or {}),
+            cache=self.cache,
+            jobs=1,
+            deadline=Deadline.after(seconds),
+            listener=self.events.append,
+        )
+
+    @property
+    def slot(self) -> Path:
+        return self.cache / "slots" / kbuild.slot_key(self.inputs)
+
+    def compiled(self, image: KernelImage) -> list[str]:
+        log = (Path(image.image).parent / "build.log").read_text()
+        return sorted(line.split()[1] for line in log.splitlines() if line.startswith("  CC "))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    archive = write_archive(tmp_path)
+    return Bench(Tree(identity="test:1", version="6.12.1", archive=str(archive)), tmp_path / "cache")
+
+
+def content(image: KernelImage) -> bytes:
+    return Path(image.image).read_bytes()
+
+
+B2: Files = {"b.c": b"int b2;\n"}
+
+
+def test_a_build_leaves_everything_at_its_address(bench: Bench) -> None:
+    image = bench.build()
+    assert Path(image.image) == bench.cache / "kernels" / kbuild.key(bench.inputs) / "bzImage"
+    assert (image.release, image.cached) == ("6.12.1", False)
+    names = {path.name for path in Path(image.image).parent.iterdir()}
+    assert names == {"bzImage", "vmlinux", "config", "System.map", "build.log", "manifest.json"}
+    assert "CONFIG_B=y" in Path(image.config).read_text()
+    manifest = workspace.read_json(Path(image.image).parent / "manifest.json")
+    assert manifest["repro"] == "kzram-ci build stock"
+    assert "KBUILD_BUILD_TIMESTAMP=" in manifest["make"]
+    assert b"by kzram-ci" in content(image)
+
+
+def test_the_second_time_make_is_not_called(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = bench.build()
+
+    def never(*words: object, **more: object) -> None:
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr(proc, "spawn", never)
+    again = bench.build()
+    assert again == replace(first, cached=True)
+
+
+def test_a_variant_compiles_what_differs(bench: Bench) -> None:
+    assert bench.compiled(bench.build()) == ["a.o", "b.o", "c.o"]
+    variant = bench.build("v", B2)
+    assert bench.compiled(variant) == ["b.o"]
+    assert b"int b2;" in content(variant)
+    third = bench.build("w", {"c.c": b"int c3;\n"})
+    assert bench.compiled(third) == ["b.o", "c.o"], "the first variant's file went back"
+    assert b"int b;" in content(third)
+
+
+def test_incremental_and_clean_builds_give_the_same_bytes(bench: Bench, tmp_path: Path) -> None:
+    bench.build("v", {**B2, "new.c": b"int new;\n", "a.c": None})
+    incremental = bench.build()
+    clean = Bench(bench.inputs.tree, tmp_path / "another cache".replace(" ", "-")).build()
+    assert incremental.key == clean.key
+    assert content(incremental) == content(clean)
+
+
+def test_files_come_and_go_with_their_variant(bench: Bench) -> None:
+    image = bench.build("v", {"sub/new.h": b"x", "new.c": b"int new;\n", "a.c": None})
+    assert b"int new;" in content(image)
+    assert b"int a;" not in content(image)
+    stock = bench.build()
+    assert b"int new;" not in content(stock)
+    assert b"int a;" in content(stock)
+    assert not (bench.slot / "src" / "sub" / "new.h").exists()
+
+
+def test_the_pristine_tree_is_never_written(bench: Bench) -> None:
+    bench.build("v", B2)
+    (pristine,) = (bench.cache / "sources").glob("*/tree/b.c")
+    assert pristine.read_text() == "int b;\n"
+
+
+def test_put_breaks_hard_links_and_keeps_modes(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    (tmp_path / "a").chmod(0o755)
+    os.link(tmp_path / "a", tmp_path / "b")
+    assert put(tmp_path / "b", b"new")
+    assert (tmp_path / "a").read_text() == "old"
+    assert (tmp_path / "b").stat().st_mode & 0o777 == 0o755
+    assert not put(tmp_path / "b", b"new"), "what is right is not touched"
+
+
+def test_a_slot_killed_in_make_starts_anew(bench: Bench) -> None:
+    bench.build()
+    half = bench.slot / "src" / OBJECTS / "a.o"
+    half.write_text("trunca")  # newer than its source: make would take it
+    (bench.slot / "building").touch()
+    image = bench.build("v", B2)
+    assert bench.compiled(image) == ["a.o", "b.o", "c.o"]
+    assert b"trunca" not in content(image)
+
+
+def test_a_slot_killed_while_switching_heals(bench: Bench) -> None:
+    bench.build()
+    slot = Slot(bench.slot)
+    slot.remember(touched=("a.c", "b.c", "gone.c"))  # the journal comes first …
+    put(slot.src / "b.c", b"int torn;\n")  # … then some of the files
+    image = bench.build("v", {"c.c": b"int c2;\n"})
+    assert b"int torn;" not in content(image)
+    assert b"int b;" in content(image)
+
+
+def test_a_damaged_journal_costs_the_slot(bench: Bench) -> None:
+    bench.build()
+    (bench.slot / "state.json").write_text("{")
+    assert bench.compiled(bench.build("v", B2)) == ["a.o", "b.o", "c.o"]
+
+
+def test_a_compile_error_is_the_compilers_line(bench: Bench) -> None:
+    bench.build()
+    with pytest.raises(BuildFailed) as caught:
+        bench.build("v", {"b.c": b"#error\n"})
+    assert caught.value.message == "v: b.c:1:2: error: #error told so"
+    assert "error: #error told so" in Path(caught.value.log).read_text()
+    assert Path(caught.value.log).parent == bench.cache / "logs"
+    assert not workspace.complete(bench.cache / "kernels" / kbuild.key(bench.variant("v")))
+    assert bench.compiled(bench.build("w", {"c.c": b"int c3;\n"})) == ["b.o", "c.o"], "the slot is still good"
+
+
+@pytest.mark.parametrize(("text", "message"), [("KILL", "killed by signal 9"), ("FULL", "No space left on device")])
+def test_the_hosts_troubles_are_the_hosts(bench: Bench, text: str, message: str) -> None:
+    with pytest.raises(InfraError, match=message):
+        bench.build("v", {"b.c": text.encode()})
+    assert bench.compiled(bench.build()) == ["a.o", "b.o", "c.o"], "nothing of that object directory is trusted"
+
+
+def test_the_deadline_ends_make(bench: Bench) -> None:
+    bench.build()
+    with pytest.raises(CommandTimeout):
+        bench.build("v", {"b.c": b"SLEEP\n"}, seconds=2)
+    assert bench.compiled(bench.build("w", {"c.c": b"int c3;\n"})) == ["b.o", "c.o"], "make cleaned up after itself"
+
+
+def test_cancelling_ends_make(bench: Bench) -> None:
+    bench.build()
+    timer = threading.Timer(0.7, proc.cancel_all)
+    timer.start()
+    try:
+        with pytest.raises(Interrupted):
+            bench.build("v", {"b.c": b"SLEEP\n"})
+    finally:
+        timer.join()
+        proc.resume_all()
+    assert content(bench.build("w", B2))
+
+
+def test_an_unmet_symbol_is_named_before_the_build(bench: Bench) -> None:
+    wanted = Fragment(name="g.config", text="CONFIG_GONE=y\n")
+    bench.inputs = replace(bench.inputs, fragments=(wanted,))
+    with pytest.raises(ConfigUnmet, match=r"CONFIG_GONE: wanted y, got absent \(fragment g\.config\)"):
+        bench.build()
+    assert not (bench.slot / "src" / OBJECTS / "a.o").exists()
+
+
+def test_a_symbol_that_may_be_unknown_is_void_where_no_kconfig_declares_it(bench: Bench, tmp_path: Path) -> None:
+    wanted = Fragment(name="g.config", text="# may be unknown: CONFIG_GONE\nCONFIG_GONE=y\n")
+    bench.inputs = replace(bench.inputs, fragments=(wanted,))
+    assert "CONFIG_GONE" not in Path(bench.build().config).read_text()
+
+    (tmp_path / "other/linux-6.12.1/mm").mkdir(parents=True)
+    (tmp_path / "other/linux-6.12.1/mm/Kconfig.debug").write_text("config GONE\n\tbool\n\tdepends on NOTHING\n")
+    knows = Tree(identity="test:2", version="6.12.1", archive=str(write_archive(tmp_path / "other")))
+    bench.inputs = replace(bench.inputs, tree=knows)
+    with pytest.raises(ConfigUnmet, match=r"CONFIG_GONE: wanted y, got absent"):
+        bench.build()
+
+
+def test_the_callers_environment_stays_outside(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KCFLAGS", "-O0")
+    monkeypatch.setenv("MAKEFLAGS", "-n")  # as from a Makefile that calls us
+    image = bench.build()
+    assert b"flags  of  by" in content(image)
+
+
+def test_make_variables_reach_make_and_the_key(bench: Bench) -> None:
+    plain = kbuild.key(bench.inputs)
+    bench.inputs = replace(bench.inputs, make_vars=(("KCFLAGS", "-O3"),))
+    assert kbuild.key(bench.inputs) != plain
+    assert b"flags -O3 of -O3" in content(bench.build())
+
+
+@pytest.mark.parametrize("name", ["O", "ARCH", "V"])
+def test_make_variables_that_are_ours_are_refused(bench: Bench, name: str) -> None:
+    bench.inputs = replace(bench.inputs, make_vars=((name, "x"),))
+    with pytest.raises(UserError, match=f"make variable {name} cannot be set"):
+        bench.build()
+
+
+def test_debug_info_does_not_hold_the_caches_path(bench: Bench) -> None:
+    wanted = Fragment(name="g.config", text="CONFIG_DEBUG_INFO=y\n")
+    bench.inputs = replace(bench.inputs, fragments=(wanted,), make_vars=(("KCFLAGS", "-O3"),))
+    told = content(bench.build()).decode()
+    out = bench.slot.resolve() / "src" / OBJECTS
+    assert f"flags -O3 -fdebug-prefix-map={out}=/{OBJECTS} of" in told
+
+
+def test_progress_has_a_total_once_it_is_known(bench: Bench) -> None:
+    bench.build()
+    assert [event.kind for event in bench.events][:2] == ["build-start", "note"]
+    assert bench.events[-1].kind == "build-done"
+    progress = [event for event in bench.events if event.kind == "build-progress"]
+    assert (progress[-1].done, progress[-1].total) == (4, 0)
+    (bench.slot / "building").touch()
+    bench.events.clear()
+    bench.build("v", B2)
+    last = [event for event in bench.events if event.kind == "build-progress"][-1]
+    assert (last.subject, last.done, last.total) == ("v", 4, 4)
+
+
+def test_two_at_a_time(bench: Bench) -> None:
+    jobs: list[Callable[[], KernelImage]] = [
+        bench.build,
+        bench.build,
+        lambda: bench.build("v", B2),
+        lambda: bench.build("w", {"c.c": b"int c3;\n"}),
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        stock, again, v, w = (future.result() for future in [pool.submit(job) for job in jobs])
+    assert content(stock) == content(again)
+    assert b"int b2;" in content(v)
+    assert b"int b;" in content(w)
+    assert sorted([stock.cached, again.cached]) == [False, True]
+
+
+def test_a_place_kbuild_cannot_work_in_is_named(bench: Bench, tmp_path: Path) -> None:
+    bench.cache = tmp_path / "with blank"
+    with pytest.raises(InfraError, match="cannot work below") as caught:
+        bench.build()
+    assert "KZRAM_CACHE" in caught.value.hint
+
+
+def test_an_archive_that_is_none(bench: Bench, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.tar.xz"
+    broken.write_bytes(b"no archive")
+    bench.inputs = replace(bench.inputs, tree=Tree(identity="x", version="1", archive=str(broken)))
+    with pytest.raises(InfraError, match="cannot unpack broken"):
+        bench.build()
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return write_tree(tmp_path / "mine")
+
+
+def directory_tree(root: Path, cache: Path) -> Tree:
+    from kzram_ci.kernel import source
+    from kzram_ci.model.kernel import SourceKind, SourceRef
+
+    return source.fetch(SourceRef(kind=SourceKind.DIRECTORY, path=str(root)), cache=cache, deadline=Deadline.after(60))
+
+
+def test_a_directory_is_followed_and_never_written(directory: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    before = sorted(str(path) for path in directory.rglob("*"))
+    bench = Bench(directory_tree(directory, cache), cache)
+    first = bench.build("v", B2)
+    assert bench.compiled(first) == ["a.o", "b.o", "c.o"]
+    slot = bench.slot
+    (directory / "c.c").write_text("int edited;\n")
+    (directory / "a.c").unlink()
+    bench.inputs = replace(bench.inputs, tree=directory_tree(directory, cache))
+    second = bench.build("v", B2)
+    assert bench.slot == slot
+    assert second.key != first.key
+    assert bench.compiled(second) == ["c.o"]
+    assert b"int edited;" in content(second)
+    assert b"int a;" not in content(second)
+    assert b"int b2;" in content(second)
+    assert sorted(str(path) for path in directory.rglob("*")) == [p for p in before if not p.endswith("/a.c")]
+    assert (directory / "b.c").read_text() == "int b;\n"
+
+
+def test_a_directory_that_changes_meanwhile_is_noticed(directory: Path, tmp_path: Path) -> None:
+    bench = Bench(directory_tree(directory, tmp_path / "cache"), tmp_path / "cache")
+    (directory / "c.c").write_text("int other;\n")
+    with pytest.raises(UserError, match="changed since its build was planned"):
+        bench.build()
+
+
+def test_the_key_ignores_comments_and_order_of_fragments(bench: Bench) -> None:
+    def with_fragments(*texts: str) -> str:
+        named = tuple(Fragment(name=f"{n}.config", text=text) for n, text in enumerate(texts))
+        return kbuild.key(replace(bench.inputs, fragments=named))
+
+    plain = with_fragments("CONFIG_A=y\nCONFIG_B=y\n")
+    assert with_fragments("# why\nCONFIG_B=y\n", "CONFIG_A=y\n") == plain
+    assert with_fragments("CONFIG_A=y\n") != plain
+
+
+def test_the_key_ignores_changelogs_and_names(bench: Bench) -> None:
+    def with_text(text: str, name: str) -> str:
+        patch = Patch(series="s", name=name, text=text)
+        series = Series(name=name, kind=SeriesKind.FIX, patches=(patch,))
+        return kbuild.key(replace(bench.inputs, name=name, series=(series,)))
+
+    diff = "diff --git a/a.c b/a.c\n--- a/a.c\n+++ b/a.c\n@@ -1 +1 @@\n-int a;\n+int x;\n"
+    assert with_text(f"Subject: one\n\n{diff}", "one") == with_text(f"Subject: two\n\n{diff}", "two")
+    assert with_text(diff, "one") != with_text(diff.replace("int x", "int y"), "one")

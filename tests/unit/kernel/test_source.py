@@ -1,0 +1,214 @@
+import os
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from kzram_ci.base import workspace
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import InfraError, UserError
+from kzram_ci.kernel import filetree, source
+from kzram_ci.kernel.source import debian
+from kzram_ci.model.kernel import SourceKind, SourceRef, Tree
+
+MAKEFILE = "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 9\n"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    root = tmp_path / "linux"
+    (root / "mm").mkdir(parents=True)
+    (root / "Makefile").write_text(MAKEFILE)
+    (root / "Kbuild").write_text("")
+    (root / "mm" / "a.c").write_text("int a;\n")
+    return root
+
+
+def git(root: Path, *words: str) -> None:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+    subprocess.run(("git", *identity, *words), cwd=root, check=True, capture_output=True)
+
+
+def fetch(root: Path, cache: Path) -> Tree:
+    ref = SourceRef(kind=SourceKind.DIRECTORY, path=str(root))
+    return source.fetch(ref, cache=cache, deadline=Deadline.after(60))
+
+
+def test_directory(tree: Path, tmp_path: Path) -> None:
+    found = fetch(tree, tmp_path / "cache")
+    assert found.version == "6.12.9"
+    assert found.directory == str(tree)
+    assert found.identity.startswith("directory:")
+
+
+@pytest.mark.parametrize("with_git", [False, True])
+def test_identity_follows_real_content(tree: Path, tmp_path: Path, with_git: bool) -> None:
+    cache = tmp_path / "cache"
+    if with_git:
+        (tree / ".gitignore").write_text("*.o\n")
+        git(tree, "init", "-q")
+        git(tree, "add", ".")
+        git(tree, "commit", "-qm", "first")
+    clean = fetch(tree, cache).identity
+    assert fetch(tree, cache).identity == clean
+    (tree / "mm" / "a.o").write_text("object")
+    assert fetch(tree, cache).identity == clean, "a build product is no source"
+    (tree / "mm" / "a.c").write_text("int b;\n")  # same size: dirty
+    dirty = fetch(tree, cache).identity
+    assert dirty != clean
+    (tree / "mm" / "new.c").write_text("")
+    untracked = fetch(tree, cache).identity
+    assert untracked not in {clean, dirty}
+    (tree / "mm" / "new.c").unlink()
+    assert fetch(tree, cache).identity == dirty
+    (tree / "mm" / "a.c").unlink()
+    assert fetch(tree, cache).identity not in {clean, dirty}
+
+
+def test_mode_and_link_are_content(tree: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    seen = {fetch(tree, cache).identity}
+    (tree / "mm" / "a.c").chmod(0o755)
+    seen.add(fetch(tree, cache).identity)
+    (tree / "link").symlink_to("mm/a.c")
+    seen.add(fetch(tree, cache).identity)
+    (tree / "link").unlink()
+    (tree / "link").symlink_to("mm")
+    seen.add(fetch(tree, cache).identity)
+    assert len(seen) == 4
+
+
+def test_unchanged_files_are_not_read_again(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in tree.rglob("*"):
+        os.utime(path, (1, 1))  # old enough to be remembered
+    first = filetree.scan(tree, cache=tmp_path / "cache", deadline=Deadline.after(60))
+
+    def never(path: Path) -> str:
+        raise AssertionError(f"{path} was read")
+
+    monkeypatch.setattr(workspace, "digest_file", never)
+    assert filetree.scan(tree, cache=tmp_path / "cache", deadline=Deadline.after(60)) == first
+
+
+def test_a_file_changed_within_the_tick_is_read_again(tree: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    path = tree / "mm" / "a.c"
+    first = fetch(tree, cache).identity
+    stamp = path.stat().st_mtime_ns
+    path.write_text("int z;\n")
+    os.utime(path, ns=(stamp, stamp))  # what a coarse clock does to a quick editor
+    assert fetch(tree, cache).identity != first
+
+
+def test_no_kernel_tree(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not a kernel source tree"):
+        fetch(tmp_path, tmp_path / "cache")
+
+
+def test_an_image_is_no_source(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nothing to build"):
+        source.fetch(SourceRef(kind=SourceKind.IMAGE, path="x"), cache=tmp_path, deadline=Deadline.after(9))
+
+
+LEFTOVERS = (".config", ".config.old", "mm/a.o", "mm/.a.o.cmd", "vmlinux", "include/generated/x.h", "include/config/y")
+
+
+@pytest.mark.parametrize("with_git", [False, True])
+def test_a_build_inside_the_users_tree_does_not_disturb(tree: Path, tmp_path: Path, with_git: bool) -> None:
+    if with_git:  # as the kernel's own, shortened
+        (tree / ".gitignore").write_text(".*\n!.gitignore\n*.o\n/vmlinux\n/include/config/\n/include/generated/\n")
+        git(tree, "init", "-q")
+        git(tree, "add", ".")
+        git(tree, "commit", "-qm", "first")
+    clean = filetree.scan(tree, cache=tmp_path / "cache", deadline=Deadline.after(60))
+    for name in LEFTOVERS:
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text("left over")
+    assert filetree.scan(tree, cache=tmp_path / "cache", deadline=Deadline.after(60)) == clean
+
+
+DEBIAN = SourceRef(kind=SourceKind.DEBIAN, package="linux-source-6.12")
+
+
+@pytest.fixture
+def installed(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    where = tmp_path / "usr-src"
+    where.mkdir()
+    archive = where / "linux-source-6.12.tar.xz"
+    with tarfile.open(archive, "w:xz") as out:
+        out.add(tree, "linux-source-6.12")
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "dpkg-query").write_text(f"#!/bin/sh\necho asked >> {tmp_path}/asked\nprintf 6.12.9-1\n")
+    (tools / "dpkg-query").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    monkeypatch.setattr(debian, "INSTALLED", where)
+    return archive
+
+
+def test_installed_package(installed: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    first = source.fetch(DEBIAN, cache=cache, deadline=Deadline.after(60))
+    assert first.version == "6.12.9-1"
+    assert first.archive == str(installed)
+    assert first.identity == f"debian:linux-source-6.12:6.12.9-1:{workspace.digest_file(installed)}"
+    assert source.fetch(DEBIAN, cache=cache, deadline=Deadline.after(60)) == first
+    assert (tmp_path / "asked").read_text().count("asked") == 1, "the answer is remembered"
+    os.utime(installed, (1, 1))
+    source.fetch(DEBIAN, cache=cache, deadline=Deadline.after(60))
+    assert (tmp_path / "asked").read_text().count("asked") == 2, "another file, another question"
+
+
+def test_local_never_goes_to_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debian, "INSTALLED", tmp_path)
+    assert source.local(DEBIAN, cache=tmp_path, deadline=Deadline.after(60)) is None
+
+
+APT = """#!/bin/sh
+echo "$@" >> {log}
+case "$*" in
+  *update) [ -z "$OFFLINE" ] || echo "W: Failed to fetch http://mirror/InRelease  Could not resolve" >&2; exit 0 ;;
+  *"download linux-source-9.9") echo "E: Unable to locate package linux-source-9.9" >&2; exit 100 ;;
+  *download*) echo "E: Failed to fetch http://mirror/x" >&2; exit 100 ;;
+esac
+"""
+
+
+@pytest.fixture
+def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "apt-get").write_text(APT.format(log=tmp_path / "apt.log"))
+    (tools / "apt-get").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    monkeypatch.setattr(debian, "INSTALLED", tmp_path)
+    return tmp_path / "apt.log"
+
+
+def test_unknown_package_names_the_command_that_helps(apt: Path, tmp_path: Path) -> None:
+    ref = SourceRef(kind=SourceKind.DEBIAN, package="linux-source-9.9")
+    with pytest.raises(UserError, match=r"no package linux-source-9\.9") as caught:
+        source.fetch(ref, cache=tmp_path / "cache", deadline=Deadline.after(60))
+    assert "apt-cache search" in caught.value.hint
+    assert "Dir::State=" in apt.read_text(), "apt has state of its own"
+    assert not [path for path in (tmp_path / "cache" / "downloads").iterdir() if path.is_dir()], "nothing half done"
+
+
+def test_a_network_failure_is_the_hosts(apt: Path, tmp_path: Path) -> None:
+    with pytest.raises(InfraError, match="Failed to fetch"):
+        source.fetch(DEBIAN, cache=tmp_path / "cache", deadline=Deadline.after(60))
+
+
+def test_an_update_that_failed_is_no_unknown_package(
+    apt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OFFLINE", "1")
+    ref = SourceRef(kind=SourceKind.DEBIAN, package="linux-source-9.9")
+    with pytest.raises(InfraError, match="Could not resolve"):
+        source.fetch(ref, cache=tmp_path / "cache", deadline=Deadline.after(60))
+
+
+def test_other_package_names_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="neither a source nor an image package"):
+        source.fetch(SourceRef(kind=SourceKind.DEBIAN, package="-o Foo"), cache=tmp_path, deadline=Deadline.after(60))

@@ -1,0 +1,193 @@
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import UserError
+from kzram_ci.kernel import source
+from kzram_ci.kernel.source import apt, debian
+from kzram_ci.model.events import Event
+from kzram_ci.model.kernel import KernelImage, SourceKind, SourceRef
+
+RELEASE = "6.1.0-56-cloud-amd64"
+APT = """\
+#!/bin/sh
+echo "$@" >> {log}
+case "$*" in
+  *indextargets*) echo 'http://mirror.example.org/debian/ bookworm'; exit 0 ;;
+  *update) exit 0 ;;
+esac
+for last; do :; done
+cp {pool}/$last.deb . 2>/dev/null || {{ echo "E: Unable to locate package $last" >&2; exit 100; }}
+"""
+
+
+class Archive:
+    """A pool of packages made by dpkg-deb, behind an apt-get that takes them from there."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.pool, self.log = root, root / "pool", root / "apt.log"
+        self.pool.mkdir()
+        tools = root / "bin"
+        tools.mkdir()
+        (tools / "apt-get").write_text(APT.format(log=self.log, pool=self.pool))
+        (tools / "apt-get").chmod(0o755)
+
+    def add(self, name: str, version: str, *files: str, depends: str = "") -> None:
+        tree = self.root / "trees" / f"{name}-{version}"
+        (tree / "DEBIAN").mkdir(parents=True)
+        (tree / "DEBIAN" / "control").write_text(
+            f"Package: {name}\nVersion: {version}\nArchitecture: amd64\nMaintainer: x <x@example.org>\n"
+            f"{f'Depends: {depends}' if depends else 'Section: kernel'}\nDescription: x\n"
+        )
+        for path in files:
+            (tree / path).parent.mkdir(parents=True, exist_ok=True)
+            (tree / path).write_bytes(b"\0" * 8192)
+        deb = self.pool / f"{name}.deb"
+        subprocess.run(("dpkg-deb", "-b", "--root-owner-group", tree, deb), check=True, capture_output=True)
+
+    def asked(self) -> list[str]:
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        return [line.split()[-1] for line in lines if " download " in line]
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
+    made = Archive(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setattr(debian, "_refreshed", set())
+    return made
+
+
+def image(
+    tmp_path: Path, package: str, *, refresh: bool = False, offline: bool = False, events: list[Event] | None = None
+) -> KernelImage | None:
+    ref = SourceRef(kind=SourceKind.DEBIAN, package=package)
+    return source.ready(
+        ref, name="distro", arch="x86_64", cache=tmp_path / "cache", deadline=Deadline.after(60), refresh=refresh,
+        offline=offline, listener=(events if events is not None else []).append,
+    )  # fmt: skip
+
+
+def test_a_metapackage_gives_the_kernel_it_stands_for(archive: Archive, tmp_path: Path) -> None:
+    boot, library = f"boot/vmlinuz-{RELEASE}", f"lib/modules/{RELEASE}"
+    archive.add("linux-image-cloud-amd64", "6.1.192-2", depends=f"linux-image-{RELEASE} (= 6.1.192-2)")
+    depends = "kmod, linux-base (>= 4.3~), initramfs-tools | linux-initramfs-tool"
+    archive.add(
+        f"linux-image-{RELEASE}",
+        "6.1.192-2",
+        boot,
+        f"{library}/kernel/zram.ko",
+        f"boot/config-{RELEASE}",
+        depends=depends,
+    )
+    events: list[Event] = []
+    found = image(tmp_path, "linux-image-cloud-amd64", events=events)
+    assert found is not None
+    assert found.release == RELEASE
+    assert found.modules.endswith(library)
+    assert Path(found.image).is_file() and Path(found.config).is_file()
+    assert archive.asked() == ["linux-image-cloud-amd64", f"linux-image-{RELEASE}"]
+    assert any(f"linux-image-{RELEASE} 6.1.192-2" in event.text for event in events), "it says its version"
+    assert image(tmp_path, "linux-image-cloud-amd64") == found
+    assert len(archive.asked()) == 2, "a download stays"
+
+
+def test_a_kernel_split_into_packages(archive: Archive, tmp_path: Path) -> None:
+    """As Debian does since 7.x: the image beside its modules, in a package of its own."""
+    release = "7.2.13+deb14-cloud-amd64"
+    parts = f"linux-binary-{release} (= 7.2.13-1), linux-modules-{release} (= 7.2.13-1), linux-base"
+    archive.add(f"linux-image-{release}", "7.2.13-1", depends=parts)
+    archive.add(f"linux-binary-{release}", "7.2.13-1", f"usr/lib/modules/{release}/vmlinuz")
+    archive.add(f"linux-modules-{release}", "7.2.13-1", f"usr/lib/modules/{release}/kernel/zram.ko.xz")
+    found = image(tmp_path, f"linux-image-{release}")
+    assert found is not None
+    assert found.modules == str(Path(found.image).parent)
+    assert Path(found.modules, "kernel/zram.ko.xz").is_file()
+
+
+def test_refresh_asks_once_for_a_newer_one(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = "linux-image-6.1.0-1-amd64"
+    archive.add(package, "6.1.1-1", "boot/vmlinuz-6.1.0-1-amd64")
+    first = image(tmp_path, package)
+    archive.add(package, "6.1.2-1", "boot/vmlinuz-6.1.0-1-amd64", "lib/modules/vmlinuz/a.ko")
+    assert image(tmp_path, package, refresh=True) == first, "what this process fetched is fresh"
+    monkeypatch.setattr(debian, "_refreshed", set())  # the next process
+    assert image(tmp_path, package) == first
+    image(tmp_path, package, refresh=True)
+    manifest = (tmp_path / "cache/downloads" / f"debian-{package}-host" / "manifest.json").read_text()
+    assert "6.1.2-1" in manifest
+    image(tmp_path, package, refresh=True)
+    assert len(archive.asked()) == 2, "the kernels of one run share a source"
+
+
+def test_offline_is_never_asked(archive: Archive, tmp_path: Path) -> None:
+    assert image(tmp_path, "linux-image-amd64", offline=True) is None
+    assert archive.asked() == []
+
+
+def test_a_package_without_a_kernel(archive: Archive, tmp_path: Path) -> None:
+    archive.add("linux-image-amd64", "1", "boot/nothing")
+    with pytest.raises(UserError, match="holds no vmlinuz"):
+        image(tmp_path, "linux-image-amd64")
+    with pytest.raises(UserError, match="no package linux-image-other"):
+        image(tmp_path, "linux-image-other")
+
+
+@pytest.mark.parametrize(
+    ("suite", "mirror"),
+    [
+        ("trixie", "http://mirror.example.org/debian/"),
+        ("bookworm-security", apt.DEFAULT_SECURITY),  # the host knows no mirror of it
+    ],
+)
+def test_a_suite_comes_from_the_hosts_mirror(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suite: str, mirror: str
+) -> None:
+    keyring = tmp_path / "keyring.gpg"
+    keyring.touch()
+    monkeypatch.setattr(apt, "KEYRING", keyring)
+    ref = SourceRef(kind=SourceKind.DEBIAN, package="linux-image-amd64", suite=suite)
+    options = apt._options(tmp_path / "apt", ref, Deadline.after(60))
+    assert "Dir::Etc::sourceparts=-" in options
+    assert (tmp_path / "apt/sources.list").read_text() == f"deb [signed-by={keyring}] {mirror} {suite} main\n"
+
+
+ONLY_IN = """\
+#!/bin/sh
+# an archive that has the package in one suite only
+case "$*" in
+  *indextargets*) exit 0 ;;
+  *update) for word; do case $word in Dir::Etc::sourcelist=*) cp "${{word#*=}}" {seen} ;; esac; done; exit 0 ;;
+esac
+for last; do :; done
+grep -q " {suite} " {seen} 2>/dev/null && cp {pool}/$last.deb . && exit 0
+echo "E: Unable to locate package $last" >&2; exit 100
+"""
+
+
+def test_a_source_the_host_does_not_offer_is_looked_for_in_debian(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.add("linux-source-6.99", "6.99.1-1", "usr/src/linux-source-6.99.tar.xz")
+    script = ONLY_IN.format(seen=tmp_path / "suites", suite="trixie", pool=archive.pool)
+    (tmp_path / "bin" / "apt-get").write_text(script)
+    monkeypatch.setattr(apt, "KEYRING", tmp_path / "bin" / "apt-get")  # any file
+    monkeypatch.setattr(apt, "elsewhere", lambda: ("bookworm-security", "trixie"))
+    events: list[Event] = []
+    ref = SourceRef(kind=SourceKind.DEBIAN, package="linux-source-6.99")
+    tree = source.fetch(ref, cache=tmp_path / "cache", deadline=Deadline.after(60), listener=events.append)
+    assert tree.version == "6.99.1-1"
+    assert any("looking in Debian's trixie" in event.text for event in events)
+    wanted = SourceRef(kind=SourceKind.DEBIAN, package="linux-source-6.99", suite="bookworm")
+    with pytest.raises(UserError, match=r"no package linux-source-6\.99 in bookworm"):
+        source.fetch(wanted, cache=tmp_path / "cache", deadline=Deadline.after(60), listener=events.append)
+
+
+def test_where_a_package_may_be_depends_on_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.freedesktop_os_release", lambda: {"ID": "debian", "VERSION_CODENAME": "bookworm"})
+    assert apt.elsewhere() == ("bookworm-security", "bookworm-backports", "trixie-security", "trixie")
+    monkeypatch.setattr("platform.freedesktop_os_release", lambda: {"ID": "ubuntu", "VERSION_CODENAME": "noble"})
+    assert apt.elsewhere() == ("trixie-security", "trixie")

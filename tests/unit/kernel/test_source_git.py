@@ -1,0 +1,159 @@
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from git_tree import commit, git, repository
+
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import InfraError, UserError
+from kzram_ci.kernel import kbuild, source
+from kzram_ci.kernel.kconfig import Fragment
+from kzram_ci.kernel.source.context import Context
+from kzram_ci.model.kernel import KernelImage, SourceKind, SourceRef, Tree
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    repository(tmp_path / "linux")
+    return tmp_path / "linux"
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+def fetch(cache: Path, repo: Path, ref: str = "HEAD", **more: str) -> Tree:
+    wanted = SourceRef(kind=SourceKind.GIT, **{"path": str(repo), "ref": ref, **more})
+    return source.fetch(wanted, cache=cache, deadline=Deadline.after(60))
+
+
+def by_url(cache: Path, repo: Path, ref: str = "main") -> Tree:
+    return fetch(cache, repo, ref, path="", url=f"file://{repo}")
+
+
+@pytest.fixture
+def untouched(repo: Path) -> Iterator[None]:
+    """Nothing below the user's repository may change: no object, no ref, no index, no time stamp."""
+
+    def state() -> dict[str, tuple[int, int]]:
+        return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(repo.rglob("*"))}
+
+    before = state()
+    yield
+    assert state() == before
+
+
+def test_identity_is_the_commits_tree(repo: Path, cache: Path) -> None:
+    first = fetch(cache, repo)
+    (repo / "a.c").write_text("int dirty;\n")
+    assert fetch(cache, repo) == first, "the work tree is not asked"
+    second = commit(repo, "second", a="int changed;\n")
+    assert fetch(cache, repo).identity != first.identity
+    assert fetch(cache, repo, "HEAD~1") == first
+    git(repo, "commit", "-q", "--allow-empty", "-m", "nothing")
+    assert fetch(cache, repo).identity == fetch(cache, repo, second).identity, "the message is in no kernel"
+    assert first.version.startswith("6.12.1-g")
+
+
+@pytest.mark.usefixtures("untouched")
+def test_the_users_repository_is_only_read(repo: Path, cache: Path) -> None:
+    build(cache, fetch(cache, repo))
+
+
+def test_what_is_no_ref_and_no_repository(repo: Path, cache: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no commit 'v9\.99'"):
+        fetch(cache, repo, "v9.99")
+    with pytest.raises(UserError, match="is no git ref"):
+        fetch(cache, repo, "--output=x")
+    (tmp_path / "plain").mkdir()
+    with pytest.raises(UserError, match="is no git repository"):
+        fetch(cache, tmp_path / "plain")
+
+
+def test_a_url_is_fetched_and_asked_again(repo: Path, cache: Path) -> None:
+    first = by_url(cache, repo)
+    assert first.identity == fetch(cache, repo).identity
+    commit(repo, "second", a="int changed;\n")
+    second = by_url(cache, repo)
+    assert second.identity != first.identity, "a branch moves"
+    with pytest.raises(UserError, match="no commit 'nowhere'"):
+        by_url(cache, repo, "nowhere")
+
+
+def test_a_url_that_is_away_gives_what_was_fetched(repo: Path, cache: Path) -> None:
+    first = by_url(cache, repo)
+    ref = SourceRef(kind=SourceKind.GIT, url=f"file://{repo}", ref="main")
+    other = replace(ref, ref="other")
+    shutil.move(repo, repo.with_name("moved"))
+    assert by_url(cache, repo) == first
+    assert source.local(ref, cache=cache, deadline=Deadline.after(60)) == first
+    assert source.local(other, cache=cache, deadline=Deadline.after(60)) is None
+    with pytest.raises(InfraError, match="git fetch"):
+        by_url(cache, repo, "other")
+
+
+def test_history(repo: Path, cache: Path) -> None:
+    first = git(repo, "rev-parse", "HEAD")
+    commit(repo, "second", a="int changed;\n")
+    by_url(cache, repo)  # one commit deep
+    context = Context(cache=cache, deadline=Deadline.after(60))
+    for ref in (
+        SourceRef(kind=SourceKind.GIT, url=f"file://{repo}", ref="main"),
+        SourceRef(kind=SourceKind.GIT, path=str(repo), ref="main"),
+    ):
+        where = source.history(ref, context)
+        assert git(where, "rev-list", "--all").splitlines()[-1] == first
+
+
+def build(cache: Path, tree: Tree, name: str = "stock") -> KernelImage:
+    class Patched:
+        files = {"c.c": b"int patched;\n"} if name == "patched" else {}
+        executable: frozenset[str] = frozenset()
+
+    inputs = kbuild.Inputs(
+        name=name, arch="x86_64", tree=tree, fragments=(Fragment(name="f.config", text="CONFIG_B=y\n"),)
+    )
+    return kbuild.build(inputs, patch=lambda read: Patched(), cache=cache, jobs=1, deadline=Deadline.after(60))
+
+
+def compiled(image: KernelImage) -> list[str]:
+    lines = (Path(image.image).parent / "build.log").read_text().splitlines()
+    return [line.split()[1] for line in lines if line.startswith("  CC")]
+
+
+def test_neighbouring_commits_share_an_object_tree(repo: Path, cache: Path) -> None:
+    tree = fetch(cache, repo)
+    assert compiled(build(cache, tree)) == ["a.o", "b.o", "c.o"]
+    commit(repo, "second", b="int changed;\n")
+    image = build(cache, fetch(cache, repo))
+    assert compiled(image) == ["b.o"]
+    assert "int changed" in Path(image.vmlinux).read_text()
+    assert len([path for path in (cache / "slots").iterdir() if path.is_dir()]) == 1
+
+
+def test_commits_that_add_and_remove_files_and_a_series_between(repo: Path, cache: Path) -> None:
+    build(cache, fetch(cache, repo))
+    git(repo, "rm", "-q", "c.c")
+    commit(repo, "second", d="int d;\n")
+    image = build(cache, fetch(cache, repo))
+    assert compiled(image) == ["d.o"]
+    assert "int c;" not in Path(image.vmlinux).read_text()
+    back = build(cache, fetch(cache, repo, "HEAD~1"))
+    assert "int c;" in Path(back.vmlinux).read_text()
+    assert "int d;" not in Path(back.vmlinux).read_text()
+
+
+def test_config_is_made_again_only_when_it_may_change(repo: Path, cache: Path) -> None:
+    build(cache, fetch(cache, repo))
+    commit(repo, "second", b="int changed;\n")
+    log = Path(build(cache, fetch(cache, repo)).image).parent / "build.log"
+    assert ".config" not in log.read_text()
+    (repo / "Kconfig").write_text("config A\n")
+    commit(repo, "third")
+    fetch(cache, repo)
+    commit(repo, "fourth", b="int again;\n")
+    log = Path(build(cache, fetch(cache, repo)).image).parent / "build.log"
+    assert ".config" in log.read_text()

@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import pytest
+
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import UserError
+from kzram_ci.kernel import source
+from kzram_ci.model.kernel import KernelImage, SourceKind, SourceRef
+
+RELEASE = "6.1.0-56-cloud-amd64"
+
+
+def bzimage(path: Path, release: str = RELEASE) -> Path:
+    """The header of the x86 boot protocol with a version string, as far as anybody reads it here."""
+    data = bytearray(0x2000)
+    data[0x202:0x206] = b"HdrS"
+    data[0x20E:0x210] = (0x1000 - 0x200).to_bytes(2, "little")
+    text = f"{release} (builder@host) #1 SMP".encode()
+    data[0x1000 : 0x1000 + len(text)] = text
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def describe(tmp_path: Path, path: Path, **fields: str) -> KernelImage:
+    ref = SourceRef(kind=SourceKind.IMAGE, path=str(path), **fields)
+    found = source.ready(ref, name="distro", arch="x86_64", cache=tmp_path / "cache", deadline=Deadline.after(60))
+    assert found is not None
+    return found
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+
+
+@pytest.mark.parametrize("library", ["lib/modules", "usr/lib/modules"])
+def test_as_installed(tmp_path: Path, library: str) -> None:
+    root = tmp_path / "root"
+    image = bzimage(root / "boot" / "vmlinuz-any-name")
+    config, debug = root / "boot" / f"config-{RELEASE}", root / "usr/lib/debug/boot" / f"vmlinux-{RELEASE}"
+    touch(root / library / RELEASE / "kernel" / "zram.ko.xz", config, debug)
+    found = describe(tmp_path, image)
+    assert (found.release, found.image, found.config, found.vmlinux) == (RELEASE, str(image), str(config), str(debug))
+    assert found.modules == str(root / library / RELEASE)
+    assert found.cached
+
+
+def test_the_image_beside_its_modules(tmp_path: Path) -> None:
+    image = bzimage(tmp_path / "usr/lib/modules" / RELEASE / "vmlinuz")
+    assert describe(tmp_path, image).modules == str(image.parent)
+
+
+def test_an_image_alone(tmp_path: Path) -> None:
+    found = describe(tmp_path, bzimage(tmp_path / "bzImage"))
+    assert (found.modules, found.config, found.vmlinux) == ("", "", "")
+
+
+def test_a_build_tree(tmp_path: Path) -> None:
+    image = bzimage(tmp_path / "linux/arch/x86/boot/bzImage")
+    touch(tmp_path / "linux/.config", tmp_path / "linux/vmlinux")
+    found = describe(tmp_path, image)
+    assert (found.config, found.vmlinux) == (str(tmp_path / "linux/.config"), str(tmp_path / "linux/vmlinux"))
+
+
+def test_what_the_user_names_wins_and_must_be_there(tmp_path: Path) -> None:
+    image = bzimage(tmp_path / "boot/vmlinuz")
+    touch(tmp_path / "lib/modules" / RELEASE / "a.ko", tmp_path / "mine/a.ko")
+    assert describe(tmp_path, image, modules=str(tmp_path / "mine")).modules == str(tmp_path / "mine")
+    with pytest.raises(UserError, match="does not exist"):
+        describe(tmp_path, image, debug=str(tmp_path / "nowhere"))
+
+
+def test_the_key_covers_image_and_modules(tmp_path: Path) -> None:
+    image = bzimage(tmp_path / "boot/vmlinuz")
+    keys = {describe(tmp_path, image).key}
+    touch(tmp_path / "lib/modules" / RELEASE / "a.ko")
+    keys.add(describe(tmp_path, image).key)
+    bzimage(image, "6.1.0-57")
+    keys.add(describe(tmp_path, image).key)
+    assert len(keys) == 3
+
+
+def test_another_architecture_tells_its_release_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "boot" / "vmlinuz-6.1.0-13-arm64"
+    path.parent.mkdir()
+    path.write_bytes(b"\0" * 8192)
+    assert describe(tmp_path, path).release == "6.1.0-13-arm64"
+
+
+def test_what_is_no_image(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is no file"):
+        describe(tmp_path, tmp_path / "nowhere")
+    (tmp_path / "small").write_text("no kernel")
+    with pytest.raises(UserError, match="is no kernel image"):
+        describe(tmp_path, tmp_path / "small")

@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import pytest
+
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import UserError
+from kzram_ci.kernel import toolchain
+
+
+@pytest.mark.parametrize(
+    ("variables", "cc", "ld"),
+    [
+        ({}, ("gcc",), ("ld",)),
+        ({"CC": "ccache gcc-11 -fno-pie"}, ("ccache", "gcc-11", "-fno-pie"), ("ld",)),
+        ({"CROSS_COMPILE": "aarch64-linux-gnu-"}, ("aarch64-linux-gnu-gcc",), ("aarch64-linux-gnu-ld",)),
+        ({"LLVM": "1"}, ("clang",), ("ld.lld",)),
+        ({"LLVM": "-18"}, ("clang-18",), ("ld.lld-18",)),
+        ({"LLVM": "/opt/llvm/bin/"}, ("/opt/llvm/bin/clang",), ("/opt/llvm/bin/ld.lld",)),
+    ],
+)
+def test_commands(variables: dict[str, str], cc: tuple[str, ...], ld: tuple[str, ...]) -> None:
+    found = toolchain.commands(variables)
+    assert (found["CC"], found["LD"]) == (cc, ld)
+
+
+def test_another_architecture_gets_its_cross_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    assert toolchain.make_vars("x86_64", ()) == ()
+    assert dict(toolchain.make_vars("arm64", ())) == {"CROSS_COMPILE": "aarch64-linux-gnu-"}
+    assert dict(toolchain.make_vars("arm64", (("LLVM", "1"),))) == {"LLVM": "1"}
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    where = tmp_path / "bin"
+    where.mkdir()
+    for name in ("gcc", "ld", "make"):
+        write(where / name, f"{name} 1.0")
+    monkeypatch.setenv("PATH", f"{where}:/usr/bin:/bin")
+    return where
+
+
+def write(path: Path, version: str) -> None:
+    path.write_text(f"#!/bin/sh\necho called >> $0.calls\necho '{version}'\necho more\n")
+    path.chmod(0o755)
+
+
+def identify(cache: Path) -> dict[str, str]:
+    return dict(toolchain.identify("x86_64", {}, cache=cache, deadline=Deadline.after(60)))
+
+
+def test_identity_is_the_first_line_and_asked_once(tools: Path, tmp_path: Path) -> None:
+    first = identify(tmp_path)
+    assert (first["CC"], first["LD"], first["MAKE"]) == ("gcc 1.0", "ld 1.0", "make 1.0")
+    calls = (tools / "ld.calls").read_text()
+    assert identify(tmp_path) == first
+    assert (tools / "ld.calls").read_text() == calls
+
+
+def test_another_compiler_is_noticed(tools: Path, tmp_path: Path) -> None:
+    identify(tmp_path)
+    write(tools / "gcc", "gcc 12.0")
+    assert identify(tmp_path)["CC"] == "gcc 12.0"
+
+
+def test_a_missing_compiler_names_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError) as caught:
+        toolchain.identify(
+            "arm64", {"CROSS_COMPILE": "aarch64-linux-gnu-"}, cache=tmp_path, deadline=Deadline.after(60)
+        )
+    assert "not found" in caught.value.message
+    assert caught.value.hint == "sudo apt-get install gcc-aarch64-linux-gnu"
+
+
+def test_missing_tools_are_told_all_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError) as caught:
+        toolchain.require()
+    assert "flex, bison, bc" in caught.value.message
+    assert caught.value.hint.startswith("sudo apt-get install make gcc binutils flex bison bc")

@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import pytest
+
+from kzram_ci.base.errors import UserError
+from kzram_ci.model.kernel import SourceKind, SourceRef
+from kzram_ci.plan.source_args import is_source, label, parse, split
+
+HERE = Path("/home/me/work")
+SHA = "ab" * 32
+
+
+@pytest.mark.parametrize(
+    ("word", "fields"),
+    [
+        ("git:../linux@v6.13", {"path": "/home/me/linux", "ref": "v6.13"}),
+        ("git:../linux", {"path": "/home/me/linux", "ref": "HEAD"}),
+        ("git:.@origin/main", {"path": "/home/me/work", "ref": "origin/main"}),
+        ("git:.@HEAD@{1}", {"path": "/home/me/work", "ref": "HEAD@{1}"}),
+        ("git:https://git.example.org/linux.git@v6.13", {"url": "https://git.example.org/linux.git", "ref": "v6.13"}),
+        ("git:https://me@git.example.org/linux", {"url": "https://me@git.example.org/linux", "ref": "HEAD"}),
+        ("git:git@example.org:me/linux.git@topic", {"url": "git@example.org:me/linux.git", "ref": "topic"}),
+        ("directory:.", {"path": "/home/me/work"}),
+        ("directory:/src/linux@home", {"path": "/src/linux@home"}),
+        (f"tarball:linux.tar.xz#sha256={SHA}", {"path": "/home/me/work/linux.tar.xz", "sha256": SHA}),
+        (f"tarball:https://example.org/l.tar#sha256={SHA}", {"url": "https://example.org/l.tar", "sha256": SHA}),
+        ("debian:linux-source-6.1", {"package": "linux-source-6.1"}),
+        ("debian:linux-image-cloud-amd64@trixie", {"package": "linux-image-cloud-amd64", "suite": "trixie"}),
+        ("image:/boot/vmlinuz-6.1.0", {"path": "/boot/vmlinuz-6.1.0"}),
+        ("image:bzImage#modules=m&config=c", {"path": "/home/me/work/bzImage", "modules": "/home/me/work/m",
+                                              "config": "/home/me/work/c"}),
+    ],
+)  # fmt: skip
+def test_parse(word: str, fields: dict[str, str]) -> None:
+    assert parse(word, HERE) == SourceRef(kind=SourceKind(word.partition(":")[0]), **fields)
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("git:", "is no source"),
+        ("svn:x", "'svn' is no kind of source"),
+        ("tarball:linux.tar.xz", "no sha256"),
+        ("tarball:linux.tar.xz#sha256=12", "no sha256"),
+        ("image:x#suite=y", "'suite=y' means nothing for image:"),
+        ("image:x#modules=", "means nothing"),
+    ],
+)
+def test_what_is_not_well_formed(word: str, told: str) -> None:
+    with pytest.raises(UserError, match=told) as caught:
+        parse(word, HERE)
+    assert caught.value.hint
+
+
+def test_globs_and_sources_are_told_apart() -> None:
+    globs, sources = split(["stock", "git:../linux@v6.13", "un*"], HERE)
+    assert globs == ("stock", "un*")
+    assert [source.ref for source in sources] == ["v6.13"]
+    assert not is_source("stock")
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("git:../linux@v6.13", "v6.13"),
+        ("git:../linux@origin/main", "origin-main"),
+        ("git:../linux", "linux"),
+        ("directory:/src/linux-next/", "linux-next"),
+        ("debian:linux-source-6.1@bookworm", "linux-source-6.1-bookworm"),
+        ("image:/boot/vmlinuz-6.1.0", "vmlinuz-6.1.0"),
+    ],
+)
+def test_label(word: str, name: str) -> None:
+    assert label(parse(word, HERE)) == name

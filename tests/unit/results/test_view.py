@@ -1,0 +1,67 @@
+from dataclasses import replace
+
+import report_samples as samples
+
+from kzram_ci.model.evidence import Evidence
+from kzram_ci.model.outcome import Outcome, Verdict
+from kzram_ci.results.reports import summary_model as views
+from kzram_ci.results.reports.summary_model import RunView, make_view
+
+
+def sample() -> RunView:
+    return make_view(samples.PLAN, samples.results(), name="run-1", started="2026-01-02T03:04:05+00:00")
+
+
+def test_grid_keeps_the_order_of_the_plan() -> None:
+    view = sample()
+    assert view.kernels() == ("stock", "unstable", "saved-clen", "emergency-class")
+    assert view.columns() == ("anonmutate", "pressure", "directmutate[algorithm=lz4]")
+    found = view.at("unstable", "directmutate[algorithm=lz4]")
+    assert found is not None and found.word == "FINDING pass"
+    assert view.at("stock", "directmutate[algorithm=lz4]") is None
+
+
+def test_the_crash_is_what_killed_not_the_warning_before_it() -> None:
+    assert views.principal_oops(samples.results()[2]) == samples.OOPS
+    only_warning = samples.result(samples.PLAN.cells[0], oopses=(samples.WARNING,))
+    assert views.principal_oops(only_warning) == samples.WARNING
+
+
+def test_equal_signatures_are_one_group() -> None:
+    (group,) = views.crash_groups(sample())
+    assert [cell.result.id for cell in group.cells] == ["unstable/anonmutate", "saved-clen/anonmutate"]
+    assert views.same_crash(sample(), sample().cells[4]) == ("unstable/anonmutate", "saved-clen/anonmutate")
+    assert views.same_crash(sample(), sample().cells[0]) == ()
+
+
+def test_a_pass_is_told_beside_the_rate_of_the_kernel_that_must_crash() -> None:
+    view = sample()
+    said = views.proof(view, view.cells[0])
+    assert said.startswith("0 overruns in 51,234 second compressions; 95 % upper bound 5.8e-05")
+    assert said.endswith("unstable showed 2.0e-03")
+    assert views.proof(view, view.cells[1]) == ""  # a pressure control counts no recompressions
+    assert views.proof(view, view.cells[2]) == ""  # an expected oops proves something else
+    assert views.proof(view, view.cells[4]) == ""
+
+
+def test_controls() -> None:
+    view = sample()
+    assert views.failed_controls(view) == ()
+    bad = samples.result(samples.PLAN.cells[2], Outcome.PASS, Verdict.FINDING, reason="not reproduced")
+    broken = make_view(samples.PLAN, (bad,), name="x")
+    assert views.failed_controls(broken) == ("unstable/anonmutate: not reproduced",)
+    unborn = replace(bad, judgement=replace(bad.judgement, outcome=Outcome.NOT_RUN, verdict=Verdict.ERROR))
+    assert views.failed_controls(make_view(samples.PLAN, (unborn,), name="x")) == ()
+    assert views.missing_controls(make_view(samples.PLAN, (unborn,), name="x")) == ("unstable/anonmutate",)
+
+
+def test_exposure_shows_floors_and_what_was_not_reported() -> None:
+    view = sample()
+    assert views.exposure_text(view.cells[0]) == "recompressions 51,234/50,000, overruns 0, grew 812"
+    silent = replace(samples.results()[0], evidence=Evidence(overrun_lines=3))
+    (cell,) = make_view(samples.PLAN, (silent,), name="x").cells
+    assert views.exposure_text(cell) == "recompressions not reported/50,000, overruns 3"
+
+
+def test_totals() -> None:
+    assert views.totals(sample()) == {"ok": 3, "FINDING": 2, "INCONCLUSIVE": 1, "skipped": 1}

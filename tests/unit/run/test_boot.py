@@ -1,0 +1,180 @@
+"""Orchestration faults, with a fake QEMU: each ends in evidence or in one line that says who must act."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from kzram_ci.base import proc
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import InfraError, Interrupted, UserError
+from kzram_ci.model.cell import Cell
+from kzram_ci.model.events import Event
+from kzram_ci.model.evidence import Evidence
+from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage, SourceKind, SourceRef
+from kzram_ci.model.machine import Accel, AccelChoice, MachineSpec
+from kzram_ci.model.workload import WorkloadSpec
+from kzram_ci.run import boot
+from kzram_ci.vm import argv, qemu
+
+FAKE = Path(__file__).parents[2] / "support" / "fake_qemu.py"
+
+
+class NoSplats:
+    def feed(self, data: bytes) -> list[Any]:
+        return []
+
+    def finish(self) -> list[Any]:
+        return []
+
+
+@pytest.fixture(autouse=True)
+def fake_qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin" / "qemu-system-x86_64"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {FAKE} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    monkeypatch.setattr(qemu, "QUIT_SECONDS", 0.3)
+
+
+def boot_fake(
+    tmp_path: Path, *, machine: MachineSpec | None = None, seconds: float = 15, events: list[Event] | None = None
+) -> Evidence:
+    (tmp_path / "rootfs").write_bytes(b"odd")
+    work = WorkloadSpec(program="anonmutate", duration_s=60)
+    spec = KernelSpec(name="k", source=SourceRef(kind=SourceKind.IMAGE))
+    return boot.boot_once(
+        Cell(id="k-t", kernel=spec, test="t", machine=machine or MachineSpec(), workload=work),
+        KernelImage(key="k", name="k", arch="x86_64", release="", image="/bzImage"),
+        RootfsImage(key="r", path=str(tmp_path / "rootfs")),
+        directory=tmp_path / "cells, deep" / "k-t",
+        accel=AccelChoice(accel=Accel.TCG, why="", proved=True),
+        deadline=Deadline.after(seconds),
+        listener=(events if events is not None else []).append,
+        parser=NoSplats(),
+    )
+
+
+def no_qemu_left() -> bool:
+    return not any("fake_qemu" in " ".join(child.cmdline()) for child in psutil.Process().children(recursive=True))
+
+
+def test_a_good_boot_leaves_evidence_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[Event] = []
+    monkeypatch.setattr(argv, "escaped", lambda path: path.replace("cells, deep", "cells"))
+    (tmp_path / "cells, deep" / "k-t").mkdir(parents=True)
+    (tmp_path / "cells").symlink_to(tmp_path / "cells, deep")
+    evidence = boot_fake(tmp_path, events=events)
+    assert (evidence.booted, evidence.ready, evidence.exit_code, evidence.qemu_exit) == (True, True, 0, 0)
+    assert evidence.counters == {"vmstat.pswpout": 5, "overruns": 1, "recompressions": 31}  # the last from the console
+    assert evidence.overrun_lines == 1
+    assert evidence.last_line == "torn"
+    assert evidence.host_error == ""
+    sampled = {"vmstat.pswpout": 5, "overruns": 1}
+    assert [event.counters for event in events if event.kind == "cell-progress"] == [sampled]
+    left = {path.name for path in (tmp_path / "cells" / "k-t").iterdir()}
+    assert left == {"cell.conf", "console.log", "control.log", "counters.json", "qemu.log", "qemu.txt"}
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The fake's own parsing of options knows neither blanks nor commas."""
+    (tmp_path / "cells, deep" / "k-t").mkdir(parents=True)
+    (tmp_path / "cells").symlink_to(tmp_path / "cells, deep")
+    monkeypatch.setattr(argv, "escaped", lambda path: path.replace("cells, deep", "cells"))
+
+
+@pytest.mark.usefixtures("plain")
+class TestFaults:
+    def test_qemu_that_dies_at_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FAKE_QEMU", "error-at-start")
+        with pytest.raises(InfraError, match=r"QEMU did not start: .*flux-capacitor' is not a valid device"):
+            boot_fake(tmp_path)
+
+    def test_the_operators_own_arguments_are_the_operators_fault(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FAKE_QEMU", "error-at-start")
+        with pytest.raises(UserError, match=r"-device flux-capacitor.*machine.qemu_args"):
+            boot_fake(tmp_path, machine=MachineSpec(qemu_args=("-device", "flux-capacitor,x=1")))
+
+    def test_qemu_without_a_monitor(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FAKE_QEMU", "no-qmp")
+        with pytest.raises(InfraError, match="monitor never answered"):
+            boot_fake(tmp_path, seconds=1)
+        assert no_qemu_left()
+
+    def test_guest_that_never_prints(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FAKE_QEMU", "silent")
+        monkeypatch.setattr(qemu, "SYSRQ_SECONDS", 0.2)
+        evidence = boot_fake(tmp_path, machine=MachineSpec(boot_seconds=2))
+        assert evidence.deadline_hit
+        assert not evidence.booted
+        assert evidence.console_bytes == 0
+        assert no_qemu_left()
+
+    def test_guest_that_floods_the_console(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FAKE_QEMU", "flood")
+        evidence = boot_fake(tmp_path, machine=MachineSpec(console_limit_mib=1))
+        assert evidence.flooded
+        assert evidence.console_bytes > 1 << 20
+        assert no_qemu_left()
+
+    def test_qemu_that_will_not_go_is_killed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FAKE_QEMU", "deaf")
+        monkeypatch.setattr(qemu, "SYSRQ_SECONDS", 0.2)
+        evidence = boot_fake(tmp_path, machine=MachineSpec(boot_seconds=2))
+        assert evidence.qemu_exit == -9
+        assert evidence.host_error == ""  # we killed it
+        assert no_qemu_left()
+
+    def test_lost_guest(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FAKE_QEMU", "lost")
+        evidence = boot_fake(tmp_path)
+        assert evidence.ready
+        assert evidence.exit_code is None
+        assert not evidence.deadline_hit
+
+    def test_a_wrong_nonce_is_no_exit_token(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FAKE_QEMU", "garbage")
+        evidence = boot_fake(tmp_path)
+        assert evidence.exit_code is None
+        assert evidence.guest_errors == ("exit token with a wrong nonce or code",)
+
+    def test_killed_qemu_is_the_hosts_fault(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FAKE_QEMU", "killed")
+        evidence = boot_fake(tmp_path)
+        assert evidence.host_error.startswith("QEMU was killed by signal 9")
+
+    def test_interruption_stops_the_guest_and_keeps_the_logs(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FAKE_QEMU", "silent")
+        real = boot.Watch._must_end
+
+        def cancel(self: boot.Watch, first: Deadline, second: Deadline) -> bool:
+            proc.cancel_all()
+            return real(self, first, second)
+
+        monkeypatch.setattr(boot.Watch, "_must_end", cancel)
+        try:
+            with pytest.raises(Interrupted):
+                boot_fake(tmp_path)
+        finally:
+            proc.resume_all()
+        assert (tmp_path / "cells" / "k-t" / "counters.json").is_file()
+        assert no_qemu_left()
+
+    def test_full_disk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FAKE_QEMU", "silent")
+        monkeypatch.setattr(boot, "DISK_RESERVE_BYTES", 1 << 60)
+        assert "is full" in boot_fake(tmp_path).host_error
+
+
+def test_missing_qemu_names_the_command_that_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match=r"qemu-system-x86_64 not found.*apt-get install qemu-system-x86"):
+        boot_fake(tmp_path)

@@ -1,0 +1,131 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kzram_ci.base.errors import NotApplicable, UserError
+from kzram_ci.cli.kernel_option import plan_without_name
+from kzram_ci.model.cell import Cell, Plan
+from kzram_ci.model.kernel import KernelImage, KernelSpec, SourceKind, SourceRef
+from kzram_ci.model.outcome import Outcome, Verdict
+from kzram_ci.model.workload import Fault, FaultSpec, WorkloadSpec
+from kzram_ci.run.cell_run import from_error
+from kzram_ci.run.retarget import must_carry, named, with_sources
+
+OWN = SourceRef(kind=SourceKind.DEBIAN, package="linux-source-6.12")
+GIT = SourceRef(kind=SourceKind.GIT, path="/src/linux", ref="v6.13")
+IMAGE = SourceRef(kind=SourceKind.IMAGE, path="/boot/vmlinuz-6.1.0")
+STOCK = KernelSpec(name="stock", source=OWN, series=("overrun-detector",), config=("base",), make_vars=(("CC", "gcc"),))
+UNSTABLE = replace(STOCK, name="unstable", series=("overrun-detector", "unstable"))
+
+
+def cell(spec: KernelSpec, fault: Fault = Fault.NONE) -> Cell:
+    work = WorkloadSpec(program="pressure", fault=FaultSpec(kind=fault))
+    return Cell(id=f"{spec.name}/t/axis=1", kernel=spec, test="t", workload=work)
+
+
+PLAN = Plan(name="p", cells=(cell(STOCK), cell(UNSTABLE)))
+
+
+def test_series_and_config_stay() -> None:
+    changed = with_sources(PLAN, [GIT])
+    assert [one.kernel for one in changed.cells] == [replace(STOCK, source=GIT), replace(UNSTABLE, source=GIT)]
+    assert [one.id for one in changed.cells] == [one.id for one in PLAN.cells]
+    assert with_sources(PLAN, []) is PLAN
+
+
+def test_several_sources_give_several_kernels() -> None:
+    again = replace(GIT, path="/src/other")
+    changed = with_sources(PLAN, [GIT, again, OWN])
+    assert [one.id for one in changed.cells[:3]] == [
+        "stock@v6.13/t/axis=1",
+        "stock@v6.13~2/t/axis=1",
+        "stock@linux-source-6.12/t/axis=1",
+    ]
+    assert changed.cells[1].kernel == replace(STOCK, name="stock@v6.13~2", source=again)
+    assert len({one.id for one in changed.cells}) == 6
+
+
+def test_into_an_image_nothing_is_put() -> None:
+    stock, unstable = with_sources(PLAN, [IMAGE]).cells
+    assert stock.kernel == KernelSpec(name="vmlinuz-6.1.0", source=IMAGE)
+    assert stock.id == "vmlinuz-6.1.0/t/axis=1"
+    assert not stock.skip
+    assert unstable.id == "unstable@vmlinuz-6.1.0/t/axis=1"
+    assert unstable.skip == "vmlinuz-6.1.0 is a ready image: series unstable cannot be put into it"
+
+
+def test_kernels_that_are_one_on_an_image_run_once() -> None:
+    plan = replace(PLAN, cells=(cell(STOCK), cell(replace(STOCK, name="other"))))
+    assert [one.id for one in with_sources(plan, [IMAGE]).cells] == ["vmlinuz-6.1.0/t/axis=1"]
+
+
+def test_a_ready_image_is_replaced_by_what_stock_is_built_like() -> None:
+    plan = replace(
+        PLAN, cells=tuple(cell(KernelSpec(name=name, source=IMAGE)) for name in ("debian-6.1", "debian-6.12"))
+    )
+    (made,) = with_sources(plan, [GIT]).cells
+    assert (made.id, made.kernel.name, made.kernel.source) == ("v6.13/t/axis=1", "v6.13", GIT)
+    assert "overrun-detector" in made.kernel.series
+    assert "base" in made.kernel.config
+
+
+def test_words_of_build_and_boot() -> None:
+    asked: list[str] = []
+
+    def load(name: str) -> KernelSpec:
+        asked.append(name)
+        return {"stock": STOCK, "unstable": UNSTABLE}[name]
+
+    assert named("unstable", load) == (UNSTABLE,)
+    assert named("unstable", load, [GIT]) == (replace(UNSTABLE, source=GIT),)
+    assert named("git:/src/linux@v6.13", load) == (replace(STOCK, source=GIT),)
+    assert named("image:/boot/vmlinuz-6.1.0", load) == (KernelSpec(name="vmlinuz-6.1.0", source=IMAGE),)
+    with pytest.raises(UserError, match="series unstable cannot be put"):
+        named("unstable", load, [IMAGE])
+
+
+def image(tmp_path: Path, config: str) -> KernelImage:
+    (tmp_path / "config").write_text(config)
+    return KernelImage(
+        key="k", name="n", arch="x86_64", release="6.1.0", image="x", config=str(tmp_path / "config"), cached=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "config", "missing"),
+    [
+        (Fault.FAILSLAB, "CONFIG_ZRAM=m\n", "CONFIG_FAULT_INJECTION_DEBUG_FS"),
+        (Fault.FAIL_PAGE_ALLOC, "CONFIG_ZRAM=m\nCONFIG_FAULT_INJECTION_DEBUG_FS=y\n", "CONFIG_FAIL_PAGE_ALLOC"),
+        (Fault.NONE, "# CONFIG_ZRAM is not set\n", "CONFIG_ZRAM"),
+        (Fault.NONE, "CONFIG_ZRAM=m\n", ""),
+    ],
+)
+def test_a_cell_that_an_image_cannot_run_is_skipped(tmp_path: Path, fault: Fault, config: str, missing: str) -> None:
+    wanted = cell(KernelSpec(name="distro", source=IMAGE), fault)
+    if not missing:
+        must_carry(wanted, image(tmp_path, config))
+        return
+    with pytest.raises(NotApplicable, match=missing) as caught:
+        must_carry(wanted, image(tmp_path, config))
+    result = from_error(wanted, caught.value, relative="cells/x")
+    assert (result.judgement.outcome, result.judgement.verdict) == (Outcome.SKIPPED, Verdict.SKIPPED)
+    assert missing in result.judgement.reason
+
+
+def test_a_built_kernel_is_not_asked(tmp_path: Path) -> None:
+    must_carry(cell(STOCK, Fault.FAILSLAB), image(tmp_path, ""))
+
+
+@pytest.mark.parametrize(
+    ("words", "plan"),
+    [
+        (("image:/boot/vmlinuz-6.1",), "distro"),
+        (("debian:linux-image-cloud-amd64@trixie", "image:/boot/vmlinuz-6.1"), "distro"),
+        (("image:/boot/vmlinuz-6.1", "directory:."), ""),
+        (("stock",), ""),
+        ((), ""),
+    ],
+)
+def test_kernels_as_they_are_need_no_plan_on_the_command_line(words: tuple[str, ...], plan: str) -> None:
+    assert plan_without_name(words) == plan
