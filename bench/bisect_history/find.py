@@ -15,7 +15,8 @@ from pathlib import Path
 
 from grow import CULPRIT, grow
 
-from kzram_ci.base import clock, workspace
+from kzram_ci.base import clock
+from kzram_ci.base.cache import cache_root
 
 HERE = Path(__file__).resolve().parent
 
@@ -27,7 +28,7 @@ def main() -> int:
     parser.add_argument("--resume", action="store_true", help="go on with the newest one")
     args = parser.parse_args()
     began = clock.monotonic()
-    repository = grow(workspace.cache_root())
+    repository = grow(cache_root())
     asked = [str(HERE / "flaky.yaml"), "--repo", str(repository), "--good", "base", "--bad", args.branch]
     words = ["--resume"] if args.resume else asked
     argv = [sys.executable, "-m", "kzram_ci", "bisect", *words, "--runs", args.runs, "--json"]

@@ -21,8 +21,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from kzram_ci.base import git, workspace
+from kzram_ci.base import files, git
+from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.digest import digest_bytes, digest_json
 from kzram_ci.kernel import source
 from kzram_ci.kernel.kbuild.base_tree import pristine
 from kzram_ci.model.events import silent
@@ -328,9 +330,9 @@ def grow(cache: Path) -> Path:
     deadline = Deadline.after(1800)
     tree = source.fetch(BASE, cache=cache, deadline=deadline)
     root = pristine(tree, cache=cache, deadline=deadline, listener=silent).root
-    repository = cache / "histories" / f"linux-{workspace.digest_bytes(tree.identity.encode())[:12]}.git"
-    complete = f"base-{workspace.digest_json([*KEPT, *NAMED])[:12]}"
-    with workspace.lock(repository.with_name(f"{repository.name}.lock"), deadline):
+    repository = cache / "histories" / f"linux-{digest_bytes(tree.identity.encode())[:12]}.git"
+    complete = f"base-{digest_json([*KEPT, *NAMED])[:12]}"
+    with files.lock(repository.with_name(f"{repository.name}.lock"), deadline):
         if not (repository / complete).exists():
             subprocess.run(
                 git.argv("init", "--quiet", "--bare", "--template=", str(repository)), check=True, timeout=60
@@ -351,5 +353,5 @@ def grow(cache: Path) -> Path:
 
 
 if __name__ == "__main__":
-    print(grow(workspace.cache_root()))
+    print(grow(cache_root()))
     sys.exit(0)

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kzram_ci.base import clock, workspace
+from kzram_ci.base import clock
+from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import KzramError, UserError
 from kzram_ci.bisect.belief.decide import Answer, Kind
 from kzram_ci.bisect.belief.posterior import posterior
@@ -156,7 +157,7 @@ def _begin(args: argparse.Namespace) -> Session:
     expectation(cell, others, tuple(args.signature))
     found = ranges.find(
         args.repo, bad=args.bad, goods=args.good, paths=args.paths, first_parent=args.first_parent,
-        cache=workspace.cache_root(),
+        cache=cache_root(),
     )  # fmt: skip
     for note in found.notes:
         print(f"kzram-ci: {note}", file=sys.stderr)
@@ -182,7 +183,7 @@ def _work(args: argparse.Namespace, opened: Session) -> Answer:
     lines.tell("", f"{size} commit{'' if size == 1 else 's'} in {os.path.relpath(opened.path)}")
     if opened.asked.note:
         lines.tell("", opened.asked.note)
-    cache = workspace.cache_root()
+    cache = cache_root()
     stages, _ = real_stages(
         cache=cache, make_jobs=args.make_jobs, listener=lines.listen, wanted=Accel(args.accel) if args.accel else None
     )

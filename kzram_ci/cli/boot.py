@@ -8,8 +8,10 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from kzram_ci.base import proc, workspace
+from kzram_ci.base import proc
+from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import Interrupted, UserError
 from kzram_ci.cli.kernel_option import SOURCE_HELP
 from kzram_ci.model.arch import ARCHS
@@ -69,7 +71,7 @@ def main(args: argparse.Namespace) -> int:
     cell = _cell(args)
     seconds = args.timeout + cell.machine.boot_seconds if words else INTERACTIVE_SECONDS
     deadline = Deadline.after(seconds)
-    cache = workspace.cache_root()
+    cache = cache_root()
     choice = accel.choose(cell.machine.accel, args.arch, cache=cache, deadline=deadline, image=image)
     print(f"kzram-ci: {choice.accel}: {choice.why}", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix=proc.temporary_prefix()) as temporary:
@@ -152,7 +154,7 @@ def _rootfs(chosen: Path | None, arch: str) -> RootfsImage:
     if chosen is not None:
         if not chosen.is_file():
             raise UserError(f"{chosen} is no file", hint="--rootfs wants an initramfs")
-        return RootfsImage(key=workspace.digest_file(chosen), path=str(chosen.absolute()))
+        return RootfsImage(key=digest_file(chosen), path=str(chosen.absolute()))
     from kzram_ci.run.guest_image import rootfs_for
 
     return rootfs_for(arch)

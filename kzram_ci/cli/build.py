@@ -9,7 +9,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kzram_ci.base import workspace
+from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import UserError
 from kzram_ci.cli.kernel_option import REFRESH_HELP, SOURCE_HELP
 from kzram_ci.model import codec
@@ -64,9 +64,7 @@ def main(args: argparse.Namespace) -> int:
     images: list[KernelImage] = []
     with watch(Plan(name="build", cells=()), sys.stderr) as listener:
         for spec in specs:
-            context = KernelContext(
-                cache=workspace.cache_root(), jobs=args.jobs, listener=listener, refresh=args.refresh
-            )
+            context = KernelContext(cache=cache_root(), jobs=args.jobs, listener=listener, refresh=args.refresh)
             images.append(image_for(spec, context))
     if args.json:
         print(json.dumps([codec.to_json(image) for image in images], indent=2))

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from kzram_ci.base import workspace
+from kzram_ci.base.cache import cache_root
 from kzram_ci.host.cache_gc import PARTS, Entry, entries, remove, select
 
 EXAMPLE = """\
@@ -63,7 +63,7 @@ def age(text: str) -> float:
 
 def main(args: argparse.Namespace) -> int:
     """List or clean."""
-    found = entries(workspace.cache_root())
+    found = entries(cache_root())
     if args.action == "gc":
         return clean(select(found, older_than=args.older_than, max_bytes=args.max_size), dry_run=args.dry_run)
     if args.json:
@@ -93,7 +93,7 @@ def listing(found: Sequence[Entry]) -> list[str]:
     for part in PARTS:
         total = sum(entry.size for entry in found if entry.part == part)
         lines.append(f"{say_size(total):>10}  in {part}")
-    return [*lines, f"{say_size(sum(entry.size for entry in found)):>10}  in {workspace.cache_root()}"]
+    return [*lines, f"{say_size(sum(entry.size for entry in found)):>10}  in {cache_root()}"]
 
 
 def say_size(count: float) -> str:

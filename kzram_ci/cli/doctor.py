@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from kzram_ci.base import workspace
+from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import KzramError
 from kzram_ci.host import doctor
@@ -38,7 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def main(args: argparse.Namespace) -> int:
     """Run the checks and print them."""
     deadline = Deadline.after(DEADLINE_SECONDS)
-    cache = workspace.cache_root()
+    cache = cache_root()
     archs = tuple(args.arch or ["x86_64"])
     checks = doctor.examine(archs, cache=cache, deadline=deadline)
     have_qemu = {check.name for check in checks if check.ok}
@@ -53,7 +53,7 @@ def main(args: argparse.Namespace) -> int:
 
 def _acceleration(arch: str, deadline: Deadline) -> Check:
     try:
-        choice = accel.choose(Accel.AUTO, arch, cache=workspace.cache_root(), deadline=deadline)
+        choice = accel.choose(Accel.AUTO, arch, cache=cache_root(), deadline=deadline)
     except KzramError as error:
         return Check(name=f"acceleration {arch}", ok=False, required=False, why=str(error))
     fast = choice.accel is Accel.KVM

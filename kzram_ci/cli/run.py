@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kzram_ci.base import workspace
+from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import InfraError, KzramError, UserError
 from kzram_ci.cli import progress
 from kzram_ci.cli.kernel_option import KERNEL_HELP, REFRESH_HELP, chosen, plan_without_name
@@ -138,7 +138,7 @@ def _execute(args: argparse.Namespace, run: RunDir, history: store.History | Non
         progress.watch(plan, nowhere if args.quiet else sys.stderr) as listener,
     ):
         stages, chosen = real_stages(
-            cache=workspace.cache_root(),
+            cache=cache_root(),
             make_jobs=args.make_jobs,
             listener=listener,
             wanted=Accel(args.accel) if args.accel else None,

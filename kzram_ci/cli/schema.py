@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kzram_ci.base import workspace
+from kzram_ci.base import files
 from kzram_ci.plan.load import schema_of
 
 EXAMPLE = """\
@@ -36,5 +36,5 @@ def main(args: argparse.Namespace) -> int:
     if args.output is None:
         print(text, end="")
     else:
-        workspace.write_atomic(args.output, text)
+        files.write_atomic(args.output, text)
     return 0

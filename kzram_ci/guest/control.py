@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kzram_ci.base import workspace
+from kzram_ci.base import files
 from kzram_ci.base.errors import InfraError
 
 READ_BYTES = 1 << 16
@@ -139,7 +139,7 @@ class ControlPort:
             if not data:
                 break
             total += len(data)
-            with workspace.disk_errors("cannot write control.log"):
+            with files.disk_errors("cannot write control.log"):
                 self._log.write(data)
             self.report.feed(data)
         return total > 0

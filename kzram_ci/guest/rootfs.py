@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from kzram_ci.base import proc, workspace
+from kzram_ci.base import files, proc
+from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.digest import digest_bytes, digest_file, digest_json
 from kzram_ci.base.errors import CommandFailed, UserError
 from kzram_ci.guest import cpio
 from kzram_ci.model.kernel import RootfsImage
@@ -81,9 +83,9 @@ def build(recipe: Recipe, *, arch: str, compiler: Compiler, cache: Path, deadlin
     busybox = _busybox(arch)
     key = _key(recipe, arch, compiler, busybox, deadline)
     entry = cache / "rootfs" / key
-    if not workspace.complete(entry):
-        with workspace.lock(entry.with_name(f"{entry.name}.lock"), deadline):
-            if not workspace.complete(entry):
+    if not complete(entry):
+        with files.lock(entry.with_name(f"{entry.name}.lock"), deadline):
+            if not complete(entry):
                 _build(recipe, compiler, busybox, entry, deadline)
     return RootfsImage(key=key, path=str(entry / IMAGE))
 
@@ -97,11 +99,11 @@ def _build(recipe: Recipe, compiler: Compiler, busybox: Path, entry: Path, deadl
         image = cpio.pack(entries)
     except ValueError as error:
         raise UserError(f"{recipe.directory / 'rootfs.yaml'}: {error}") from error
-    with workspace.entry_in_progress(entry) as temporary:
-        with workspace.disk_errors("cannot write the initramfs"):
+    with entry_in_progress(entry) as temporary:
+        with files.disk_errors("cannot write the initramfs"):
             (temporary / IMAGE).write_bytes(image)
-        manifest = {"compiler": compiler.identity, "busybox": str(busybox), "sha256": workspace.digest_bytes(image)}
-        workspace.write_json(temporary / workspace.MANIFEST, {**manifest, "programs": sorted(programs)})
+        manifest = {"compiler": compiler.identity, "busybox": str(busybox), "sha256": digest_bytes(image)}
+        files.write_json(temporary / MANIFEST, {**manifest, "programs": sorted(programs)})
 
 
 def _entries(recipe: Recipe, programs: dict[str, bytes], busybox: Path, applets: list[str]) -> list[cpio.Entry]:
@@ -132,9 +134,9 @@ def _key(recipe: Recipe, arch: str, compiler: Compiler, busybox: Path, deadline:
     sources = {name for names in recipe.programs.values() for name in names} | set(recipe.headers)
     sources |= {item["from"] for item in recipe.files.values()}
     plain = dataclasses.asdict(recipe) | {"directory": "", "kernel_config": []}
-    digests = {name: workspace.digest_file(_source(recipe, name)) for name in sorted(sources)}
-    tools = [compiler.identity, workspace.digest_file(libc), workspace.digest_file(busybox)]
-    return workspace.digest_json([RECIPE, arch, plain, digests, tools])
+    digests = {name: digest_file(_source(recipe, name)) for name in sorted(sources)}
+    tools = [compiler.identity, digest_file(libc), digest_file(busybox)]
+    return digest_json([RECIPE, arch, plain, digests, tools])
 
 
 def _compile(recipe: Recipe, program: str, compiler: Compiler, scratch: Path, deadline: Deadline) -> bytes:

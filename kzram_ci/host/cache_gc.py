@@ -15,7 +15,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kzram_ci.base import clock, workspace
+from kzram_ci.base import clock, files
+from kzram_ci.base.cache import MANIFEST
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError
 
@@ -76,7 +77,7 @@ def _entry(part: str, path: Path, seen: set[tuple[int, int]]) -> Entry:
 def _used(path: Path) -> float:
     """The latest of what tells of use: its own times, the manifest that readers open, the lock that writers take."""
     times = [0.0]
-    for item in (path, path / workspace.MANIFEST, path.with_name(f"{path.name}.lock")):
+    for item in (path, path / MANIFEST, path.with_name(f"{path.name}.lock")):
         try:
             status = item.lstat()
         except OSError:
@@ -90,8 +91,8 @@ def _used(path: Path) -> float:
 def _walk(path: Path) -> Iterator[Path]:
     yield path
     if not path.is_symlink():
-        for folder, folders, files in os.walk(path):
-            yield from (Path(folder) / name for name in (*folders, *files))
+        for folder, folders, names in os.walk(path):
+            yield from (Path(folder) / name for name in (*folders, *names))
 
 
 def select(found: Sequence[Entry], *, older_than: float, max_bytes: int | None) -> tuple[Entry, ...]:
@@ -128,7 +129,7 @@ def _unlocked(entry: Entry) -> Iterator[bool]:
         try:
             for lock in candidates:
                 if lock.is_file():
-                    held.enter_context(workspace.lock(lock, Deadline.after(0)))
+                    held.enter_context(files.lock(lock, Deadline.after(0)))
         except InfraError:
             yield False
             return

@@ -9,8 +9,9 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from kzram_ci.base import clock, git, proc, workspace
+from kzram_ci.base import clock, files, git, proc
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.digest import digest_bytes, digest_file, digest_json
 
 LINK = "link:"
 _RACY_SECONDS = 2.0
@@ -29,7 +30,7 @@ def scan(directory: Path, *, cache: Path, deadline: Deadline) -> dict[str, str]:
     In a git work tree: tracked and untracked files, ignored ones not; elsewhere what does not look like a
     build product. Digests are remembered by (path, size, mtime) under `cache`.
     """
-    memory = cache / "scans" / f"{workspace.digest_bytes(str(directory.absolute()).encode())[:16]}.json"
+    memory = cache / "scans" / f"{digest_bytes(str(directory.absolute()).encode())[:16]}.json"
     known = _remembered(memory)
     young = clock.now_utc().timestamp() - _RACY_SECONDS  # may change again within the same tick: not remembered
     found: dict[str, str] = {}
@@ -46,20 +47,20 @@ def scan(directory: Path, *, cache: Path, deadline: Deadline) -> dict[str, str]:
             if row is not None and row[:2] == [status.st_size, status.st_mtime_ns]:
                 sha = str(row[2])
             else:
-                sha = workspace.digest_file(directory / name)
+                sha = digest_file(directory / name)
         except FileNotFoundError:
             continue  # tracked, but deleted in the work tree
         if status.st_mtime < young:
             fresh[name] = [status.st_size, status.st_mtime_ns, sha]
         found[name] = sha + ("+x" if status.st_mode & stat.S_IXUSR else "")
     if fresh != known:
-        workspace.write_atomic(memory, json.dumps(fresh, separators=(",", ":")))
+        files.write_atomic(memory, json.dumps(fresh, separators=(",", ":")))
     return found
 
 
 def identity(files: Mapping[str, str]) -> str:
     """One digest for all of it."""
-    return workspace.digest_json(dict(files))
+    return digest_json(dict(files))
 
 
 def _remembered(memory: Path) -> dict[str, list[str | int]]:
@@ -77,11 +78,11 @@ def _names(directory: Path, deadline: Deadline) -> Iterator[str]:
         )
         yield from {os.fsdecode(name) for name in listed.stdout.split(b"\0") if name}
         return
-    for folder, folders, files in os.walk(directory):
+    for folder, folders, names in os.walk(directory):
         base = Path(folder).relative_to(directory)
         folders[:] = [name for name in folders if name != ".git" and not _left_out(Path(folder) / name)]
         linked = [name for name in folders if (Path(folder) / name).is_symlink()]
-        for name in (*files, *linked):
+        for name in (*names, *linked):
             path = (base / name).as_posix()
             if not _PRODUCT.search(path) or _NEEDED_DOTS.search(path):
                 yield path
@@ -90,6 +91,6 @@ def _names(directory: Path, deadline: Deadline) -> Iterator[str]:
 def _left_out(directory: Path) -> bool:
     """Whether a directory says that it belongs to no tree, as run directories do."""
     try:
-        return (directory / ".gitignore").read_text() == workspace.IGNORE_ALL
+        return (directory / ".gitignore").read_text() == files.IGNORE_ALL
     except (OSError, UnicodeDecodeError):
         return False

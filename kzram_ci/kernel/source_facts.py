@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from kzram_ci.base import workspace
+from kzram_ci.base import files
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.digest import digest_json
 from kzram_ci.kernel import kbuild, mechanism
 from kzram_ci.kernel.mechanism import Fact, Facts, data
 from kzram_ci.model import codec
@@ -24,7 +25,7 @@ def facts_of(tree: Tree, *, cache: Path, deadline: Deadline, listener: Listener 
 
 def remember(key: str, facts: Facts, *, cache: Path) -> None:
     """Keep the facts of a kernel's source beside the kernel: a run that finds it built asks no source again."""
-    workspace.write_json(_memory(key, cache), {name: codec.to_json(fact) for name, fact in facts.items()})
+    files.write_json(_memory(key, cache), {name: codec.to_json(fact) for name, fact in facts.items()})
 
 
 def recall(key: str, *, cache: Path) -> Facts | None:
@@ -37,4 +38,4 @@ def recall(key: str, *, cache: Path) -> Facts | None:
 
 
 def _memory(key: str, cache: Path) -> Path:
-    return cache / "scans" / f"facts-{workspace.digest_json([key, data.edition()])[:16]}.json"
+    return cache / "scans" / f"facts-{digest_json([key, data.edition()])[:16]}.json"

@@ -9,8 +9,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from kzram_ci.base import datafiles, proc, workspace
+from kzram_ci.base import datafiles, files, proc
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.digest import digest_json
 from kzram_ci.base.errors import UserError
 from kzram_ci.kernel import buildfixes
 from kzram_ci.kernel.buildfixes import Fix
@@ -65,7 +66,7 @@ def identify(
     Raises UserError for a tool that is missing, with the command that installs it.
     """
     memory = cache / "scans" / "toolchain.json"
-    known: dict[str, str] = workspace.read_json(memory) if memory.is_file() else {}
+    known: dict[str, str] = files.read_json(memory) if memory.is_file() else {}
     fresh = dict(known)
     wanted = commands(variables) | {name: (name,) for name in OPTIONAL if shutil.which(name)}
     found = []
@@ -73,13 +74,13 @@ def identify(
         stamps = [_stamp(word) for word in command if not word.startswith("-")]
         if not command or stamps[0] is None:
             raise UserError(f"{name}: {' '.join(command)!r} not found in PATH", hint=_install(arch, command))
-        memo = workspace.digest_json([*command, *stamps])[:16]
+        memo = digest_json([*command, *stamps])[:16]
         if memo not in fresh:
             said = proc.run((*command, "--version"), deadline=deadline.within(60)).text().strip()
             fresh[memo] = said.splitlines()[0] if said else "unknown"
         found.append((name, fresh[memo]))
     if fresh != known:
-        workspace.write_json(memory, fresh)
+        files.write_json(memory, fresh)
     return tuple(found)
 
 

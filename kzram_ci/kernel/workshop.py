@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from kzram_ci.base import datafiles, workspace
+from kzram_ci.base import datafiles
+from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import NotApplicable, UserError
 from kzram_ci.kernel import buildfixes, fragments, kbuild, mechanism, patches, patchset, source, source_facts, toolchain
@@ -24,7 +25,7 @@ BUILD_SECONDS = 3600.0 * 3
 class KernelContext:
     """Where and how to build. The defaults: the user's cache, all processors, `BUILD_SECONDS` for each call."""
 
-    cache: Path = field(default_factory=workspace.cache_root)
+    cache: Path = field(default_factory=cache_root)
     jobs: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
     deadline: Deadline | None = None
     listener: Listener = silent

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from kzram_ci.base import workspace
+from kzram_ci.base import files
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import KzramError
 from kzram_ci.model.evidence import OopsSummary
@@ -68,7 +68,7 @@ class Splats:
         """Write oops-N.txt (decoded stack, then raw bytes from the console log); return what results carry."""
         summaries = []
         found, note = _decoded(self.found, image)
-        with workspace.disk_errors(f"cannot write oopses to {directory}"), console.open("rb") as handle:
+        with files.disk_errors(f"cannot write oopses to {directory}"), console.open("rb") as handle:
             for number, oops in enumerate(found, start=1):
                 handle.seek(oops.start)
                 raw = handle.read(max(0, oops.end - oops.start))

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kzram_ci.base import clock, workspace
+from kzram_ci.base import clock, files
+from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.model import codec
@@ -114,7 +115,7 @@ class History:
 
     @contextmanager
     def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
-        with workspace.disk_errors(f"cannot create {self.path.parent}"):
+        with files.disk_errors(f"cannot create {self.path.parent}"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
@@ -137,7 +138,7 @@ class History:
 
 def default_history() -> History:
     """The user's history, beside the build cache."""
-    return History(path=workspace.cache_root() / FILE)
+    return History(path=cache_root() / FILE)
 
 
 def _now() -> str:
@@ -153,7 +154,7 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     db.execute("PRAGMA foreign_keys = ON")
     if _version(db) == 0:
         # SQLite's own busy handler does not cover the change to WAL, so creating has a lock of its own.
-        with workspace.lock(path.with_name(f"{path.name}.lock"), Deadline.after(BUSY_SECONDS)):
+        with files.lock(path.with_name(f"{path.name}.lock"), Deadline.after(BUSY_SECONDS)):
             if _version(db) == 0:
                 _create(db)
     if (found := _version(db)) != SCHEMA_VERSION:

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kzram_ci.base import clock, workspace
+from kzram_ci.base import clock, files
+from kzram_ci.base.digest import digest_bytes
 from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Cell, Plan
@@ -53,21 +54,21 @@ class RunDir:
         with self._lock:
             known = _environment(self.path)
             if {**known, **environment} != known:
-                workspace.write_json(self.path / ENVIRONMENT, {**known, **environment})
+                files.write_json(self.path / ENVIRONMENT, {**known, **environment})
                 self.render()
 
     def finish(self, result: CellResult) -> None:
         """Record a finished cell for good and bring every report up to date. Raises InfraError (disk full)."""
         with self._lock:
-            workspace.append_line(self.path / RESULTS, json.dumps(codec.to_json(result), sort_keys=True))
+            files.append_line(self.path / RESULTS, json.dumps(codec.to_json(result), sort_keys=True))
             self._results[result.id] = result
             self._seen.pop(result.id, None)
             cell = next((cell for cell in self.plan.cells if cell.id == result.id), None)
             if cell is not None:
                 directory, _ = self.place(cell)
-                workspace.write_json(directory / "cell.json", codec.to_json(result))
+                files.write_json(directory / "cell.json", codec.to_json(result))
                 if not (self.path / result.directory / "counters.json").is_file():  # the boot's own says more
-                    workspace.write_json(directory / "counters.json", dict(result.evidence.counters))
+                    files.write_json(directory / "counters.json", dict(result.evidence.counters))
                 _write_repro(directory, cell.id, self.path / result.directory / "qemu.txt")
             self.render()
 
@@ -111,23 +112,23 @@ class RunDir:
         """Write junit.xml, summary.md, report.html and kcidb.json anew, each in one step."""
         with self._lock:
             view = self.view()
-            workspace.write_atomic(self.path / "junit.xml", junit.render(view))
-            workspace.write_atomic(self.path / "summary.md", summary.render(view))
-            workspace.write_json(self.path / "kcidb.json", kcidb.render(view))
+            files.write_atomic(self.path / "junit.xml", junit.render(view))
+            files.write_atomic(self.path / "summary.md", summary.render(view))
+            files.write_json(self.path / "kcidb.json", kcidb.render(view))
             page = html.render(view) if self._results else html.newborn(view)
-            workspace.write_atomic(self.path / "report.html", page)
+            files.write_atomic(self.path / "report.html", page)
 
 
 def create(root: Path, plan: Plan, *, environment: Mapping[str, Any] | None = None) -> RunDir:
     """Make `root/<UTC time>-<plan>-<short id>/` with every cell born `not-run`. Raises InfraError (disk)."""
     name = f"{clock.now_utc():%Y%m%dT%H%M%SZ}-{_slug(plan.name)[:60]}-{uuid.uuid4().hex[:6]}"
     path = root.absolute() / name
-    workspace.make_private(path)
+    files.make_private(path)
     run = RunDir(path=path, plan=plan)
-    workspace.write_atomic(path / PLAN_YAML, plan.text)
-    workspace.write_json(path / PLAN_JSON, codec.to_json(plan))
-    workspace.write_json(path / ENVIRONMENT, dict(environment or {}))
-    workspace.write_atomic(path / RESULTS, "")
+    files.write_atomic(path / PLAN_YAML, plan.text)
+    files.write_json(path / PLAN_JSON, codec.to_json(plan))
+    files.write_json(path / ENVIRONMENT, dict(environment or {}))
+    files.write_atomic(path / RESULTS, "")
     for cell in plan.cells:
         directory, relative = run.place(cell)
         _be_born(directory, born(cell, relative=relative))
@@ -168,11 +169,11 @@ def resume(path: Path) -> RunDir:
     """
     run = open_run(path)
     results = run.path / RESULTS
-    with workspace.disk_errors(f"cannot go on with {path}"):
+    with files.disk_errors(f"cannot go on with {path}"):
         data = results.read_bytes() if results.is_file() else b""
         if data and not data.endswith(b"\n"):
             kept = data[: data.rfind(b"\n") + 1]
-            workspace.write_atomic(results, kept + b"".join(_last_line_if_whole(data)))
+            files.write_atomic(results, kept + b"".join(_last_line_if_whole(data)))
         for cell in run.plan.cells:
             if cell.id not in run.finished():
                 directory, relative = run.place(cell)
@@ -198,7 +199,7 @@ def born(cell: Cell, *, relative: str) -> CellResult:
 
 def _be_born(directory: Path, result: CellResult) -> None:
     """What a cell has before it runs. Not pushed to the disk one by one: nothing is lost that `plan.json` lacks."""
-    with workspace.disk_errors(f"cannot write {directory}"):
+    with files.disk_errors(f"cannot write {directory}"):
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "cell.json").write_text(json.dumps(codec.to_json(result), indent=2, sort_keys=True) + "\n")
         script = directory / "repro.sh"
@@ -212,7 +213,7 @@ def cell_folder(cell_id: str) -> str:
     slug = _slug(safe)
     if slug == safe and len(slug) <= 120:
         return slug
-    return f"{slug[:100]}-{workspace.digest_bytes(cell_id.encode('utf-8', 'surrogatepass'))[:8]}"
+    return f"{slug[:100]}-{digest_bytes(cell_id.encode('utf-8', 'surrogatepass'))[:8]}"
 
 
 def _slug(text: str) -> str:
@@ -284,8 +285,8 @@ def _tail(path: Path) -> bytes:
 
 def _write_repro(directory: Path, cell_id: str, qemu: Path) -> None:
     text = _repro(cell_id, command=_tail(qemu).decode("utf-8", "backslashreplace"))
-    workspace.write_atomic(directory / "repro.sh", text)
-    with workspace.disk_errors(f"cannot write {directory / 'repro.sh'}"):
+    files.write_atomic(directory / "repro.sh", text)
+    with files.disk_errors(f"cannot write {directory / 'repro.sh'}"):
         (directory / "repro.sh").chmod(0o755)
 
 

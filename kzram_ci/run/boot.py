@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kzram_ci.base import clock, proc, workspace
+from kzram_ci.base import clock, files, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import Interrupted
 from kzram_ci.guest import conf as guest_conf
@@ -72,8 +72,8 @@ def prepared(
     try:
         modules = guest_modules.collect(image, cell, deadline=Deadline.after(PREPARE_SECONDS))
         conf = guest_conf.cell_conf(cell, nonce, modules=tuple(f"/{path}" for path in modules), interactive=interactive)
-        workspace.write_atomic(directory / "cell.conf", conf)
-        with workspace.disk_errors(f"cannot prepare a boot in {directory}"):
+        files.write_atomic(directory / "cell.conf", conf)
+        with files.disk_errors(f"cannot prepare a boot in {directory}"):
             _write_initrd(initrd, Path(rootfs.path), cpio.archive({guest_conf.PATH: conf.encode(), **modules}))
             if cell.machine.disk_mib:
                 disk.touch()
@@ -88,7 +88,7 @@ def prepared(
         argv = qemu_argv.argv(cell.machine, accel.accel, kernel=image.image, initrd=str(initrd), paths=paths)
         row = arch_of(cell.machine.arch)
         argv = (proc.which(argv[0], fix=f"sudo apt-get install {row.package}"), *argv[1:])
-        workspace.write_atomic(directory / "qemu.txt", shlex.join(argv) + "\n")
+        files.write_atomic(directory / "qemu.txt", shlex.join(argv) + "\n")
         yield Prepared(argv=argv, paths=paths, nonce=nonce)
     finally:
         sockets.remove()
@@ -266,7 +266,7 @@ class Watch:
         self._note_oopses(self.splats.close())
         registers = self.machine.hang_state(Deadline.after(30))
         if registers:
-            workspace.write_atomic(self.directory / "hang-registers.txt", registers.replace("\r\n", "\n"))
+            files.write_atomic(self.directory / "hang-registers.txt", registers.replace("\r\n", "\n"))
 
     def evidence(self, how: StopHow) -> Evidence:
         """Everything that is known once QEMU is gone; also writes oops-N.txt and counters.json."""
@@ -279,7 +279,7 @@ class Watch:
         if how is StopHow.ITSELF and code and not self._host_error:
             ended = f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
             self._host_error = ": ".join(part for part in (f"QEMU {ended}", self.machine.said()) if part)
-        workspace.write_json(self.directory / "counters.json", self._counters())
+        files.write_json(self.directory / "counters.json", self._counters())
         return self._facts(self.splats.write(self.directory, self.console.path, self.image), code)
 
     def _counters(self) -> dict[str, int]:

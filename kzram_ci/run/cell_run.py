@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kzram_ci.base import clock, workspace
+from kzram_ci.base import clock, files
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import (
     BuildFailed,
@@ -87,7 +87,7 @@ def boot_with_retries(cell: Cell, context: CellContext, directory: Path) -> tupl
 
 def _set_aside(directory: Path, name: str) -> None:
     """Move what a failed boot left into a folder of its own, so that nothing produced is lost."""
-    with workspace.disk_errors(f"cannot keep what is in {directory}"):
+    with files.disk_errors(f"cannot keep what is in {directory}"):
         aside = directory / name
         aside.mkdir()
         for path in directory.iterdir():
@@ -98,7 +98,7 @@ def _set_aside(directory: Path, name: str) -> None:
 def _attempt_aside(directory: Path, number: int) -> None:
     """Make room for the next attempt; boots of this one that failed go with it."""
     _set_aside(directory, name := f"attempt-{number}")
-    with workspace.disk_errors(f"cannot keep what is in {directory}"):
+    with files.disk_errors(f"cannot keep what is in {directory}"):
         for path in directory.glob("boot-failed-*"):
             path.rename(directory / name / path.name)
 
@@ -106,7 +106,7 @@ def _attempt_aside(directory: Path, number: int) -> None:
 def _bring_back(directory: Path, number: int) -> None:
     """Put the attempt that decided where a reader looks first: into the cell's own directory."""
     attempt = directory / f"attempt-{number}"
-    with workspace.disk_errors(f"cannot show {attempt}"):
+    with files.disk_errors(f"cannot show {attempt}"):
         for path in attempt.iterdir():
             path.rename(directory / path.name)
         attempt.rmdir()
@@ -138,7 +138,7 @@ def run_cell(cell: Cell, context: CellContext) -> CellResult:
         words.append(word)
         evidences.append(evidence)
         failures += failed
-        workspace.write_json(directory / "evidence.json", codec.to_json(evidence))
+        files.write_json(directory / "evidence.json", codec.to_json(evidence))
     final = judge_attempts(cell, tuple(words))
     same = (i for i, word in enumerate(words) if (word.outcome, word.verdict) == (final.outcome, final.verdict))
     shown = next(same, len(words) - 1)

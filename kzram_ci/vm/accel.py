@@ -9,8 +9,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from kzram_ci.base import proc, workspace
+from kzram_ci.base import files, proc
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.digest import digest_bytes, digest_json
 from kzram_ci.base.errors import CommandTimeout, InfraError
 from kzram_ci.model.arch import Arch, arch_of
 from kzram_ci.model.kernel import KernelImage
@@ -68,7 +69,7 @@ def _kvm_failure(
     if known is not None:
         return known, True
     failure = prover(row, image, deadline.within(PROOF_SECONDS))
-    workspace.write_json(note, {"key": key, "failure": failure})
+    files.write_json(note, {"key": key, "failure": failure})
     return failure, False
 
 
@@ -83,9 +84,9 @@ def _host_key(row: Arch, image: KernelImage | None) -> str:
         [str(binary), program.st_ino, program.st_size, program.st_mtime_ns],
         [device.st_ino, device.st_rdev, device.st_mode, device.st_uid, device.st_gid, os.geteuid()],
         [row.machine, row.cpu_kvm],
-        workspace.digest_bytes(tiny_guest.rom()) if row.tiny_guest else image.key if image else "",
+        digest_bytes(tiny_guest.rom()) if row.tiny_guest else image.key if image else "",
     )
-    return workspace.digest_json(facts)
+    return digest_json(facts)
 
 
 def _remembered(note: Path, key: str) -> str | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from kzram_ci.base import proc, workspace
+from kzram_ci.base import files, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.vm.qmp import Message, Monitor, wait_until
@@ -40,7 +40,7 @@ class SocketDirectory:
     def __init__(self) -> None:
         runtime = os.environ.get("XDG_RUNTIME_DIR", "")
         usable = len(runtime) < UNIX_PATH_MAX - 40 and runtime.startswith("/") and os.access(runtime, os.W_OK)
-        with workspace.disk_errors("cannot make a directory for sockets"):
+        with files.disk_errors("cannot make a directory for sockets"):
             self.path = Path(tempfile.mkdtemp(prefix=proc.temporary_prefix(), dir=runtime if usable else None))
         if len(str(self.path)) > UNIX_PATH_MAX - 10:  # $TMPDIR itself is too deep
             shutil.rmtree(self.path, ignore_errors=True)
@@ -83,7 +83,7 @@ class Machine:
         """Start QEMU and greet its monitor. Raises UserError or InfraError with QEMU's own line, Interrupted."""
         limit = deadline.within(START_SECONDS)
         self._monitor = Monitor(self._paths[0])
-        with workspace.disk_errors(f"cannot write {self._log_path}"):
+        with files.disk_errors(f"cannot write {self._log_path}"):
             self._log = self._log_path.open("ab")
         self._child = proc.spawn(self.argv, stdout=self._log, stderr=self._log)
         if not self._monitor.accept(self.running, limit):

@@ -16,7 +16,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from kzram_ci.base import git, proc, workspace
+from kzram_ci.base import git, proc
+from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.bisect.session import store
 from kzram_ci.cli.main import main
@@ -45,7 +46,7 @@ def ask(repository: Path, *words: str, at: Path | None = None) -> str:
 def test_the_culprit_of_a_flaky_crash_is_found(
     grown: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    repository: Path = grown.grow(workspace.cache_root())
+    repository: Path = grown.grow(cache_root())
     before = ask(repository, "for-each-ref")
     words = ("--repo", str(repository), "--good", "base", "--bad", "short", "--runs", str(tmp_path), "--json")
     code = main(("bisect", str(HISTORY / "flaky.yaml"), *words))
@@ -75,7 +76,7 @@ def test_the_culprit_of_a_flaky_crash_is_found(
 def test_a_plan_runs_on_a_ref_of_a_repository(
     grown: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    repository: Path = grown.grow(workspace.cache_root())
+    repository: Path = grown.grow(cache_root())
     words = ("run", "smoke", "--kernel", f"git:{repository}@base", "--runs", str(tmp_path))
     code = main(words)
     out, err = capsys.readouterr()

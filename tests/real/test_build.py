@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from kzram_ci.base import workspace
+from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import BuildFailed, ConfigUnmet
 from kzram_ci.kernel import kconfig, source
 from kzram_ci.kernel.kbuild.base_tree import pristine
@@ -56,7 +57,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def second_cache() -> Iterator[Path]:
     """Another cache, with a path of another length; sources and objects go afterwards, results stay."""
-    cache = workspace.cache_root() / "a-second-cache-for-tests"
+    cache = cache_root() / "a-second-cache-for-tests"
     yield cache
     for part in ("slots", "sources"):
         shutil.rmtree(cache / part, ignore_errors=True)
@@ -64,7 +65,7 @@ def second_cache() -> Iterator[Path]:
 
 def of_the_source(path: str) -> str:
     """A file of the distribution's source, as it is."""
-    cache, deadline = workspace.cache_root(), Deadline.after(600)
+    cache, deadline = cache_root(), Deadline.after(600)
     tree = source.fetch(SOURCE, cache=cache, deadline=deadline)
     content = pristine(tree, cache=cache, deadline=deadline, listener=silent).read(path)
     assert content is not None
@@ -73,7 +74,7 @@ def of_the_source(path: str) -> str:
 
 def digests(image: KernelImage) -> dict[str, str]:
     names = ("bzImage", "vmlinux", "System.map", "config")
-    return {name: workspace.digest_file(Path(image.image).parent / name) for name in names}
+    return {name: digest_file(Path(image.image).parent / name) for name in names}
 
 
 def test_incremental_and_clean_builds_give_the_same_bytes(mine: Path, second_cache: Path) -> None:
@@ -104,12 +105,12 @@ def test_nothing_changed_means_nothing_done(mine: Path, monkeypatch: pytest.Monk
 
 def test_an_unmet_symbol_is_named(mine: Path) -> None:
     (mine / "config" / "wrong.config").write_text("CONFIG_NO_SUCH_SYMBOL=y\nCONFIG_ZRAM_WRITEBACK=m\n")
-    slots = set((workspace.cache_root() / "slots").glob("*"))
+    slots = set((cache_root() / "slots").glob("*"))
     with pytest.raises(ConfigUnmet) as caught:
         image_for(replace(STOCK, name="tiny-wrong", config=("tiny", "wrong")))
     assert "CONFIG_NO_SUCH_SYMBOL: wanted y, got absent (fragment wrong.config)" in caught.value.message
     assert "CONFIG_ZRAM_WRITEBACK: wanted m" in caught.value.message
-    for path in set((workspace.cache_root() / "slots").glob("*")) - slots:
+    for path in set((cache_root() / "slots").glob("*")) - slots:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 

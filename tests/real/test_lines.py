@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from kzram_ci.base import proc, workspace
+from kzram_ci.base import files, proc
+from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.digest import digest_json
 from kzram_ci.kernel import kbuild, kconfig, mechanism, patches, source
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.model.kernel import KernelSpec, Tree
@@ -57,7 +59,7 @@ def spec_of(name: str) -> KernelSpec:
 
 
 def tree_of(name: str, deadline: Deadline) -> Tree:
-    ref, cache = spec_of(name).source, workspace.cache_root()
+    ref, cache = spec_of(name).source, cache_root()
     tree = source.local(ref, cache=cache, deadline=deadline)
     if tree is None and os.environ.get("KZRAM_DOWNLOAD"):
         tree = source.fetch(ref, cache=cache, deadline=deadline)
@@ -77,7 +79,7 @@ def test_facts_and_strict_patches(line: str) -> None:
     deadline = Deadline.after(1200)
     stock, _ = LINES[line]
     tree = tree_of(stock, deadline)
-    base = kbuild.pristine(tree, cache=workspace.cache_root(), deadline=deadline, listener=lambda event: None)
+    base = kbuild.pristine(tree, cache=cache_root(), deadline=deadline, listener=lambda event: None)
     facts = mechanism.probe(base.read)
     names = ("second_compression", "guard", "swap_path", "handle_cache", "failslab_mark")
     assert tuple(facts[name].value for name in names) == WANT[line]
@@ -100,7 +102,7 @@ def test_what_the_series_touch_compiles(line: str, tmp_path: Path) -> None:
     deadline = Deadline.after(1500)
     stock, names = LINES[line]
     tree = tree_of(stock, deadline)
-    cache = workspace.cache_root()
+    cache = cache_root()
     base = kbuild.pristine(tree, cache=cache, deadline=deadline, listener=lambda event: None)
     done = {
         name: patches.apply_series(
@@ -109,7 +111,7 @@ def test_what_the_series_touch_compiles(line: str, tmp_path: Path) -> None:
         for name in names
     }
     told = [sorted((path, (content or b"").hex()) for path, content in files.items()) for files in done.values()]
-    stamp = cache / "scans" / f"objects-{workspace.digest_json([tree.identity, TINY, OBJECTS, told])[:16]}.json"
+    stamp = cache / "scans" / f"objects-{digest_json([tree.identity, TINY, OBJECTS, told])[:16]}.json"
     if stamp.is_file():
         return
     copy = tmp_path / "tree"
@@ -120,7 +122,7 @@ def test_what_the_series_touch_compiles(line: str, tmp_path: Path) -> None:
         proc.run(("make", "-s", f"-j{os.cpu_count()}", "O=out", *OBJECTS), cwd=copy, deadline=deadline)
         assert (copy / "out/drivers/block/zram/zram_drv.o").is_file()
         assert (copy / "out/drivers/block/zram/zram_overrun.o").is_file()
-    workspace.write_json(stamp, {"compiled": list(names)})
+    files.write_json(stamp, {"compiled": list(names)})
     shutil.rmtree(copy)
 
 

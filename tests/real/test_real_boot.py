@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tiny_initramfs import tiny_initramfs
 
-from kzram_ci.base import workspace
+from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.cli.main import main
 from kzram_ci.model.cell import Cell
@@ -40,7 +40,7 @@ def image() -> KernelImage:
 
 @pytest.fixture(scope="module")
 def choice() -> AccelChoice:
-    return accel.choose(Accel.AUTO, "x86_64", cache=workspace.cache_root(), deadline=Deadline.after(60))
+    return accel.choose(Accel.AUTO, "x86_64", cache=cache_root(), deadline=Deadline.after(60))
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kzram_ci.base import workspace
+from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError
 from kzram_ci.kernel.workshop import KernelContext, image_for
@@ -31,7 +31,7 @@ def test_debians_kernel_boots_with_zram_as_a_module(tmp_path: Path) -> None:
     work = WorkloadSpec(program="shell", zram=ZramSpec(size_mib=64, algorithm="lz4", stable_writes=False))
     cell = Cell(id="boot", kernel=spec, test="boot", machine=machine, workload=work)
     deadline = Deadline.after(600)
-    choice = accel.choose(Accel.AUTO, "x86_64", cache=workspace.cache_root(), deadline=deadline)
+    choice = accel.choose(Accel.AUTO, "x86_64", cache=cache_root(), deadline=deadline)
     said: list[str] = []
     words = "uname -r; cat /sys/block/zram0/queue/stable_writes /sys/block/zram0/comp_algorithm; ls -d /sys/module/zram"
     with shell.session(cell, image, rootfs_for("x86_64"), directory=tmp_path, accel=choice, deadline=deadline) as guest:

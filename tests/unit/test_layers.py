@@ -46,11 +46,22 @@ PURE = (
     "vm.argv",
     "vm.tiny_guest",
 )
-EDGE = ("bisect.reports.files", "kernel.mechanism.data", "oops.capture", "oops.catalogue", "oops.helpers", "oops.symbolize", "plan.kernels", "plan.library", "results.reports.html", "bisect.reports.html")
+EDGE = (
+    "bisect.reports.files",
+    "kernel.mechanism.data",
+    "oops.capture",
+    "oops.catalogue",
+    "oops.helpers",
+    "oops.symbolize",
+    "plan.kernels",
+    "plan.library",
+    "results.reports.html",
+    "bisect.reports.html",
+)
 DOORS = (
     "kzram_ci.base.proc",
     "kzram_ci.base.clock",
-    "kzram_ci.base.workspace",
+    "kzram_ci.base.files",
     "kzram_ci.base.datafiles",
     "fcntl",
     "io",
@@ -62,7 +73,9 @@ DOORS = (
     "threading",
     "time",
 )
-FILE_CALLS = frozenset({"read_text", "read_bytes", "write_bytes", "write_text", "unlink", "mkdir", "rename", "glob", "stat"})
+FILE_CALLS = frozenset(
+    {"read_text", "read_bytes", "write_bytes", "write_text", "unlink", "mkdir", "rename", "glob", "stat"}
+)
 KEEPERS = {"subprocess": "kzram_ci.base.proc", "time": "kzram_ci.base.clock"}
 SHELLS = ("shell=True", "os.system(", "os.popen(")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kzram_ci.base import workspace
+from kzram_ci.base import files
 from kzram_ci.bisect.reports import html, junit
 from kzram_ci.bisect.reports.git_log import git_bisect_log
 from kzram_ci.bisect.reports.view import view_of
@@ -21,6 +21,6 @@ def log_text(session: Session) -> str:
 def write(session: Session) -> None:
     """Write report.html, junit.xml and git-bisect.log anew, each in one step. Raises InfraError (disk)."""
     view = view_of(session)
-    workspace.write_atomic(session.path / LOG, log_text(session))
-    workspace.write_atomic(session.path / JUNIT, junit.render(view))
-    workspace.write_atomic(session.path / PAGE, html.render(view))
+    files.write_atomic(session.path / LOG, log_text(session))
+    files.write_atomic(session.path / JUNIT, junit.render(view))
+    files.write_atomic(session.path / PAGE, html.render(view))

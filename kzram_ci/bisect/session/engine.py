@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from statistics import fmean
 
-from kzram_ci.base import clock, proc, workspace
+from kzram_ci.base import clock, files, proc
 from kzram_ci.base.errors import InfraError, Interrupted, KernelError
 from kzram_ci.bisect.belief.decide import Answer, Boot, Costs, Done, Kind, Stage, next_step
 from kzram_ci.bisect.belief.posterior import posterior
@@ -172,7 +172,7 @@ class Engine:
         session = self.session
         directory, relative = place(session, commit, number)
         cell = replace(session.asked.cell, seed=session.asked.cell.seed + number - 1)
-        with workspace.disk_errors(f"cannot create {directory}"):
+        with files.disk_errors(f"cannot create {directory}"):
             directory.mkdir(parents=True)
         try:
             evidence, accel = self.lab.boot(cell, kernel, directory)
@@ -183,7 +183,7 @@ class Engine:
     def _finished(self, boot: BootRecord, evidence: Evidence) -> None:
         session = self.session
         before = session.wanted()
-        workspace.write_json(session.path / boot.directory / "evidence.json", codec.to_json(evidence))
+        files.write_json(session.path / boot.directory / "evidence.json", codec.to_json(evidence))
         boots = sorted((*session.facts.boots, boot), key=lambda one: (one.commit != boot.commit, one.number))
         ours = [one for one in boots if one.commit == boot.commit]
         session.note(boots=(*(one for one in session.facts.boots if one.commit != boot.commit), *ours))

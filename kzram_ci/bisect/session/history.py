@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kzram_ci.base import git, proc, workspace
+from kzram_ci.base import git, proc
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.digest import digest_bytes
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
 from kzram_ci.bisect.session.store import Commit
 from kzram_ci.kernel import patchset, source
@@ -141,7 +142,7 @@ def _resolve(repo: Repo, repository: str, ref: str) -> str:
     if found := repo.commit(ref) if local or re.fullmatch("[0-9a-f]{7,64}", ref) else "":
         return found
     if not local and ref and not ref.startswith("-"):
-        kept = f"refs/kzram-bisect/{workspace.digest_bytes(ref.encode())[:16]}"
+        kept = f"refs/kzram-bisect/{digest_bytes(ref.encode())[:16]}"
         done = repo.run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", repository, f"+{ref}:{kept}")
         if done.code == 0 and (found := repo.commit(kept)):
             return found

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from kzram_ci.base import workspace
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.digest import digest_file
 from kzram_ci.bisect.session import history as ranges
 from kzram_ci.bisect.session.store import Commit
 from kzram_ci.kernel.workshop import KernelContext, image_of, keys_of, suited
@@ -83,7 +83,7 @@ class RealLab:
         """From the cache, or built in the slot that all commits of the repository share."""
         image = image_of(self.cell.kernel, self._tree(commit), self.context)
         suited(self.cell, image, self.context)  # a test that can prove nothing on this commit says so now
-        return Kernel(image=image, sha256=workspace.digest_file(Path(image.image)))
+        return Kernel(image=image, sha256=digest_file(Path(image.image)))
 
     def _tree(self, commit: Commit) -> Tree:
         return Tree(identity=f"git:{commit.tree}", version=commit.version, repository=self.store, commit=commit.tree)

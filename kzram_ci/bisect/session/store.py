@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kzram_ci.base import clock, workspace
+from kzram_ci.base import clock, files
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.bisect.belief.decide import Answer
@@ -111,7 +111,7 @@ class Session:
         self.facts = replace(self.facts, **changes)
         if "builds" in changes:
             self._index()
-        workspace.write_json(self.path / STATE, codec.to_json(self.facts))
+        files.write_json(self.path / STATE, codec.to_json(self.facts))
 
     def build(self, commit: str) -> BuildRecord | None:
         """The build of a commit, or of another with the same tree."""
@@ -168,10 +168,10 @@ def create(root: Path, asked: Asked, start: Bisection, plan_text: str) -> Sessio
     """Make the directory of a new bisection. Raises InfraError (disk)."""
     slug = "".join(char if char.isalnum() or char in "._-" else "-" for char in asked.plan)[:60]
     path = root.absolute() / f"{clock.now_utc():%Y%m%dT%H%M%SZ}-bisect-{slug}-{uuid.uuid4().hex[:6]}"
-    workspace.make_private(path)
-    workspace.write_atomic(path / PLAN, plan_text)
+    files.make_private(path)
+    files.write_atomic(path / PLAN, plan_text)
     data = {"asked": codec.to_json(asked), "start": states.to_json(start)}
-    workspace.write_json(path / ASKED, data)
+    files.write_json(path / ASKED, data)
     session = Session(path=path, asked=asked, start=start)
     session.note()
     return session
@@ -182,10 +182,10 @@ def load(path: Path) -> Session:
     path = path.absolute()
     if not (path / ASKED).is_file():
         raise UserError(f"{path} is no bisection: no {ASKED} in it", hint="name a directory runs/…-bisect-…")
-    data = workspace.read_json(path / ASKED)
+    data = files.read_json(path / ASKED)
     try:
         asked, start = codec.from_json(Asked, data["asked"]), states.from_json(data["start"])
-        facts = codec.from_json(Facts, workspace.read_json(path / STATE)) if (path / STATE).is_file() else Facts()
+        facts = codec.from_json(Facts, files.read_json(path / STATE)) if (path / STATE).is_file() else Facts()
     except (ValueError, KeyError, TypeError) as error:
         raise InfraError(f"{path} is damaged: {' '.join(str(error).split())[:200]}") from error
     return Session(path=path, asked=asked, start=start, facts=facts)
@@ -197,7 +197,7 @@ def widen(session: Session, signatures: tuple[str, ...]) -> Session:
     given = tuple(dict.fromkeys((*(wanted.given or session.wanted().given), *signatures)))
     asked = replace(session.asked, wanted=replace(wanted, given=given))
     data = {"asked": codec.to_json(asked), "start": states.to_json(session.start)}
-    workspace.write_json(session.path / ASKED, data)
+    files.write_json(session.path / ASKED, data)
     return Session(path=session.path, asked=asked, start=session.start, facts=replace(session.facts, answer=None))
 
 
@@ -213,7 +213,7 @@ def last(root: Path) -> Path:
 def held(path: Path) -> Iterator[None]:
     """Be the only one who works on a bisection. Raises UserError when somebody else does."""
     try:
-        with workspace.lock(path / "lock", Deadline.after(0.1)):
+        with files.lock(path / "lock", Deadline.after(0.1)):
             yield
     except InfraError as error:
         if "another kzram-ci holds" not in error.message:
@@ -229,6 +229,6 @@ def place(session: Session, commit: str, number: int) -> tuple[Path, str]:
         aside = next(
             name for n in range(1, 10_000) if not (name := path.with_name(f"{number}-interrupted-{n}")).exists()
         )
-        with workspace.disk_errors(f"cannot move {path}"):
+        with files.disk_errors(f"cannot move {path}"):
             shutil.move(path, aside)
     return path, relative

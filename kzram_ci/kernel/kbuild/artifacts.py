@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kzram_ci.base import clock, workspace
+from kzram_ci.base import clock, files
+from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, UserError
 from kzram_ci.kernel.kbuild.inputs import Inputs, key
@@ -37,9 +38,9 @@ def entry_of(inputs: Inputs, cache: Path) -> Path:
 def cached(inputs: Inputs, *, cache: Path) -> KernelImage | None:
     """The kernel, if it was built before."""
     entry = entry_of(inputs, cache)
-    if not workspace.complete(entry):
+    if not complete(entry):
         return None
-    data = workspace.read_json(entry / workspace.MANIFEST)["image"]
+    data = files.read_json(entry / MANIFEST)["image"]
     paths = {name: str(entry / data[name]) for name in ("image", "vmlinux", "modules", "config") if data[name]}
     return codec.from_json(KernelImage, {**data, **paths, "name": inputs.name, "cached": True})
 
@@ -66,12 +67,12 @@ def store(
         "System.map": slot.out / "System.map",
         "build.log": slot.log,
     }
-    with workspace.entry_in_progress(entry_of(inputs, cache)) as entry:
+    with entry_in_progress(entry_of(inputs, cache)) as entry:
         modules = "modules" if "modules" in targets(inputs, options) else ""
         if modules:
             install = (f"INSTALL_MOD_PATH={entry / modules}", "INSTALL_MOD_STRIP=1", "DEPMOD=true", "modules_install")
             run(place, place.argv(*install), deadline=deadline)
-        with workspace.disk_errors(f"cannot store {inputs.name}"):
+        with files.disk_errors(f"cannot store {inputs.name}"):
             for name, origin in origins.items():
                 shutil.copyfile(origin, entry / name)
             release = (slot.out / "include/config/kernel.release").read_text().strip()
@@ -86,9 +87,7 @@ def store(
             config="config",
             seconds=round(seconds, 1),
         )
-        workspace.write_json(
-            entry / workspace.MANIFEST, _manifest(inputs, value, place.argv(*targets(inputs, options)))
-        )
+        files.write_json(entry / MANIFEST, _manifest(inputs, value, place.argv(*targets(inputs, options))))
 
 
 def _manifest(inputs: Inputs, image: KernelImage, make: tuple[str, ...]) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kzram_ci.base import git, proc, workspace
+from kzram_ci.base import files, git, proc
+from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.digest import digest_bytes, digest_json
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
 from kzram_ci.kernel import filetree
 from kzram_ci.model.events import Event, Listener
@@ -53,23 +55,23 @@ class BaseTree:
 
     def kconfig(self) -> str:
         """What of a tree that changes decides about .config: Kconfig files, defaults, compiler checks."""
-        return workspace.digest_json({path: told for path, told in self.files.items() if _KCONFIG.search(path)})
+        return digest_json({path: told for path, told in self.files.items() if _KCONFIG.search(path)})
 
 
 def pristine(tree: Tree, *, cache: Path, deadline: Deadline, listener: Listener) -> BaseTree:
     """The tree's content, ready to read; an archive is unpacked once and shared by all slots."""
     if tree.directory:
         root = Path(tree.directory)
-        files = filetree.scan(root, cache=cache, deadline=deadline)
-        if f"directory:{filetree.identity(files)}" != tree.identity:
+        scanned = filetree.scan(root, cache=cache, deadline=deadline)
+        if f"directory:{filetree.identity(scanned)}" != tree.identity:
             raise UserError(f"{root} changed since its build was planned", hint="run it again")
-        return BaseTree(identity=tree.identity, root=root, files=files, deadline=deadline)
+        return BaseTree(identity=tree.identity, root=root, files=scanned, deadline=deadline)
     if tree.repository:
         return _commit(tree, deadline)
     entry = _entry(tree, cache)
-    if not workspace.complete(entry):
-        with workspace.lock(entry.with_name(f"{entry.name}.lock"), deadline):
-            if not workspace.complete(entry):
+    if not complete(entry):
+        with files.lock(entry.with_name(f"{entry.name}.lock"), deadline):
+            if not complete(entry):
                 listener(Event(kind="note", subject=tree.version, text=f"unpacking {Path(tree.archive).name}"))
                 _unpack(tree, entry, deadline)
     return BaseTree(identity=tree.identity, root=entry / "tree", deadline=deadline)
@@ -77,11 +79,11 @@ def pristine(tree: Tree, *, cache: Path, deadline: Deadline, listener: Listener)
 
 def at_hand(tree: Tree, *, cache: Path) -> bool:
     """Whether `pristine` needs to unpack nothing."""
-    return not tree.archive or workspace.complete(_entry(tree, cache))
+    return not tree.archive or complete(_entry(tree, cache))
 
 
 def _entry(tree: Tree, cache: Path) -> Path:
-    return cache / "sources" / workspace.digest_bytes(tree.identity.encode())[:16]
+    return cache / "sources" / digest_bytes(tree.identity.encode())[:16]
 
 
 def _commit(tree: Tree, deadline: Deadline) -> BaseTree:
@@ -102,7 +104,7 @@ def _commit(tree: Tree, deadline: Deadline) -> BaseTree:
 def _unpack(tree: Tree, entry: Path, deadline: Deadline) -> None:
     archive = Path(tree.archive)
     program = _UNPACK.get(archive.suffix)
-    with workspace.entry_in_progress(entry) as temporary:
+    with entry_in_progress(entry) as temporary:
         target = temporary / "tree"
         target.mkdir()
         how = ("-I", program) if program else ()
@@ -114,7 +116,7 @@ def _unpack(tree: Tree, entry: Path, deadline: Deadline) -> None:
             raise InfraError(f"cannot unpack {archive.name}: {error.message}", hint=hint) from error
         if not (target / "Makefile").is_file():
             raise UserError(f"{archive} holds no kernel source")
-        workspace.write_json(temporary / workspace.MANIFEST, {"identity": tree.identity, "version": tree.version})
+        files.write_json(temporary / MANIFEST, {"identity": tree.identity, "version": tree.version})
 
 
 def put(target: Path, content: bytes | None, *, executable: bool = False) -> bool:
@@ -126,7 +128,7 @@ def put(target: Path, content: bytes | None, *, executable: bool = False) -> boo
         before, mode = None, 0o755 if executable else 0o644
     if before == content:
         return False
-    with workspace.disk_errors(f"cannot write {target}"):
+    with files.disk_errors(f"cannot write {target}"):
         if content is None:
             target.unlink()
             return True
@@ -168,7 +170,7 @@ def _check_out(base: BaseTree, paths: Iterable[str], target: Path) -> None:
 def _copy_one(base: BaseTree, path: str, target: Path) -> None:
     """Copy one file or link of a directory base; its content is checked against the scan."""
     told = base.files[path]
-    with workspace.disk_errors(f"cannot write {target}"):
+    with files.disk_errors(f"cannot write {target}"):
         if target.is_dir() and not target.is_symlink():
             shutil.rmtree(target)  # a directory became a file
         else:

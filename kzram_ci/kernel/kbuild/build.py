@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from kzram_ci.base import clock, proc, workspace
+from kzram_ci.base import clock, files, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandTimeout, InfraError, Interrupted, KzramError, UserError
 from kzram_ci.kernel.kbuild import ccache
@@ -66,7 +66,7 @@ def build(
     usable(cache)
     variables = _variables(inputs)
     path = cache / "slots" / slot_key(inputs)
-    with workspace.lock(path.with_name(f"{path.name}.lock"), deadline):
+    with files.lock(path.with_name(f"{path.name}.lock"), deadline):
         if (image := cached(inputs, cache=cache)) is not None:  # another process was first
             return image
         if proc.cancelled():

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from kzram_ci.base import workspace
+from kzram_ci.base import files
 
 
 def path(cache: Path, variables: Mapping[str, str]) -> str:
@@ -23,7 +23,7 @@ def path(cache: Path, variables: Mapping[str, str]) -> str:
     if program is None or os.environ.get("KZRAM_CCACHE") == "0" or not os.access(store, os.W_OK):
         return own
     directory = cache / "ccache-bin"
-    with workspace.disk_errors(f"cannot write {directory}"):
+    with files.disk_errors(f"cannot write {directory}"):
         directory.mkdir(parents=True, exist_ok=True)
         for name in _compilers(variables):
             link = directory / name

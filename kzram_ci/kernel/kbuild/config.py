@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from kzram_ci.base import workspace
+from kzram_ci.base import files
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.digest import digest_bytes, digest_json
 from kzram_ci.base.errors import ConfigUnmet, UserError
 from kzram_ci.kernel import kconfig
 from kzram_ci.kernel.kbuild.base_tree import BaseTree
@@ -29,7 +30,7 @@ def configure(
     if slot.state.config != stamp or not dot_config.is_file():
         slot.remember(config="")
         wanted = f"{OBJECTS}/kzram.config"
-        workspace.write_atomic(slot.src / wanted, kconfig.render(merged))
+        files.write_atomic(slot.src / wanted, kconfig.render(merged))
         run(place, place.argv("tinyconfig"), deadline=deadline)
         script = ("sh", "scripts/kconfig/merge_config.sh", "-m", "-O", OBJECTS, f"{OBJECTS}/.config", wanted)
         run(place, script, deadline=deadline)
@@ -83,9 +84,9 @@ def _needs_libelf(got: Mapping[str, str]) -> None:
 def _stamp(inputs: Inputs, base: BaseTree, patched: Mapping[str, bytes | None]) -> str:
     """What .config depends on within a slot: the wants, and changes of Kconfig files."""
     changed = {
-        path: "" if content is None else workspace.digest_bytes(content)
+        path: "" if content is None else digest_bytes(content)
         for path, content in patched.items()
         if path.rsplit("/", 1)[-1].startswith("Kconfig") or path.startswith("scripts/") or "/configs/" in path
     }
     tree = base.kconfig() if base.files else ""
-    return workspace.digest_json([kconfig.render(kconfig.merge(inputs.fragments)), changed, tree])
+    return digest_json([kconfig.render(kconfig.merge(inputs.fragments)), changed, tree])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kzram_ci.base import workspace
+from kzram_ci.base.digest import digest_bytes, digest_json
 from kzram_ci.kernel import kconfig, patchset
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.patchset import Series
@@ -43,13 +43,13 @@ def key(inputs: Inputs) -> str:
 
     Raises UserError when the fragments contradict each other.
     """
-    return workspace.digest_json(
+    return digest_json(
         {
             **_common(inputs),
             "tree": inputs.tree.identity,
             # the changelog of a patch, or its series' name, is in no kernel
             "patches": [
-                workspace.digest_bytes(patchset.body(patch.text).encode("utf-8", "surrogateescape"))
+                digest_bytes(patchset.body(patch.text).encode("utf-8", "surrogateescape"))
                 for series in inputs.series
                 for patch in series.named()
             ],
@@ -65,7 +65,7 @@ def slot_key(inputs: Inputs) -> str:
     tree = inputs.tree
     where = f"directory:{tree.directory}" if tree.directory else tree.identity
     where = f"git:{tree.repository}" if tree.repository else where
-    return workspace.digest_json({**_common(inputs), "family": where})[:16]
+    return digest_json({**_common(inputs), "family": where})[:16]
 
 
 def _common(inputs: Inputs) -> dict[str, object]:

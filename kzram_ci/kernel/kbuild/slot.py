@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kzram_ci.base import proc, workspace
+from kzram_ci.base import files, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError
 from kzram_ci.kernel.kbuild.base_tree import BaseTree, copy, put
@@ -65,7 +65,7 @@ class Slot:
         """Change the state and write it down; atomic."""
         self.state = dataclasses.replace(self.state, **changes)  # type: ignore[arg-type]
         data = {name.name: getattr(self.state, name.name) for name in dataclasses.fields(State)}
-        workspace.write_atomic(self._file, json.dumps(data, separators=(",", ":")))
+        files.write_atomic(self._file, json.dumps(data, separators=(",", ":")))
 
     def prepare(self, base: BaseTree, deadline: Deadline) -> None:
         """Have the base in `src`, however the slot was left."""
@@ -81,7 +81,7 @@ class Slot:
         """Hard links: half a second and no space for 90,000 files; `put` never writes into a shared inode."""
         temporary = self.path / "src.new"
         shutil.rmtree(temporary, ignore_errors=True)
-        with workspace.disk_errors(f"cannot write {self.path}"):
+        with files.disk_errors(f"cannot write {self.path}"):
             self.path.mkdir(parents=True, exist_ok=True)
         proc.run(("cp", "-al", str(base.root), str(temporary)), deadline=deadline)
         self.state = State()
@@ -95,7 +95,7 @@ class Slot:
         changed = [path for path, told in base.files.items() if held.get(path) != told]
         if not gone and not changed:
             return
-        with workspace.disk_errors(f"cannot write {self.path}"):
+        with files.disk_errors(f"cannot write {self.path}"):
             self.src.mkdir(parents=True, exist_ok=True)
         # what is about to change counts as unknown until it is done; what goes stays listed, to go again
         kept = {path: told for path, told in held.items() if base.files.get(path) == told}
@@ -120,7 +120,7 @@ class Slot:
     def begin(self) -> bool:
         """Mark that make runs now. Returns whether it starts from nothing."""
         fresh = not (self.out / "vmlinux").exists()
-        with workspace.disk_errors(f"cannot write {self.path}"):
+        with files.disk_errors(f"cannot write {self.path}"):
             self.out.mkdir(exist_ok=True)
             self._mark.touch()
         return fresh

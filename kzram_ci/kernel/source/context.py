@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kzram_ci.base import workspace
+from kzram_ci.base import files
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.digest import digest_json
 from kzram_ci.model.events import Event, Listener, silent
 
 LOCK_SECONDS = 1800.0
@@ -33,9 +34,9 @@ def remembered(path: Path, what: str, ask: Callable[[], Any], context: Context) 
     """What `ask` says about a file, asked again only when (path, size, mtime) changed: 150 MB take half a second."""
     status = path.stat()
     stamp = [what, str(path), status.st_size, status.st_mtime_ns]
-    memory = context.cache / "scans" / f"{workspace.digest_json(stamp)[:16]}.json"
+    memory = context.cache / "scans" / f"{digest_json(stamp)[:16]}.json"
     if memory.is_file():
-        return workspace.read_json(memory)
+        return files.read_json(memory)
     answer = ask()
-    workspace.write_json(memory, answer)
+    files.write_json(memory, answer)
     return answer

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kzram_ci.base import clock, proc, workspace
+from kzram_ci.base import clock, files, proc
+from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
+from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.kernel.source import apt
 from kzram_ci.kernel.source.context import LOCK_SECONDS, Context, remembered
@@ -41,7 +43,7 @@ def image(ref: SourceRef, context: Context) -> SourceRef:
 
 def here(ref: SourceRef, context: Context) -> bool:
     """Whether the package needs no network."""
-    return _installed(ref) is not None or workspace.complete(_entry(ref, context.cache))
+    return _installed(ref) is not None or complete(_entry(ref, context.cache))
 
 
 def _check(ref: SourceRef) -> None:
@@ -67,9 +69,7 @@ def _installed_version(ref: SourceRef, context: Context) -> str:
 
 
 def _tree(ref: SourceRef, archive: Path, context: Context, version: Callable[[], str]) -> Tree:
-    known = remembered(
-        archive, "debian", lambda: {"version": version(), "sha256": workspace.digest_file(archive)}, context
-    )
+    known = remembered(archive, "debian", lambda: {"version": version(), "sha256": digest_file(archive)}, context)
     return Tree(
         identity=f"debian:{ref.package}:{known['version']}:{known['sha256']}",
         version=known["version"],
@@ -85,12 +85,12 @@ def _have(ref: SourceRef, context: Context) -> tuple[Path, dict[str, Any]]:
     """The downloaded package and what is known of it; asked for anew at most once in a process."""
     entry = _entry(ref, context.cache)
     wanted = context.refresh and entry not in _refreshed
-    if wanted or not workspace.complete(entry):
-        with workspace.lock(entry.with_name(f"{entry.name}.lock"), context.deadline.within(LOCK_SECONDS)):
-            if (context.refresh and entry not in _refreshed) or not workspace.complete(entry):
+    if wanted or not complete(entry):
+        with files.lock(entry.with_name(f"{entry.name}.lock"), context.deadline.within(LOCK_SECONDS)):
+            if (context.refresh and entry not in _refreshed) or not complete(entry):
                 _download(ref, entry, context)
                 _refreshed.add(entry)
-    manifest: dict[str, Any] = workspace.read_json(entry / workspace.MANIFEST)
+    manifest: dict[str, Any] = files.read_json(entry / MANIFEST)
     age = (clock.now_utc() - clock.parse_utc(manifest["fetched"])).days
     if age >= _OLD_DAYS:
         context.note(ref.package, f"{manifest['version']}, {age} days old; --refresh asks for a newer one")
@@ -98,7 +98,7 @@ def _have(ref: SourceRef, context: Context) -> tuple[Path, dict[str, Any]]:
 
 
 def _download(ref: SourceRef, entry: Path, context: Context) -> None:
-    with workspace.entry_in_progress(entry) as temporary:
+    with entry_in_progress(entry) as temporary:
         fetched = _fetch(ref, temporary, context)
         unpack = _keep_image if ref.ready else _keep_archive
         manifest = {
@@ -108,7 +108,7 @@ def _download(ref: SourceRef, entry: Path, context: Context) -> None:
             **unpack(fetched, temporary),
         }
         shutil.rmtree(temporary / "apt")
-        workspace.write_json(temporary / workspace.MANIFEST, manifest)
+        files.write_json(temporary / MANIFEST, manifest)
         context.note(ref.package, f"{fetched.package} {fetched.version}")
         shutil.rmtree(entry, ignore_errors=True)  # an older download
 

@@ -12,7 +12,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from kzram_ci.base import clock, proc, workspace
+from kzram_ci.base import clock, files, proc
 from kzram_ci.base.errors import InfraError, Interrupted, UserError
 from kzram_ci.kernel.source.context import Context
 
@@ -32,7 +32,7 @@ def get(url: str, target: Path, context: Context) -> None:
     if urlsplit(url).scheme not in _SCHEMES:
         raise UserError(f"{url} is no URL to download from", hint=f"known: {', '.join(_SCHEMES)}")
     part = target.with_name(f"{target.name}.part")
-    with workspace.disk_errors(f"cannot write {part}"):
+    with files.disk_errors(f"cannot write {part}"):
         part.parent.mkdir(parents=True, exist_ok=True)
     for left in range(TRIES - 1, -1, -1):
         before = part.stat().st_size if part.is_file() else 0
@@ -45,7 +45,7 @@ def get(url: str, target: Path, context: Context) -> None:
                 why = getattr(error, "reason", None) or error
                 raise InfraError(f"{url}: {why}", hint="check the network; what came is kept, try again") from error
             clock.sleep(min(_PAUSE_SECONDS, context.deadline.remaining()))
-    with workspace.disk_errors(f"cannot write {target}"):
+    with files.disk_errors(f"cannot write {target}"):
         os.replace(part, target)
 
 
@@ -58,7 +58,7 @@ def _receive(url: str, part: Path, context: Context) -> None:
         resumed = answer.status == 206 if hasattr(answer, "status") else False
         length = answer.headers.get("Content-Length")
         total = (start if resumed else 0) + int(length) if length else 0
-        with workspace.disk_errors(f"cannot write {part}"):
+        with files.disk_errors(f"cannot write {part}"):
             out = part.open("ab" if resumed else "wb")
         with out:
             _copy(answer, out, url, total, context)
@@ -88,7 +88,7 @@ def _copy(answer: http.client.HTTPResponse, out: IO[bytes], url: str, total: int
     name, told = url.rsplit("/", 1)[-1], clock.monotonic()
     context.note(name, f"downloading{_size(total)}")
     while chunk := answer.read(_CHUNK):
-        with workspace.disk_errors(f"cannot write {name}"):
+        with files.disk_errors(f"cannot write {name}"):
             out.write(chunk)
         if proc.cancelled():
             raise Interrupted(f"interrupted while {name} came; what is there is kept")

@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from kzram_ci.base import git, proc, workspace
+from kzram_ci.base import files, git, proc
+from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
+from kzram_ci.base.digest import digest_bytes
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
 from kzram_ci.kernel import patchset
 from kzram_ci.kernel.source.context import LOCK_SECONDS, Context
@@ -48,17 +50,17 @@ def history(ref: SourceRef, context: Context) -> Path:
 def _bare(ref: SourceRef, context: Context) -> Path:
     """Our repository for the user's; made on first use."""
     origin = ref.path or ref.url
-    bare = context.cache / "git" / workspace.digest_bytes(origin.encode())[:16]
+    bare = context.cache / "git" / digest_bytes(origin.encode())[:16]
     borrowed = f"{_user_git(ref, context, 'rev-parse', '--path-format=absolute', '--git-path', 'objects')}\n"
     alternates = bare / "objects" / "info" / "alternates"
-    with workspace.lock(bare.with_name(f"{bare.name}.lock"), context.deadline.within(LOCK_SECONDS)):
-        if not workspace.complete(bare):
-            with workspace.entry_in_progress(bare) as temporary:
+    with files.lock(bare.with_name(f"{bare.name}.lock"), context.deadline.within(LOCK_SECONDS)):
+        if not complete(bare):
+            with entry_in_progress(bare) as temporary:
                 made = git.argv("init", "--quiet", "--bare", "--template=", str(temporary))
                 proc.run(made, deadline=context.deadline)
-                workspace.write_json(temporary / workspace.MANIFEST, {"origin": origin})
+                files.write_json(temporary / MANIFEST, {"origin": origin})
         if ref.path and (not alternates.is_file() or alternates.read_text() != borrowed):
-            workspace.write_atomic(alternates, borrowed)
+            files.write_atomic(alternates, borrowed)
     return bare
 
 
@@ -93,7 +95,7 @@ def _plain(ref: SourceRef) -> None:
 
 def _name(ref: SourceRef) -> str:
     """Under which name a fetched ref is kept, so that nothing collects it."""
-    return f"refs/kzram/{workspace.digest_bytes(ref.ref.encode())[:16]}"
+    return f"refs/kzram/{digest_bytes(ref.ref.encode())[:16]}"
 
 
 def _wanted(ref: SourceRef) -> str:
@@ -123,7 +125,7 @@ def _fetch(ref: SourceRef, bare: Path, context: Context, *depth: str) -> None:
     context.note(ref.url, f"fetching {ref.ref}")
     options = depth or ("--depth=1",)
     words = ("--git-dir", str(bare), "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *options)
-    with workspace.lock(bare.with_name(f"{bare.name}.lock"), context.deadline.within(LOCK_SECONDS)):
+    with files.lock(bare.with_name(f"{bare.name}.lock"), context.deadline.within(LOCK_SECONDS)):
         try:
             proc.run(git.argv(*words, "--", ref.url, f"+{ref.ref}:{_name(ref)}"), deadline=context.deadline)
         except CommandFailed as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from kzram_ci.base import workspace
+from kzram_ci.base.digest import digest_file, digest_json
 from kzram_ci.base.errors import UserError
 from kzram_ci.kernel.source.context import Context, remembered
 from kzram_ci.model.kernel import KernelImage, SourceRef
@@ -30,9 +30,9 @@ def describe(ref: SourceRef, *, name: str, arch: str, context: Context) -> Kerne
     modules = _given(ref.modules, "modules") or around.modules()
     config = _given(ref.config, "config") or around.config()
     vmlinux = _given(ref.debug, "debug") or around.debug()
-    sha = remembered(path, "sha256", lambda: workspace.digest_file(path), context)
+    sha = remembered(path, "sha256", lambda: digest_file(path), context)
     return KernelImage(
-        key=workspace.digest_json(["image", sha, _contents(modules)]),
+        key=digest_json(["image", sha, _contents(modules)]),
         name=name,
         arch=arch,
         release=release,

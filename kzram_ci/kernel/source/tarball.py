@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from kzram_ci.base import proc, workspace
+from kzram_ci.base import files, proc
+from kzram_ci.base.cache import MANIFEST
+from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import CommandFailed, UserError
 from kzram_ci.kernel import patchset
 from kzram_ci.kernel.source import download
@@ -21,7 +23,7 @@ def source(ref: SourceRef, context: Context) -> Tree:
     path = Path(ref.path) if ref.path else _downloaded(ref, context)
     if not path.is_file():
         raise UserError(f"{path} is no file", hint="tarball: a path or URL, and #sha256=...")
-    found = remembered(path, "sha256", lambda: workspace.digest_file(path), context)
+    found = remembered(path, "sha256", lambda: digest_file(path), context)
     if found != ref.sha256:
         if not ref.path:
             path.unlink()
@@ -44,10 +46,10 @@ def _place(ref: SourceRef, context: Context) -> Path:
 def _downloaded(ref: SourceRef, context: Context) -> Path:
     place = _place(ref, context)
     entry = place.parent
-    with workspace.lock(entry.with_name(f"{entry.name}.lock"), context.deadline.within(LOCK_SECONDS)):
+    with files.lock(entry.with_name(f"{entry.name}.lock"), context.deadline.within(LOCK_SECONDS)):
         if not place.is_file():
             download.get(ref.url, place, context)
-            workspace.write_json(entry / workspace.MANIFEST, {"url": ref.url, "sha256": ref.sha256})
+            files.write_json(entry / MANIFEST, {"url": ref.url, "sha256": ref.sha256})
     return place
 
 

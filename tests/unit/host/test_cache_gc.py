@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from kzram_ci.base import clock, workspace
+from kzram_ci.base import clock, files
+from kzram_ci.base.cache import MANIFEST
 from kzram_ci.base.clock import Deadline
 from kzram_ci.cli import cache
 from kzram_ci.host.cache_gc import Entry, entries, remove, select
@@ -22,9 +23,9 @@ def put(root: Path, name: str, *, days: float, size: int = 100_000) -> Path:
     path = root / name
     path.mkdir(parents=True)
     (path / "bzImage").write_bytes(os.urandom(size))
-    (path / workspace.MANIFEST).write_text("{}")
+    (path / MANIFEST).write_text("{}")
     stamp = clock.now_utc().timestamp() - days * DAY
-    for item in (path / "bzImage", path / workspace.MANIFEST, path):
+    for item in (path / "bzImage", path / MANIFEST, path):
         os.utime(item, (stamp, stamp))
     return path
 
@@ -58,13 +59,13 @@ def test_hard_links_count_once(root: Path) -> None:
 
 def test_reading_the_manifest_is_use(root: Path) -> None:
     path = put(root, "kernels/aaaa", days=50)
-    os.utime(path / workspace.MANIFEST)
+    os.utime(path / MANIFEST)
     assert entries(root)[0].age() < DAY
 
 
 def test_taking_the_lock_is_use(root: Path) -> None:
     put(root, "slots/aaaa", days=50)
-    with workspace.lock(root / "slots" / "aaaa.lock", Deadline.after(5)):
+    with files.lock(root / "slots" / "aaaa.lock", Deadline.after(5)):
         pass
     assert entries(root)[0].age() < DAY
 
@@ -92,7 +93,7 @@ def test_what_a_killed_build_left_goes_after_a_day(root: Path) -> None:
 def test_a_locked_entry_stays(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = put(root, "kernels/aaaa", days=90)
     lock = root / "kernels" / "aaaa.lock"
-    with workspace.lock(lock, Deadline.after(5)):
+    with files.lock(lock, Deadline.after(5)):
         os.utime(lock, (0, 0))  # a build that has held its lock for long
         assert run("gc", "--max-size", "0") == 0
         assert path.is_dir()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from tiny_source import write_archive, write_tree
 
-from kzram_ci.base import proc, workspace
+from kzram_ci.base import files, proc
+from kzram_ci.base.cache import complete
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, CommandTimeout, ConfigUnmet, InfraError, Interrupted, UserError
 from kzram_ci.kernel import kbuild
@@ -82,7 +83,7 @@ def test_a_build_leaves_everything_at_its_address(bench: Bench) -> None:
     names = {path.name for path in Path(image.image).parent.iterdir()}
     assert names == {"bzImage", "vmlinux", "config", "System.map", "build.log", "manifest.json"}
     assert "CONFIG_B=y" in Path(image.config).read_text()
-    manifest = workspace.read_json(Path(image.image).parent / "manifest.json")
+    manifest = files.read_json(Path(image.image).parent / "manifest.json")
     assert manifest["repro"] == "kzram-ci build stock"
     assert "KBUILD_BUILD_TIMESTAMP=" in manifest["make"]
     assert b"by kzram-ci" in content(image)
@@ -176,7 +177,7 @@ def test_a_compile_error_is_the_compilers_line(bench: Bench) -> None:
     assert caught.value.message == "v: b.c:1:2: error: #error told so"
     assert "error: #error told so" in Path(caught.value.log).read_text()
     assert Path(caught.value.log).parent == bench.cache / "logs"
-    assert not workspace.complete(bench.cache / "kernels" / kbuild.key(bench.variant("v")))
+    assert not complete(bench.cache / "kernels" / kbuild.key(bench.variant("v")))
     assert bench.compiled(bench.build("w", {"c.c": b"int c3;\n"})) == ["b.o", "c.o"], "the slot is still good"
 
 

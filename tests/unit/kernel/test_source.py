@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kzram_ci.base import workspace
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.kernel import filetree, source
 from kzram_ci.kernel.source import debian
@@ -87,7 +87,7 @@ def test_unchanged_files_are_not_read_again(tree: Path, tmp_path: Path, monkeypa
     def never(path: Path) -> str:
         raise AssertionError(f"{path} was read")
 
-    monkeypatch.setattr(workspace, "digest_file", never)
+    monkeypatch.setattr(filetree, "digest_file", never)
     assert filetree.scan(tree, cache=tmp_path / "cache", deadline=Deadline.after(60)) == first
 
 
@@ -152,7 +152,7 @@ def test_installed_package(installed: Path, tmp_path: Path) -> None:
     first = source.fetch(DEBIAN, cache=cache, deadline=Deadline.after(60))
     assert first.version == "6.12.9-1"
     assert first.archive == str(installed)
-    assert first.identity == f"debian:linux-source-6.12:6.12.9-1:{workspace.digest_file(installed)}"
+    assert first.identity == f"debian:linux-source-6.12:6.12.9-1:{digest_file(installed)}"
     assert source.fetch(DEBIAN, cache=cache, deadline=Deadline.after(60)) == first
     assert (tmp_path / "asked").read_text().count("asked") == 1, "the answer is remembered"
     os.utime(installed, (1, 1))

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from tiny_source import write_archive, write_tree
 
-from kzram_ci.base import workspace
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.kernel import source
 from kzram_ci.kernel.source import download
@@ -75,7 +75,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sha(tmp_path: Path) -> str:
-    return workspace.digest_file(tmp_path / "www" / "linux-6.12.1.tar.xz")
+    return digest_file(tmp_path / "www" / "linux-6.12.1.tar.xz")
 
 
 def fetch(tmp_path: Path, events: list[Event] | None = None, **fields: str) -> Tree:
@@ -89,9 +89,9 @@ def test_path(tmp_path: Path, suffix: str) -> None:
     write_tree(tmp_path / "linux-6.12.1")
     archive = tmp_path / f"any-name{suffix}"
     subprocess.run(("tar", "-caf", archive, "-C", tmp_path, "linux-6.12.1"), check=True)
-    tree = fetch(tmp_path, path=str(archive), sha256=workspace.digest_file(archive))
+    tree = fetch(tmp_path, path=str(archive), sha256=digest_file(archive))
     assert (tree.version, tree.archive) == ("6.12.1", str(archive))
-    assert tree.identity == f"tarball:{workspace.digest_file(archive)}"
+    assert tree.identity == f"tarball:{digest_file(archive)}"
 
 
 def test_another_digest_is_refused(tmp_path: Path, server: Server) -> None:
@@ -104,7 +104,7 @@ def test_what_holds_no_kernel(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
     subprocess.run(("tar", "-cf", tmp_path / "a.tar", "-C", tmp_path, "a.txt"), check=True)
     with pytest.raises(UserError, match="holds no kernel source"):
-        fetch(tmp_path, path=str(tmp_path / "a.tar"), sha256=workspace.digest_file(tmp_path / "a.tar"))
+        fetch(tmp_path, path=str(tmp_path / "a.tar"), sha256=digest_file(tmp_path / "a.tar"))
 
 
 def test_url(tmp_path: Path, server: Server) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kzram_ci.base import proc, workspace
+from kzram_ci.base import files, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, Interrupted
 
@@ -23,12 +23,12 @@ def not_cancelled() -> Iterator[None]:
 def test_a_lock_held_past_the_deadline_is_an_infrastructure_error(tmp_path: Path) -> None:
     path = tmp_path / "slot.lock"
     with (
-        workspace.lock(path, Deadline.after(5)),
+        files.lock(path, Deadline.after(5)),
         pytest.raises(InfraError, match=r"another kzram-ci holds .*slot\.lock"),
-        workspace.lock(path, Deadline.after(0)),
+        files.lock(path, Deadline.after(0)),
     ):
         pytest.fail("two holders of one lock")
-    with workspace.lock(path, Deadline.after(0)):
+    with files.lock(path, Deadline.after(0)):
         assert path.exists()
 
 
@@ -38,12 +38,12 @@ def test_an_interrupt_ends_the_wait_for_a_lock(tmp_path: Path) -> None:
 
     def wait() -> None:
         try:
-            with workspace.lock(path, Deadline.after(600)):
+            with files.lock(path, Deadline.after(600)):
                 pass
         except Interrupted as error:
             caught.append(error)
 
-    with workspace.lock(path, Deadline.after(5)):
+    with files.lock(path, Deadline.after(5)):
         waiter = threading.Thread(target=wait)
         waiter.start()
         proc.cancel_all()

@@ -1,11 +1,9 @@
-"""Names, digests, atomic files, locks: how the house treats the disk."""
+"""Files that appear in one step, JSON, locks, and errors of the disk."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,38 +17,8 @@ from kzram_ci.base.errors import InfraError, Interrupted
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-MANIFEST = "manifest.json"
 _LOOK_SECONDS = 0.5  # how often a wait for a lock looks whether the operator wants to stop
 IGNORE_ALL = "*\n"  # a .gitignore like this leaves its own directory out
-
-
-def cache_root() -> Path:
-    """Where builds and downloads live: $KZRAM_CACHE, else the user's cache directory."""
-    if chosen := os.environ.get("KZRAM_CACHE"):
-        return Path(chosen).expanduser().absolute()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("kzram-ci").absolute()
-
-
-def digest_bytes(*parts: bytes) -> str:
-    """SHA-256 over length-prefixed parts, so that no two lists of parts can collide."""
-    state = hashlib.sha256()
-    for part in parts:
-        state.update(len(part).to_bytes(8, "big"))
-        state.update(part)
-    return state.hexdigest()
-
-
-def digest_json(value: Any) -> str:
-    """SHA-256 of a JSON value in canonical form."""
-    return digest_bytes(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
-
-
-def digest_file(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 @contextmanager
@@ -139,26 +107,3 @@ def _acquire(guard: BaseFileLock, path: Path, deadline: Deadline) -> None:
                 raise Interrupted(f"interrupted while another kzram-ci held {path}") from error
             if deadline.expired():
                 raise InfraError(f"another kzram-ci holds {path}", hint="wait for it, or stop it") from error
-
-
-def complete(entry: Path) -> bool:
-    """Whether a cache entry was finished: entries appear by rename, so the manifest proves it."""
-    return (entry / MANIFEST).is_file()
-
-
-@contextmanager
-def entry_in_progress(entry: Path) -> Iterator[Path]:
-    """A temporary directory beside `entry`, renamed to it when the block succeeds, removed when not."""
-    entry.parent.mkdir(parents=True, exist_ok=True)
-    with disk_errors(f"cannot write {entry.parent}"):
-        temporary = Path(tempfile.mkdtemp(dir=entry.parent, prefix=f".{entry.name[:16]}."))
-    try:
-        yield temporary
-        with disk_errors(f"cannot finish {entry}"):
-            os.chmod(temporary, 0o755)
-            if complete(entry):
-                return
-            shutil.rmtree(entry, ignore_errors=True)
-            os.replace(temporary, entry)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

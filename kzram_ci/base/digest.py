@@ -1,0 +1,28 @@
+"""SHA-256 of bytes, JSON values and files: the addresses of what is cached."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+
+def digest_bytes(*parts: bytes) -> str:
+    """SHA-256 over length-prefixed parts, so that no two lists of parts can collide."""
+    state = hashlib.sha256()
+    for part in parts:
+        state.update(len(part).to_bytes(8, "big"))
+        state.update(part)
+    return state.hexdigest()
+
+
+def digest_json(value: Any) -> str:
+    """SHA-256 of a JSON value in canonical form."""
+    return digest_bytes(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
