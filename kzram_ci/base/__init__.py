@@ -1,5 +1,5 @@
 """The ground: errors, the clock (sole importer of `time`), processes (sole importer of `subprocess`), files and locks.
 
-Imports the standard library, filelock and platformdirs. What does not need to be known by every room does not belong
-here.
+Imports the standard library, filelock, platformdirs and pyelftools. What does not need to be known by every room does
+not belong here.
 """

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-_ELF64_LITTLE = b"\x7fELF\x02\x01"
+from kzram_ci.base import elf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +23,9 @@ def normal(name: str) -> str:
 
 
 def parse(module: bytes) -> Info:
-    """The facts of an uncompressed module. Raises ValueError for what is none."""
+    """The facts of an uncompressed module. Raises ValueError for what is not ELF."""
     fields: dict[str, list[str]] = {}
-    for item in _section(module, b".modinfo").split(b"\0"):
+    for item in elf.section(module, ".modinfo").split(b"\0"):
         key, _, value = item.decode("utf-8", "replace").partition("=")
         fields.setdefault(key, []).append(value)
     depends = tuple(normal(name) for text in fields.get("depends", ()) for name in text.split(",") if name)
@@ -37,24 +36,6 @@ def parse(module: bytes) -> Info:
 def _pre(softdep: str) -> Iterable[str]:
     """The names between `pre:` and `post:`."""
     return softdep.partition("pre:")[2].partition("post:")[0].split()
-
-
-def _section(data: bytes, wanted: bytes) -> bytes:
-    """A section's content; fields as in elf.h, Elf64_Ehdr and Elf64_Shdr."""
-    if data[:6] != _ELF64_LITTLE:
-        raise ValueError("not a 64-bit little-endian ELF file")
-    try:
-        (start,) = struct.unpack_from("<Q", data, 0x28)
-        size, count, names = struct.unpack_from("<HHH", data, 0x3A)
-        rows = [struct.unpack_from("<IIQQQQ", data, start + number * size) for number in range(count)]
-        strings = rows[names][4]
-        for name, _, _, _, offset, length in rows:
-            begin = strings + name
-            if data[begin : data.index(b"\0", begin)] == wanted:
-                return data[offset : offset + length]
-    except (struct.error, IndexError, ValueError) as error:
-        raise ValueError("a damaged ELF file") from error
-    return b""
 
 
 def in_order(wanted: Iterable[str], find: Callable[[str], Info | None]) -> tuple[str, ...]:

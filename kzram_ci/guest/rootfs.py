@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import struct
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from kzram_ci.base import files, proc
+from kzram_ci.base import elf, files, proc
 from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_bytes, digest_file, digest_json
@@ -21,8 +20,7 @@ from kzram_ci.model.kernel import RootfsImage
 RECIPE = 1  # raise it when the way of packing changes the bytes
 IMAGE = "initramfs.cpio"
 # e_machine of ELF: a busybox of another architecture would be found out by a guest that never prints.
-_MACHINES = {"x86_64": 62, "arm64": 183, "riscv64": 243}
-_PT_INTERP = 3
+_MACHINES = {"x86_64": "EM_X86_64", "arm64": "EM_AARCH64", "riscv64": "EM_RISCV"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,23 +156,15 @@ def _compile(recipe: Recipe, program: str, compiler: Compiler, scratch: Path, de
 def _busybox(arch: str) -> Path:
     """The host's busybox, if it is static and for this architecture. Raises UserError."""
     path = Path(proc.which("busybox", fix="sudo apt-get install busybox-static")).resolve()
-    machine, dynamic = _elf(path.read_bytes())
-    if machine != _MACHINES.get(arch):
-        raise UserError(f"{path} is no program for {arch}", hint=f"put a static busybox for {arch} first in PATH")
-    if dynamic:
+    try:
+        found = elf.program(path.read_bytes())
+    except ValueError as error:
+        raise UserError(f"{path} is {error}", hint=f"put a static busybox for {arch} first in PATH") from error
+    if found.machine != _MACHINES.get(arch):
+        raise UserError(f"{path} is not built for {arch}", hint=f"put a static busybox for {arch} first in PATH")
+    if found.dynamic:
         raise UserError(f"{path} is dynamically linked", hint="sudo apt-get install busybox-static")
     return path
-
-
-def _elf(data: bytes) -> tuple[int, bool]:
-    """Machine number of a little-endian 64-bit ELF file, and whether it wants an interpreter; (0, False) for others."""
-    if data[:6] != b"\x7fELF\x02\x01":
-        return 0, False
-    (machine,) = struct.unpack_from("<H", data, 18)
-    (offset,) = struct.unpack_from("<Q", data, 32)
-    size, count = struct.unpack_from("<HH", data, 54)
-    kinds = {struct.unpack_from("<I", data, offset + number * size)[0] for number in range(count)}
-    return machine, _PT_INTERP in kinds
 
 
 def _applets(recipe: Recipe, busybox: Path, deadline: Deadline) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kzram_ci.base import proc
+from kzram_ci.base import elf, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import KzramError
 from kzram_ci.model.arch import arch_of
@@ -189,13 +189,15 @@ def first_version(text: str) -> str:
 
 
 def _static_busybox(path: str, deadline: Deadline) -> tuple[bool, str]:
-    """The guest has no dynamic linker: an ELF with an interpreter is no use."""
+    """The guest has no dynamic linker: a program that asks for one cannot run there, and neither can a script."""
     works, text = _said((path, "--help"), deadline)
     try:
-        dynamic = b"/ld-" in Path(path).read_bytes()[:4096]  # PT_INTERP's text lies right after the headers
+        wrong = " (dynamic)" if elf.program(Path(path).read_bytes()).dynamic else ""
     except OSError:
         return False, ""
-    return works and not dynamic, first_version(text) + (" (dynamic)" if dynamic else "")
+    except ValueError as error:
+        wrong = f" ({error})"
+    return works and not wrong, first_version(text) + wrong
 
 
 def _header(name: str, deadline: Deadline) -> bool:

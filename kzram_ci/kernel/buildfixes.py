@@ -9,7 +9,7 @@ from typing import Any
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.kernel.kconfig import Fragment
-from kzram_ci.kernel.patchset import applies_to
+from kzram_ci.model.version import applies_to
 
 _TOOL = re.compile(r"(gcc|clang|ld)((?:>=|<=|<|>|==)\d[\d.]*)")
 _LISTS = ("versions", "arch", "tools", "cc", "hostcflags", "config", "upstream", "symptoms")

@@ -6,7 +6,7 @@ import re
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.kernel.kconfig import Fragment
-from kzram_ci.kernel.patchset import applies_to
+from kzram_ci.model.version import applies_to
 
 _VERSIONS = re.compile(r"#\s*versions:\s*(.+)")
 _CONSTRAINT = re.compile(r"(>=|<=|<|>|==)\d+(\.\d+)*")

@@ -12,9 +12,10 @@ from pathlib import Path
 from kzram_ci.base import datafiles, git, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import PatchFailed, UserError
-from kzram_ci.kernel import patchset
-from kzram_ci.kernel.patchset import Series, SeriesKind
+from kzram_ci.kernel import diff
+from kzram_ci.kernel.series import Series, SeriesKind, check_order, for_version, nearest, series_from
 from kzram_ci.model.kernel import Patch
+from kzram_ci.model.version import applies_to, kernel_version
 
 Read = Callable[[str], bytes | None]  # content of a path in the pristine tree; None: no such file
 
@@ -41,11 +42,11 @@ def load_series(name: str) -> Series:
         data = yaml.load(path.read_text(), Loader=yaml.BaseLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: {' '.join(str(error).split())}") from error
-    listed = patchset.series_from(data, str(path))
+    listed = series_from(data, str(path))
     if listed.name != name:
         raise UserError(f"{path}: the name is {listed.name!r}, the directory is called {name!r}")
     texts = {patch.name: _text(path.parent / patch.name) for patch in listed.named()}
-    return patchset.series_from(data, str(path), texts)
+    return series_from(data, str(path), texts)
 
 
 def load_fitting(name: str, version: str) -> Series:
@@ -54,13 +55,13 @@ def load_fitting(name: str, version: str) -> Series:
     The latter is for the build key: whether the series has a meaning there is only known once the source is read.
     """
     listed = load_series(name)
-    return patchset.for_version(listed, version) or listed
+    return for_version(listed, version) or listed
 
 
 def _text(path: Path) -> str:
     try:
         text = path.read_bytes().decode("utf-8", "surrogateescape")
-        if not patchset.files(text):
+        if not diff.files(text):
             raise UserError(f"{path}: no diff in it")
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist", hint=f"{path.parent}/series.yaml names it") from error
@@ -74,9 +75,9 @@ def select(series: Series, version: str) -> tuple[Series, ...]:
 
     Raises PatchFailed for a series that has none: its `versions:` leave this kernel out, or the version is not known.
     """
-    if (fits := patchset.for_version(series, version)) is not None:
+    if (fits := for_version(series, version)) is not None:
         return (fits,)
-    if near := patchset.nearest(series, version) if version else ():
+    if near := nearest(series, version) if version else ():
         return near
     raise PatchFailed(
         f"series {series.name} is for {series.ranges()}, this kernel is {version or 'of unknown version'}",
@@ -91,11 +92,11 @@ def apply_series(read: Read, series: Sequence[Series], *, deadline: Deadline) ->
     series is optional; a note tells.
     Raises PatchFailed naming series, patch, file and hunk; UserError when the series do not fit each other.
     """
-    patchset.check_order(series)
-    version = patchset.kernel_version((read("Makefile") or b"").decode("utf-8", "replace"))
+    check_order(series)
+    version = kernel_version((read("Makefile") or b"").decode("utf-8", "replace"))
     choices = [select(item, version) for item in series]
     tried = [patch for choice in choices for item in choice for patch in item.patches]
-    paths = sorted({path for patch in tried for path in patchset.touched(patch.text)})
+    paths = sorted({path for patch in tried for path in diff.touched(patch.text)})
     with tempfile.TemporaryDirectory(prefix=proc.temporary_prefix()) as name:
         scratch = Path(name)
         for path in paths:
@@ -116,7 +117,7 @@ def _apply_choices(
     left_out: dict[str, str] = {}
     for choice in choices:
         item = choice[0]
-        foreign = bool(version) and not patchset.applies_to(item.versions, version)
+        foreign = bool(version) and not applies_to(item.versions, version)
         try:
             if missing := [name for name in item.after if name in left_out]:
                 raise PatchFailed(f"it stands on {missing[0]}, which was left out", hint=left_out[missing[0]])
@@ -148,9 +149,9 @@ def _apply_nearest(scratch: Path, choice: Sequence[Series], version: str, deadli
             failures.append(error)
         else:
             return [f"{item.name}: made for {item.ranges()}, applied to {version} as it is, not tested there", *notes]
-    nearest = failures[0]
+    closest = failures[0]
     told = f"series {choice[0].name} has nothing for {version}, and what it has for {choice[0].ranges()} does not apply"
-    raise PatchFailed(f"{told}: {nearest.message}", hint=nearest.hint) from nearest
+    raise PatchFailed(f"{told}: {closest.message}", hint=closest.hint) from closest
 
 
 def _restore(scratch: Path, before: Mapping[Path, bytes]) -> None:
@@ -195,10 +196,10 @@ def _why(scratch: Path, patch: Patch, complaint: str) -> str:
     match = re.search(r"^error: patch failed: (.+):(\d+)$", complaint, re.MULTILINE)
     if match is None:
         return complaint.splitlines()[0].removeprefix("error: ")
-    for diff in patchset.files(patch.text):
-        for hunk in diff.hunks:
-            if diff.before == match[1] and hunk.start == int(match[2]):
-                content = (scratch / diff.before).read_bytes().decode("utf-8", "surrogateescape")
-                where = f"{diff.before}: hunk {hunk.number} ({hunk.header})"
-                return f"{where} does not apply: {patchset.misfit(hunk, content)}"
+    for change in diff.files(patch.text):
+        for hunk in change.hunks:
+            if change.before == match[1] and hunk.start == int(match[2]):
+                content = (scratch / change.before).read_bytes().decode("utf-8", "surrogateescape")
+                where = f"{change.before}: hunk {hunk.number} ({hunk.header})"
+                return f"{where} does not apply: {diff.misfit(hunk, content)}"
     return f"{match[1]}: the hunk at line {match[2]} does not apply"

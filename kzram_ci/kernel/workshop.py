@@ -11,12 +11,13 @@ from kzram_ci.base import datafiles
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import NotApplicable, UserError
-from kzram_ci.kernel import buildfixes, fragments, kbuild, mechanism, patches, patchset, source, source_facts, toolchain
+from kzram_ci.kernel import buildfixes, fragments, kbuild, mechanism, patches, source, source_facts, toolchain
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.mechanism import Facts
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import Event, Listener, silent
 from kzram_ci.model.kernel import KernelImage, KernelSpec, Tree
+from kzram_ci.model.version import numbers
 
 BUILD_SECONDS = 3600.0 * 3
 
@@ -127,9 +128,9 @@ def keys_of(
     ctx = context or KernelContext()
     alike: dict[tuple[int, ...], kbuild.Inputs] = {}  # series and build fixes go by version only
     for tree in trees:
-        if (version := patchset.numbers(tree.version)) not in alike:
+        if (version := numbers(tree.version)) not in alike:
             alike[version] = _inputs(spec, tree, ctx, ctx.until())
-    each = [replace(alike[patchset.numbers(tree.version)], tree=tree) for tree in trees]
+    each = [replace(alike[numbers(tree.version)], tree=tree) for tree in trees]
     return tuple((kbuild.key(inputs), kbuild.cached(inputs, cache=ctx.cache) is not None) for inputs in each)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kzram_ci.base.errors import NotApplicable, UserError
 from kzram_ci.kernel import kconfig, patches
-from kzram_ci.kernel.patchset import SeriesKind
+from kzram_ci.kernel.series import SeriesKind
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.kernel import KernelImage, KernelSpec, SourceRef
 from kzram_ci.model.workload import Fault

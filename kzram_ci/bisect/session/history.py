@@ -12,9 +12,10 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_bytes
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
 from kzram_ci.bisect.session.store import Commit
-from kzram_ci.kernel import patchset, source
+from kzram_ci.kernel import source
 from kzram_ci.model.events import Listener, silent
 from kzram_ci.model.kernel import SourceKind, SourceRef, Tree
+from kzram_ci.model.version import kernel_version
 
 SECONDS = 600.0
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://|[\w.-]+@[\w.-]+:|[\w.-]{2,}:(?!/)", re.IGNORECASE)
@@ -216,7 +217,7 @@ def _versions(repo: Repo, trees: Sequence[str]) -> dict[str, str]:
     given = "".join(f"{tree}:Makefile\n" for tree in trees).encode()
     listed = repo.ask("cat-file", "--batch-check=%(objectname) %(objecttype)", given=given).splitlines()
     blobs = {tree: line.split()[0] for tree, line in zip(trees, listed, strict=True) if line.endswith(" blob")}
-    known = {blob: patchset.kernel_version(repo.ask("cat-file", "blob", blob)) for blob in sorted({*blobs.values()})}
+    known = {blob: kernel_version(repo.ask("cat-file", "blob", blob)) for blob in sorted({*blobs.values()})}
     return {tree: known.get(blobs.get(tree, ""), "") for tree in trees}
 
 

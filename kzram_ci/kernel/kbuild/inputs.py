@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kzram_ci.base.digest import digest_bytes, digest_json
-from kzram_ci.kernel import kconfig, patchset
+from kzram_ci.kernel import diff, kconfig
 from kzram_ci.kernel.kconfig import Fragment
-from kzram_ci.kernel.patchset import Series
+from kzram_ci.kernel.series import Series
 from kzram_ci.model.kernel import Tree
 
 # Raise it when the way of building changes the bytes: it parts old results from new ones.
@@ -49,7 +49,7 @@ def key(inputs: Inputs) -> str:
             "tree": inputs.tree.identity,
             # the changelog of a patch, or its series' name, is in no kernel
             "patches": [
-                digest_bytes(patchset.body(patch.text).encode("utf-8", "surrogateescape"))
+                digest_bytes(diff.body(patch.text).encode("utf-8", "surrogateescape"))
                 for series in inputs.series
                 for patch in series.named()
             ],

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.kernel import filetree, patchset
+from kzram_ci.kernel import filetree
 from kzram_ci.kernel.source.context import Context
 from kzram_ci.model.kernel import SourceRef, Tree
+from kzram_ci.model.version import kernel_version
 
 
 def source(ref: SourceRef, context: Context) -> Tree:
@@ -20,5 +21,5 @@ def source(ref: SourceRef, context: Context) -> Tree:
     if not (root / "Kbuild").is_file() or not (root / "Makefile").is_file():
         raise UserError(f"{root} is not a kernel source tree", hint="`path:` must hold the kernel's top Makefile")
     files = filetree.scan(root, cache=context.cache, deadline=context.deadline)
-    version = patchset.kernel_version((root / "Makefile").read_text("utf-8", "replace"))
+    version = kernel_version((root / "Makefile").read_text("utf-8", "replace"))
     return Tree(identity=f"directory:{filetree.identity(files)}", version=version, directory=str(root))

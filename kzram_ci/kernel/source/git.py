@@ -14,9 +14,9 @@ from kzram_ci.base import files, git, proc
 from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
 from kzram_ci.base.digest import digest_bytes
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
-from kzram_ci.kernel import patchset
 from kzram_ci.kernel.source.context import LOCK_SECONDS, Context
 from kzram_ci.model.kernel import SourceRef, Tree
+from kzram_ci.model.version import kernel_version
 
 _HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
@@ -28,7 +28,7 @@ def source(ref: SourceRef, context: Context) -> Tree:
     tree = _ask(bare, context, "rev-parse", "--verify", f"{commit}^{{tree}}").strip()
     if not _ask(bare, context, "ls-tree", tree, "Makefile", "Kbuild").count("\n") == 2:
         raise UserError(f"{ref.words()} is not a kernel source tree: it has no top Makefile and Kbuild")
-    version = patchset.kernel_version(_ask(bare, context, "cat-file", "blob", f"{tree}:Makefile"))
+    version = kernel_version(_ask(bare, context, "cat-file", "blob", f"{tree}:Makefile"))
     return Tree(identity=f"git:{tree}", version=f"{version}-g{commit[:12]}", repository=str(bare), commit=tree)
 
 

@@ -9,10 +9,10 @@ from kzram_ci.base import files, proc
 from kzram_ci.base.cache import MANIFEST
 from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import CommandFailed, UserError
-from kzram_ci.kernel import patchset
 from kzram_ci.kernel.source import download
 from kzram_ci.kernel.source.context import LOCK_SECONDS, Context, remembered
 from kzram_ci.model.kernel import SourceRef, Tree
+from kzram_ci.model.version import kernel_version
 
 # Suffix -> the program that unpacks it, for tar's -I. Others are left to tar to guess.
 UNPACK = {".xz": "xz -T0", ".gz": "gzip", ".bz2": "bzip2", ".zst": "zstd"}
@@ -62,4 +62,4 @@ def _version(path: Path, context: Context) -> str:
         text = proc.run(("tar", "-x", "-O", *how, "-f", str(path), *only), deadline=context.deadline).text()
     except CommandFailed as error:
         raise UserError(f"{path} holds no kernel source", hint="it must unpack to DIRECTORY/Makefile") from error
-    return patchset.kernel_version(text)
+    return kernel_version(text)

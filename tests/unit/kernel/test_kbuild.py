@@ -16,7 +16,7 @@ from kzram_ci.kernel import kbuild
 from kzram_ci.kernel.kbuild.base_tree import put
 from kzram_ci.kernel.kbuild.slot import OBJECTS, Slot
 from kzram_ci.kernel.kconfig import Fragment
-from kzram_ci.kernel.patchset import Series, SeriesKind
+from kzram_ci.kernel.series import Series, SeriesKind
 from kzram_ci.model.events import Event
 from kzram_ci.model.kernel import KernelImage, Patch, Tree
 

@@ -8,7 +8,7 @@ import pytest
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import PatchFailed, UserError
 from kzram_ci.kernel import patches
-from kzram_ci.kernel.patchset import Line, Series, SeriesKind
+from kzram_ci.kernel.series import Line, Series, SeriesKind
 from kzram_ci.model.kernel import Patch
 
 LINES = [f"line {number}\n" for number in range(1, 41)]

@@ -1,20 +1,16 @@
-"""Patch series and unified diffs as values: what a patch touches, and why a hunk does not fit. Pure."""
+"""Patch series as values: which of their patches a kernel version gets, and in which order they come. Pure."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import PurePosixPath
 from typing import Any
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.model.kernel import Patch
+from kzram_ci.model.version import applies_to, distance, is_constraint
 
-_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@.*")
-_CONSTRAINT = re.compile(r"(>=|<=|<|>|==)?\s*(\d+(?:\.\d+)*)")
-_MAJOR = 20
 _FIELDS = ("name", "kind", "optional", "after", "versions", "author", "upstream", "why", "patches", "lines")
 
 
@@ -65,25 +61,6 @@ class Series:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hunk:
-    """One hunk: its number within its file (from 1), header line, first old line, the old lines."""
-
-    number: int
-    header: str
-    start: int
-    old: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileDiff:
-    """What a patch does to one file. An empty path means: does not exist on that side."""
-
-    before: str
-    after: str
-    hunks: tuple[Hunk, ...]
-
-
 def series_from(data: Any, file: str, texts: Mapping[str, str] | None = None) -> Series:
     """A series from the parsed series.yaml; `texts` holds the patches by file name. Raises UserError."""
     if not isinstance(data, dict):
@@ -131,7 +108,7 @@ def _rows(data: Mapping[str, Any], file: str) -> list[Mapping[str, Any]]:
 def _line(row: Mapping[str, Any], name: str, file: str, texts: Mapping[str, str]) -> Line:
     versions = _strings(row, "versions", file)
     for constraint in versions:
-        if not _CONSTRAINT.fullmatch(constraint.strip()):
+        if not is_constraint(constraint):
             raise UserError(f"{file}: versions: {constraint!r}", hint='write constraints such as ">=6.12", "<6.13"')
     files = _strings(row, "patches", file)
     if not files:
@@ -176,12 +153,6 @@ def check_order(series: Sequence[Series]) -> None:
         seen.add(item.name)
 
 
-def numbers(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version: 6.12.117-1~deb12u1 is (6, 12, 117)."""
-    match = re.match(r"\d+(?:\.\d+)*", version)
-    return tuple(int(part) for part in match[0].split(".")) if match else ()
-
-
 def for_version(series: Series, version: str) -> Series | None:
     """The series with the patches it has for a kernel; None when it has none for it. The first line that fits wins.
 
@@ -200,133 +171,5 @@ def nearest(series: Series, version: str) -> tuple[Series, ...]:
 
     For a kernel between the lines: which of them fits its text, if any, only applying them tells.
     """
-    have = _ordinal(numbers(version))
-
-    def distance(line: Line) -> int:
-        ends = [_ordinal(numbers(match[2])) for item in line.versions if (match := _CONSTRAINT.fullmatch(item.strip()))]
-        return min((abs(have - end) for end in ends), default=_MAJOR * _MAJOR)
-
-    lines = sorted(series.lines, key=distance)
+    lines = sorted(series.lines, key=lambda line: distance(line.versions, version))
     return tuple(replace(series, versions=line.versions, patches=line.patches, lines=()) for line in lines)
-
-
-def _ordinal(version: tuple[int, ...]) -> int:
-    """Releases since 0.0, more or less: a major number of Linux has about twenty since 3.0."""
-    major, minor = (*version, 0, 0)[:2]
-    return major * _MAJOR + minor
-
-
-def applies_to(versions: Sequence[str], version: str) -> bool:
-    """Whether a kernel version is within all constraints. 6.12.117 is >=6.12 and <6.13."""
-    have = numbers(version)
-    for constraint in versions:
-        match = _CONSTRAINT.fullmatch(constraint.strip())
-        if match is None:
-            return False
-        want = numbers(match[2])
-        width = max(len(have), len(want))
-        left, right = (have + (0,) * width)[:width], (want + (0,) * width)[:width]
-        same = have[: len(want)] == want
-        holds = {"": same, "==": same, ">=": left >= right, "<=": left <= right or same, "<": left < right}
-        if not holds.get(match[1] or "", left > right and not same):
-            return False
-    return True
-
-
-def kernel_version(makefile: str) -> str:
-    """VERSION.PATCHLEVEL.SUBLEVEL of a kernel's top Makefile, "" when it is none."""
-    found = dict(re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL)\s*=\s*(\d+)\s*$", makefile, re.MULTILINE))
-    parts = [found.get(name) for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL")]
-    return ".".join(part for part in parts if part is not None) if parts[0] and parts[1] else ""
-
-
-def body(text: str) -> str:
-    """The part of a patch that changes files; the changelog above it changes no kernel."""
-    match = re.search(r"^(diff --git a/|--- \S.*\n\+\+\+ \S)", text, re.MULTILINE)
-    return text[match.start() :] if match else ""
-
-
-def files(text: str) -> tuple[FileDiff, ...]:
-    """The file diffs of a patch. Raises ValueError for a torn hunk or a path that leaves the tree."""
-    lines = body(text).split("\n")
-    found: list[FileDiff] = []
-    names = ("", "")
-    at = 0
-    while at < len(lines):
-        line, following = lines[at], lines[at + 1] if at + 1 < len(lines) else ""
-        if match := re.fullmatch(r"diff --git a/(.+) b/(.+)", line):
-            names = (_inside(match[1]), _inside(match[2]))
-            if not _has_hunks(lines, at + 1):  # a mode change, a pure rename, an empty file
-                found.append(FileDiff(before=names[0], after=names[1], hunks=()))
-            at += 1
-        elif line.startswith("--- ") and following.startswith("+++ "):
-            at, hunks = _hunks(lines, at + 2)
-            found.append(FileDiff(before=_path(line[4:]), after=_path(following[4:]), hunks=hunks))
-        else:
-            at += 1
-    return tuple(found)
-
-
-def _has_hunks(lines: Sequence[str], at: int) -> bool:
-    for line in lines[at:]:
-        if line.startswith("diff --git "):
-            return False
-        if line.startswith(("--- ", "GIT binary patch")):
-            return True
-    return False
-
-
-def _path(word: str) -> str:
-    name = word.split("\t", maxsplit=1)[0].strip()
-    return "" if name == "/dev/null" else _inside(name.split("/", 1)[-1])
-
-
-def _inside(path: str) -> str:
-    if path.startswith("/") or ".." in PurePosixPath(path).parts:
-        raise ValueError(f"path {path} leaves the source tree")
-    return path
-
-
-def _hunks(lines: Sequence[str], at: int) -> tuple[int, tuple[Hunk, ...]]:
-    found: list[Hunk] = []
-    while at < len(lines) and (match := _HUNK.fullmatch(lines[at])):
-        header, at = lines[at], at + 1
-        left, right = int(match[2] or 1), int(match[4] or 1)
-        old: list[str] = []
-        while left > 0 or right > 0:
-            sign, content = (lines[at][:1] or " ", lines[at][1:]) if at < len(lines) else ("", "")
-            if sign not in {" ", "-", "+", "\\"}:
-                raise ValueError(f"hunk {len(found) + 1} is torn: {header}")
-            left -= sign in {" ", "-"}
-            right -= sign in {" ", "+"}
-            if sign in {" ", "-"}:
-                old.append(content)
-            at += 1
-        found.append(Hunk(number=len(found) + 1, header=header, start=int(match[1]), old=tuple(old)))
-        if at < len(lines) and lines[at].startswith("\\"):
-            at += 1
-    return at, tuple(found)
-
-
-def touched(text: str) -> frozenset[str]:
-    """Every path a patch reads or writes."""
-    return frozenset(path for diff in files(text) for path in (diff.before, diff.after) if path)
-
-
-def misfit(hunk: Hunk, content: str) -> str:
-    """Why a hunk does not fit a file: the first line that differs where most of it fits best."""
-    lines = content.split("\n")
-    length = len(hunk.old)
-
-    def score(at: int) -> tuple[int, int]:
-        same = sum(a == b for a, b in zip(hunk.old, lines[at : at + length], strict=False))
-        return same, -abs(at - (hunk.start - 1))
-
-    best = max(range(max(1, len(lines))), key=score)
-    if score(best)[0] * 2 < length:
-        return "nothing in the file looks like its context"
-    for offset, wanted in enumerate(hunk.old):
-        have = lines[best + offset] if best + offset < len(lines) else "end of file"
-        if have != wanted:
-            return f"line {best + offset + 1} is {have.strip()!r}, the patch wants {wanted.strip()!r}"
-    return f"its context is at line {best + 1}, but an earlier hunk already covers that place"

@@ -1,0 +1,143 @@
+"""Unified diffs as values: what a patch touches, and why a hunk does not fit. Read by unidiff. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from unidiff.patch import PatchedFile
+
+_FIRST = re.compile(r"^(diff --git a/|--- \S.*\n\+\+\+ \S)", re.MULTILINE)
+_MOVED = re.compile(r"(?:rename|copy) (?:from|to) (.+)")
+_NO_FILE = "/dev/null"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hunk:
+    """One hunk: its number within its file (from 1), header line, first old line, the old lines."""
+
+    number: int
+    header: str
+    start: int
+    old: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileDiff:
+    """What a patch does to one file. An empty path means: does not exist on that side."""
+
+    before: str
+    after: str
+    hunks: tuple[Hunk, ...]
+    added: int = 0  # lines
+    removed: int = 0
+
+
+def body(text: str) -> str:
+    """The part of a patch that changes files; the changelog above it changes no kernel."""
+    match = _FIRST.search(text)
+    return text[match.start() :] if match else ""
+
+
+def files(text: str) -> tuple[FileDiff, ...]:
+    """The file diffs of a patch, paths as for `-p1`.
+
+    Raises ValueError for a damaged patch, a path that leaves the tree, and a symbolic link.
+    """
+    from unidiff.errors import UnidiffParseError
+    from unidiff.patch import PatchSet
+
+    reader = _Reader(body(text))
+    try:
+        found = PatchSet(reader)
+    except UnidiffParseError as error:
+        raise ValueError(f"{reader.place}: {' '.join(str(error).split())}") from error
+    return tuple(_file(item, reader) for item in found)
+
+
+class _Reader:
+    """The lines of a diff, one at a time: unidiff's errors say what is wrong, and this says where."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = text.split("\n")
+        self._path = self._hunk = ""
+
+    @property
+    def place(self) -> str:
+        """Where the reader is: the file and hunk that came last."""
+        return " ".join(word for word in (self._path, self._hunk) if word) or "diff"
+
+    def header(self, line: int) -> str:
+        """A line by its number, from 1."""
+        return self._lines[line - 1]
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines[: -1 if self._lines[-1] == "" else None]:
+            if line.startswith("+++ "):
+                self._path, self._hunk = line[4:].partition("\t")[0].partition("/")[2], ""
+            elif line.startswith("@@ "):
+                self._hunk = line
+            yield f"{line}\n"
+
+
+def _file(item: PatchedFile, reader: _Reader) -> FileDiff:
+    for line in item.patch_info or ():
+        if moved := _MOVED.fullmatch(line.rstrip("\n")):
+            _inside(moved[1])
+    if item.is_symlink or item.is_submodule:
+        raise ValueError(f"{item.path} is a symbolic link or a submodule: only files can be patched")
+    return FileDiff(
+        before=_path(item.source_file),
+        after=_path(item.target_file),
+        hunks=tuple(
+            Hunk(
+                number=number,
+                header=reader.header((hunk[0].diff_line_no or 2) - 1) if hunk else "",
+                start=hunk.source_start,
+                old=tuple(line.value.removesuffix("\n") for line in hunk.source_lines()),
+            )
+            for number, hunk in enumerate(item, start=1)
+        ),
+        added=item.added,
+        removed=item.removed,
+    )
+
+
+def _path(name: str) -> str:
+    return "" if name == _NO_FILE else _inside(name.strip().partition("/")[2] or name.strip())
+
+
+def _inside(path: str) -> str:
+    if path.startswith("/") or ".." in PurePosixPath(path).parts:
+        raise ValueError(f"path {path} leaves the source tree")
+    if path.startswith('"') or path.endswith('"'):
+        raise ValueError(f"path {path} is quoted: the names of kernel files need no quotes")
+    return path
+
+
+def touched(text: str) -> frozenset[str]:
+    """Every path a patch reads or writes."""
+    return frozenset(path for diff in files(text) for path in (diff.before, diff.after) if path)
+
+
+def misfit(hunk: Hunk, content: str) -> str:
+    """Why a hunk does not fit a file: the first line that differs where most of it fits best."""
+    lines = content.split("\n")
+    length = len(hunk.old)
+
+    def score(at: int) -> tuple[int, int]:
+        same = sum(a == b for a, b in zip(hunk.old, lines[at : at + length], strict=False))
+        return same, -abs(at - (hunk.start - 1))
+
+    best = max(range(max(1, len(lines))), key=score)
+    if score(best)[0] * 2 < length:
+        return "nothing in the file looks like its context"
+    for offset, wanted in enumerate(hunk.old):
+        have = lines[best + offset] if best + offset < len(lines) else "end of file"
+        if have != wanted:
+            return f"line {best + offset + 1} is {have.strip()!r}, the patch wants {wanted.strip()!r}"
+    return f"its context is at line {best + 1}, but an earlier hunk already covers that place"
