@@ -59,7 +59,7 @@ def facts_table() -> list[str]:
     """One column a line of kernels, one row a fact, with the place in the source."""
     specs = [load_kernel(name, find_kernel=find_kernel, known_kernels=known_kernels()) for name in BASES]
     found = [facts_for(spec, KernelContext()) for spec in specs]
-    lines = [f"| | {' | '.join(spec.source.package.removeprefix('linux-source-') for spec in specs)} |"]
+    lines = [f"| | {' | '.join(spec.source.words().partition('-source-')[2].partition('@')[0] for spec in specs)} |"]
     lines += [f"|---|{'---|' * len(specs)}"]
     for name in found[0]:
         lines.append(f"| `{name}` | {' | '.join(_fact(facts, name) for facts in found)} |")

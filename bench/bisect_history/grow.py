@@ -26,11 +26,11 @@ from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_bytes, digest_json
 from kzram_ci.kernel import source
-from kzram_ci.kernel.kbuild.base_tree import pristine
+from kzram_ci.kernel.kbuild.base_tree import UnpackedArchive, pristine
 from kzram_ci.model.events import silent
-from kzram_ci.model.kernel import SourceKind, SourceRef
+from kzram_ci.model.source import DebianSource
 
-BASE = SourceRef(kind=SourceKind.DEBIAN, package="linux-source-6.12")
+BASE = DebianSource(package="linux-source-6.12")
 KEPT = (
     "arch/x86/",
     "block/",
@@ -329,7 +329,9 @@ def grow(cache: Path) -> Path:
     """The repository with all branches; what is there is not made again."""
     deadline = Deadline.after(1800)
     tree = source.fetch(BASE, cache=cache, deadline=deadline)
-    root = pristine(tree, cache=cache, deadline=deadline, listener=silent).root
+    base = pristine(tree, cache=cache, deadline=deadline, listener=silent)
+    assert isinstance(base, UnpackedArchive)
+    root = base.root
     repository = cache / "histories" / f"linux-{digest_bytes(tree.identity.encode())[:12]}.git"
     complete = f"base-{digest_json([*KEPT, *NAMED])[:12]}"
     with files.lock(repository.with_name(f"{repository.name}.lock"), deadline):

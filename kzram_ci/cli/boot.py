@@ -16,8 +16,9 @@ from kzram_ci.base.errors import Interrupted, UserError
 from kzram_ci.cli.kernel_option import SOURCE_HELP
 from kzram_ci.model.arch import ARCHS
 from kzram_ci.model.cell import Cell
-from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage, SourceKind, SourceRef
+from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.machine import Accel, MachineSpec
+from kzram_ci.model.source import ImageSource
 from kzram_ci.model.workload import WorkloadSpec, ZramSpec
 from kzram_ci.run import shell
 from kzram_ci.vm import accel
@@ -118,7 +119,7 @@ def _cell(args: argparse.Namespace) -> Cell:
         disk_mib=args.disk,
         cmdline=tuple(args.append.split()),
     )
-    spec = KernelSpec(name=args.kernel, source=SourceRef(kind=SourceKind.IMAGE, path=args.kernel), arch=args.arch)
+    spec = KernelSpec(name=args.kernel, source=ImageSource(path=args.kernel), arch=args.arch)
     work = WorkloadSpec(program="shell", zram=ZramSpec(size_mib=args.zram))
     return Cell(id="boot", kernel=spec, test="boot", machine=machine, workload=work)
 

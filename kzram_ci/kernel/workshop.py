@@ -57,7 +57,7 @@ def image_of(spec: KernelSpec, tree: Tree, context: KernelContext | None = None)
     inputs = _inputs(spec, tree, ctx, deadline)
     if (image := kbuild.cached(inputs, cache=ctx.cache)) is not None:
         ctx.listener(Event(kind="build-done", subject=spec.name, text="cached"))
-        if source_facts.recall(image.key, cache=ctx.cache) is None and kbuild.at_hand(tree, cache=ctx.cache):
+        if source_facts.recall(image.key, cache=ctx.cache) is None and kbuild.is_local(tree, cache=ctx.cache):
             source_facts.remember(image.key, _facts(tree, ctx, deadline), cache=ctx.cache)
         return image
     facts = _facts(tree, ctx, deadline)
@@ -98,7 +98,7 @@ def facts_at_hand(spec: KernelSpec, context: KernelContext | None = None) -> Fac
     ctx = context or KernelContext()
     deadline = ctx.until()
     tree = None if spec.source.ready else source.local(spec.source, cache=ctx.cache, deadline=deadline)
-    return None if tree is None or not kbuild.at_hand(tree, cache=ctx.cache) else _facts(tree, ctx, deadline)
+    return None if tree is None or not kbuild.is_local(tree, cache=ctx.cache) else _facts(tree, ctx, deadline)
 
 
 def _facts(tree: Tree, ctx: KernelContext, deadline: Deadline) -> Facts:

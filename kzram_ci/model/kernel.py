@@ -3,44 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class SourceKind(StrEnum):
-    """Where a kernel's source, or a ready image, comes from."""
-
-    DEBIAN = "debian"
-    DIRECTORY = "directory"
-    GIT = "git"
-    TARBALL = "tarball"
-    IMAGE = "image"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceRef:
-    """A source before it was fetched. Which fields are set depends on `kind`."""
-
-    kind: SourceKind
-    package: str = ""  # debian: linux-source-X.Y or linux-image-*
-    suite: str = ""  # debian: archive suite; "" is what the host's apt offers
-    path: str = ""  # directory, image, local tarball or repository
-    url: str = ""  # git, tarball
-    ref: str = ""  # git
-    sha256: str = ""  # tarball
-    modules: str = ""  # image: the directory of its modules; "": found by itself
-    config: str = ""  # image: its .config; "": found by itself
-    debug: str = ""  # image: vmlinux with symbols; "": found by itself
-
-    @property
-    def ready(self) -> bool:
-        """Whether this is an image to boot as it is, not source to build from."""
-        return self.kind is SourceKind.IMAGE or self.package.startswith("linux-image-")
-
-    def words(self) -> str:
-        """As on the command line: `git:../linux@v6.13`."""
-        place = self.package or self.url or self.path
-        after = f"@{self.suite or self.ref}" if self.suite or self.ref else ""
-        return f"{self.kind}:{place}{after}"
+from kzram_ci.model.source import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +12,7 @@ class KernelSpec:
     """One kernel of a plan, every `base:` resolved."""
 
     name: str
-    source: SourceRef
+    source: Source
     arch: str = "x86_64"
     series: tuple[str, ...] = ()  # patch series in the order they are applied
     config: tuple[str, ...] = ()  # fragment names in the order they are merged
@@ -65,15 +29,50 @@ class Patch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tree:
-    """A fetched source, not yet patched. `identity` is exact: it changes when a byte changes."""
+class ArchiveTree:
+    """A tar file that unpacks to a kernel tree. `identity` of a tree is exact: it changes when a byte changes."""
 
     identity: str
     version: str  # exact version, for people: 6.12.117-1~deb12u1
-    archive: str = ""  # a tar file that unpacks to the tree …
-    directory: str = ""  # … or a directory that is only ever read …
-    repository: str = ""  # … or a bare git repository …
-    commit: str = ""  # … and what to take out of it: an object id
+    archive: str
+
+    @property
+    def family(self) -> str:
+        """Trees of one family are built in one slot."""
+        return self.identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryTree:
+    """A directory that is only ever read, with the content it had when it was scanned."""
+
+    identity: str
+    version: str
+    directory: str
+
+    @property
+    def family(self) -> str:
+        """Whatever is edited in a directory, it keeps its slot."""
+        return f"directory:{self.directory}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitTree:
+    """What a commit holds, by git's id of that, in a bare repository of ours."""
+
+    identity: str
+    version: str
+    repository: str
+    tree: str
+
+    @property
+    def family(self) -> str:
+        """A repository keeps its slot from commit to commit."""
+        return f"git:{self.repository}"
+
+
+# A fetched source, not yet patched.
+Tree = ArchiveTree | DirectoryTree | CommitTree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

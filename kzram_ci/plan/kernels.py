@@ -6,10 +6,12 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kzram_ci.base.errors import PlanError
-from kzram_ci.model.kernel import KernelSpec, SourceKind, SourceRef
+from kzram_ci.model import source as sources
+from kzram_ci.model.kernel import KernelSpec
+from kzram_ci.model.source import SourceKind, source_of
 from kzram_ci.plan.marks import Problems, Where, did_you_mean, parse
 from kzram_ci.plan.validation import checked
 
@@ -135,7 +137,7 @@ class Kernels:
             make_vars=tuple(make.items()),
         )
 
-    def _source(self, source: Source, definition: _Definition) -> SourceRef | None:
+    def _source(self, source: Source, definition: _Definition) -> sources.Source | None:
         where = (*definition.where, "source")
         given = {name for name in _SOURCE_FIELDS if getattr(source, name) is not None}
         needed = _NEEDED[source.kind]
@@ -147,13 +149,15 @@ class Kernels:
             ((*where, name), f"{name} means nothing for a {source.kind} source; allowed: {', '.join(sorted(allowed))}")
             for name in sorted(given - allowed)
         ]
+        if len(given & {"url", "path"}) == 2 and "url" in allowed:
+            wrong.append(((*where, "url"), f"a {source.kind} source has a url or a path, not both"))
         for place, text in wrong:
             self.problems.add(definition.file, place, text, key=True)
         if wrong:
             return None
-        fields: dict[str, Any] = {name: getattr(source, name) or "" for name in _SOURCE_FIELDS}
+        fields = {name: getattr(source, name) or "" for name in _SOURCE_FIELDS}
         fields |= {name: absolute(fields[name], definition.directory) for name in _PATHS if fields[name]}
-        return SourceRef(kind=SourceKind(source.kind), **fields)
+        return source_of(SourceKind(source.kind), fields)
 
 
 def absolute(path: str, directory: Path) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kzram_ci.model.cell import Cell, Plan
-from kzram_ci.model.kernel import KernelSpec, SourceKind, SourceRef
+from kzram_ci.model.kernel import KernelSpec
+from kzram_ci.model.source import DirectorySource
 from kzram_ci.plan import merge, vocabulary
 from kzram_ci.plan.axes import axis_fields, axis_names, include_values
 from kzram_ci.plan.kernels import FindKernel, Kernels, read_text
@@ -20,7 +21,7 @@ from kzram_ci.plan.validation import checked
 if TYPE_CHECKING:
     from kzram_ci.plan.schema import PlanFile
 
-_UNRESOLVED = SourceRef(kind=SourceKind.DIRECTORY)
+_UNRESOLVED = DirectorySource(path="")
 
 
 def load_plan(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.model.kernel import SourceKind, SourceRef
+from kzram_ci.model.source import DebianSource, LocalGit, RemoteGit, Source, SourceKind, source_of
 from kzram_ci.plan.kernels import absolute
 
 FORMS = {
@@ -28,13 +28,13 @@ def is_source(word: str) -> bool:
     return word.partition(":")[0] in set(SourceKind) and ":" in word
 
 
-def split(words: Sequence[str], directory: Path | None = None) -> tuple[tuple[str, ...], tuple[SourceRef, ...]]:
+def split(words: Sequence[str], directory: Path | None = None) -> tuple[tuple[str, ...], tuple[Source, ...]]:
     """What `--kernel` was given: globs, and sources. Raises UserError for a source that is not well-formed."""
     sources = tuple(parse(word, directory or Path()) for word in words if is_source(word))
     return tuple(word for word in words if not is_source(word)), sources
 
 
-def parse(word: str, directory: Path) -> SourceRef:
+def parse(word: str, directory: Path) -> Source:
     """One source; relative paths start at `directory`. Raises UserError naming the form that is wanted."""
     name, _, place = word.partition(":")
     if name not in set(SourceKind):
@@ -45,7 +45,7 @@ def parse(word: str, directory: Path) -> SourceRef:
         raise _malformed(word, kind)
     if kind is SourceKind.DEBIAN:
         package, _, suite = place.partition("@")
-        return SourceRef(kind=kind, package=package, suite=suite)
+        return DebianSource(package=package, suite=suite)
     ref = ""
     if kind is SourceKind.GIT:
         place, ref = _with_ref(place)
@@ -54,7 +54,7 @@ def parse(word: str, directory: Path) -> SourceRef:
     extras = {key: value if key == "sha256" else absolute(value, directory) for key, value in extras.items()}
     remote = kind in (SourceKind.GIT, SourceKind.TARBALL) and _is_remote(kind, place)
     where = {"url": place} if remote else {"path": absolute(place, directory)}
-    return SourceRef(kind=kind, ref=ref, **where, **extras)
+    return source_of(kind, {"ref": ref, **where, **extras})
 
 
 def _malformed(word: str, kind: SourceKind) -> UserError:
@@ -84,9 +84,17 @@ def _is_remote(kind: SourceKind, place: str) -> bool:
     return bool(_URL.match(place) or (kind is SourceKind.GIT and _SCP.match(place)))
 
 
-def label(ref: SourceRef) -> str:
+def label(source: Source) -> str:
     """A short name for people and directories: the ref, package or last part of the path."""
-    word = ref.ref if ref.ref not in ("", "HEAD") else ""
-    word = word or (f"{ref.package}-{ref.suite}" if ref.suite else ref.package)
-    word = word or (ref.path or ref.url).rstrip("/").rsplit("/", 1)[-1]
-    return re.sub(r"[^A-Za-z0-9._+-]+", "-", word).strip("-.") or str(ref.kind)
+    match source:
+        case DebianSource():
+            word = f"{source.package}-{source.suite}" if source.suite else source.package
+        case LocalGit() | RemoteGit():
+            word = source.ref if source.ref != "HEAD" else _last(source.origin)
+        case _:
+            word = _last(source.words().partition(":")[2])
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", word).strip("-.") or str(source.kind)
+
+
+def _last(place: str) -> str:
+    return place.rstrip("/").rsplit("/", 1)[-1]

@@ -10,7 +10,8 @@ from kzram_ci.base.errors import NotApplicable, UserError
 from kzram_ci.kernel import kconfig, patches
 from kzram_ci.kernel.series import SeriesKind
 from kzram_ci.model.cell import Cell, Plan
-from kzram_ci.model.kernel import KernelImage, KernelSpec, SourceRef
+from kzram_ci.model.kernel import KernelImage, KernelSpec
+from kzram_ci.model.source import Source
 from kzram_ci.model.workload import Fault
 from kzram_ci.plan.kernels import load_kernel
 from kzram_ci.plan.library import find_kernel, known_kernels
@@ -24,7 +25,7 @@ _FAULT_NEEDS = {
 }
 
 
-def with_sources(plan: Plan, sources: Sequence[SourceRef]) -> Plan:
+def with_sources(plan: Plan, sources: Sequence[Source]) -> Plan:
     """The plan with the source of each of its kernels replaced; with several sources, once for each.
 
     Kernels keep series, config and make variables; where the series do not apply, the cell says so. Kernels that
@@ -44,14 +45,14 @@ def with_sources(plan: Plan, sources: Sequence[SourceRef]) -> Plan:
     return replace(plan, cells=tuple(cells.values()))
 
 
-def spec_with(spec: KernelSpec, source: SourceRef) -> KernelSpec:
+def spec_with(spec: KernelSpec, source: Source) -> KernelSpec:
     """A kernel on another source; of a ready image only the name and architecture stay."""
     if source.ready:
         return KernelSpec(name=spec.name, source=source, arch=spec.arch)
     return replace(spec, source=source)
 
 
-def named(word: str, load: Callable[[str], KernelSpec], sources: Sequence[SourceRef] = ()) -> tuple[KernelSpec, ...]:
+def named(word: str, load: Callable[[str], KernelSpec], sources: Sequence[Source] = ()) -> tuple[KernelSpec, ...]:
     """The kernels that a word of a command line means: a name, or a source in the place of stock's.
 
     `load` resolves a name; `sources` replace the kernel's own. Raises UserError, PlanError.
@@ -68,7 +69,7 @@ def named(word: str, load: Callable[[str], KernelSpec], sources: Sequence[Source
     return tuple(found) or (spec,)
 
 
-def _names(sources: Sequence[SourceRef]) -> list[str]:
+def _names(sources: Sequence[Source]) -> list[str]:
     """A name for each source, no two alike."""
     names: list[str] = []
     for source in sources:
@@ -78,7 +79,7 @@ def _names(sources: Sequence[SourceRef]) -> list[str]:
     return names
 
 
-def _on_source(cell: Cell, source: SourceRef, name: str, several: bool) -> Cell:
+def _on_source(cell: Cell, source: Source, name: str, several: bool) -> Cell:
     if cell.kernel.source.ready:  # it has no config to build with
         stock = load_kernel(BASE_KERNEL, find_kernel=find_kernel, known_kernels=known_kernels())
         spec = replace(spec_with(stock, source), name=cell.kernel.name)
@@ -87,7 +88,7 @@ def _on_source(cell: Cell, source: SourceRef, name: str, several: bool) -> Cell:
     return _renamed(replace(cell, kernel=spec), f"{spec.name}@{name}" if several else spec.name)
 
 
-def _on_image(cell: Cell, source: SourceRef, name: str) -> Cell:
+def _on_image(cell: Cell, source: Source, name: str) -> Cell:
     changing = _changing(cell.kernel)
     spec = spec_with(cell.kernel, source)
     if not changing:

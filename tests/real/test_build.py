@@ -21,7 +21,8 @@ from kzram_ci.kernel import kconfig, source
 from kzram_ci.kernel.kbuild.base_tree import pristine
 from kzram_ci.kernel.workshop import KernelContext, image_for, plan_build
 from kzram_ci.model.events import silent
-from kzram_ci.model.kernel import KernelImage, KernelSpec, SourceKind, SourceRef
+from kzram_ci.model.kernel import KernelImage, KernelSpec
+from kzram_ci.model.source import DebianSource
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(3600)]
 
@@ -39,7 +40,7 @@ CONFIG_DEBUG_FS=y
 CONFIG_DEBUG_KERNEL=y
 # CONFIG_LOCALVERSION_AUTO is not set
 """
-SOURCE = SourceRef(kind=SourceKind.DEBIAN, package="linux-source-6.12")
+SOURCE = DebianSource(package="linux-source-6.12")
 STOCK = KernelSpec(name="tiny-stock", source=SOURCE, series=("overrun-detector",), config=("tiny",))
 VARIANT = replace(STOCK, name="tiny-unstable", series=("overrun-detector", "unstable"))
 

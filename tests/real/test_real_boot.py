@@ -16,8 +16,9 @@ from kzram_ci.cli.main import main
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import silent
 from kzram_ci.model.evidence import Evidence
-from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage, SourceKind, SourceRef
+from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.machine import Accel, AccelChoice, MachineSpec
+from kzram_ci.model.source import ImageSource
 from kzram_ci.model.workload import WorkloadSpec
 from kzram_ci.oops.capture import CONSOLE, NO_DEBUG_INFO, NO_VMLINUX
 from kzram_ci.run import boot
@@ -48,7 +49,7 @@ def boot_it(tmp_path: Path, image: KernelImage, choice: AccelChoice) -> Boot:
     rootfs = RootfsImage(key="tiny", path=str(tiny_initramfs(tmp_path / "tiny.cpio")))
 
     def run(program: str, *, machine: MachineSpec | None = None, duration_s: int = 60) -> Evidence:
-        spec = KernelSpec(name="stock", source=SourceRef(kind=SourceKind.IMAGE))
+        spec = KernelSpec(name="stock", source=ImageSource(path="x"))
         work = WorkloadSpec(program=program, duration_s=duration_s)
         return boot.boot_once(
             Cell(id=program, kernel=spec, test="t", machine=machine or MachineSpec(memory_mib=256), workload=work),

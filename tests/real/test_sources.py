@@ -9,8 +9,9 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError
 from kzram_ci.kernel.workshop import KernelContext, image_for
 from kzram_ci.model.cell import Cell
-from kzram_ci.model.kernel import KernelSpec, SourceKind, SourceRef
+from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.machine import Accel, MachineSpec
+from kzram_ci.model.source import DebianSource
 from kzram_ci.model.workload import WorkloadSpec, ZramSpec
 from kzram_ci.run import shell
 from kzram_ci.run.guest_image import rootfs_for
@@ -20,7 +21,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 
 def test_debians_kernel_boots_with_zram_as_a_module(tmp_path: Path) -> None:
-    ref = SourceRef(kind=SourceKind.DEBIAN, package="linux-image-cloud-amd64", suite="bookworm")
+    ref = DebianSource(package="linux-image-cloud-amd64", suite="bookworm")
     spec = KernelSpec(name="debian", source=ref)
     context = KernelContext(deadline=Deadline.after(600))
     try:

@@ -20,7 +20,8 @@ from kzram_ci.bisect.session.runner import Kernel
 from kzram_ci.bisect.session.store import REVERT, Asked, Commit, Session
 from kzram_ci.model.cell import Cell, Expectation, OopsWanted
 from kzram_ci.model.evidence import Evidence, OopsSummary
-from kzram_ci.model.kernel import KernelImage, KernelSpec, SourceKind, SourceRef
+from kzram_ci.model.kernel import KernelImage, KernelSpec
+from kzram_ci.model.source import LocalGit
 from kzram_ci.model.workload import WorkloadSpec
 
 GOOD = Evidence(booted=True, ready=True, exit_code=0, counters={"vmstat.pswpout": 9, "zram.writestall": 9}, seconds=4.0)
@@ -80,7 +81,7 @@ def linear(length: int) -> str:
 
 CELL = Cell(
     id="k/race",
-    kernel=KernelSpec(name="k", source=SourceRef(kind=SourceKind.GIT, path="/r", ref="x")),
+    kernel=KernelSpec(name="k", source=LocalGit(path="/r", ref="x")),
     test="race",
     workload=WorkloadSpec(program="anonmutate", duration_s=1),
     expect=Expectation(

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 from kzram_ci.model.cell import Cell, Expectation, OopsWanted, Plan
 from kzram_ci.model.evidence import CellResult, Evidence, Judgement, OopsSummary
-from kzram_ci.model.kernel import KernelSpec, SourceKind, SourceRef
+from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.outcome import Outcome, Verdict
+from kzram_ci.model.source import DebianSource
 from kzram_ci.model.workload import WorkloadSpec
 
-SOURCE = SourceRef(kind=SourceKind.DEBIAN, package="linux-source-6.12")
+SOURCE = DebianSource(package="linux-source-6.12")
 TITLE = "BUG: kernel NULL pointer dereference, address: 0000000000000028"
 OOPS = OopsSummary(
     title=TITLE,

@@ -10,6 +10,11 @@ SUBLEVEL = 1
 sources := $(wildcard *.c)
 objects := $(sources:%.c=$(O)/%.o)
 
+# as the top Makefile of a kernel: a directory is enough to be refused
+outputmakefile:
+	@if [ -f .config -o -d include/config -o -d arch/x86/include/generated ]; then \
+	echo '*** The source tree is not clean, please run "make ARCH=x86_64 mrproper"' >&2; exit 1; fi
+tinyconfig olddefconfig bzImage: outputmakefile
 tinyconfig:
 	@mkdir -p $(O); echo '# CONFIG_A is not set' > $(O)/.config
 olddefconfig:
@@ -28,7 +33,7 @@ $(O)/%.o: %.c Makefile
 	@if grep -q KILL $<; then kill -9 $$PPID; fi
 	@if grep -q FULL $<; then echo 'as: No space left on device' >&2; exit 1; fi
 	@(cat $<; echo "flags $(KCFLAGS) of $$KCFLAGS by $(KBUILD_BUILD_USER)") > $@
-.PHONY: tinyconfig olddefconfig bzImage
+.PHONY: outputmakefile tinyconfig olddefconfig bzImage
 .DELETE_ON_ERROR:
 """
 MERGE = 'shift 3\ncat "$2" >> "$1"\n'  # merge_config.sh -m -O OUT .config fragment

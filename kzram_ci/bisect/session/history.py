@@ -14,7 +14,8 @@ from kzram_ci.base.errors import CommandFailed, InfraError, UserError
 from kzram_ci.bisect.session.store import Commit
 from kzram_ci.kernel import source
 from kzram_ci.model.events import Listener, silent
-from kzram_ci.model.kernel import SourceKind, SourceRef, Tree
+from kzram_ci.model.kernel import CommitTree
+from kzram_ci.model.source import GitSource, LocalGit, RemoteGit
 from kzram_ci.model.version import kernel_version
 
 SECONDS = 600.0
@@ -107,7 +108,7 @@ def find(
 
 def _open(repository: str, bad: str, cache: Path, deadline: Deadline, listener: Listener) -> Repo:
     ref = _source(repository, bad)
-    if ref.url:
+    if isinstance(ref, RemoteGit):
         return Repo(
             directory=source.history(ref, source.Context(cache=cache, deadline=deadline, listener=listener)),
             name=repository,
@@ -119,14 +120,15 @@ def _open(repository: str, bad: str, cache: Path, deadline: Deadline, listener: 
     return Repo(directory=Path(done.text().strip()), name=repository, deadline=deadline)
 
 
-def _source(repository: str, ref: str) -> SourceRef:
+def _source(repository: str, ref: str) -> GitSource:
     if is_url(repository):
-        return SourceRef(kind=SourceKind.GIT, url=repository, ref=ref)
-    return SourceRef(kind=SourceKind.GIT, path=str(Path(repository).absolute()), ref=ref)
+        return RemoteGit(url=repository, ref=ref)
+    return LocalGit(path=str(Path(repository).absolute()), ref=ref)
 
 
-def _stored(repository: str, commit: str, cache: Path, deadline: Deadline, listener: Listener) -> Tree:
-    return source.fetch(_source(repository, commit), cache=cache, deadline=deadline, listener=listener)
+def _stored(repository: str, commit: str, cache: Path, deadline: Deadline, listener: Listener) -> CommitTree:
+    context = source.Context(cache=cache, deadline=deadline, listener=listener)
+    return source.commit(_source(repository, commit), context)
 
 
 def _complete(repo: Repo) -> None:

@@ -14,7 +14,8 @@ from kzram_ci.bisect.session.model import Settings
 from kzram_ci.bisect.session.observations import expectation
 from kzram_ci.bisect.session.store import Asked, Session
 from kzram_ci.model.cell import Cell, Plan
-from kzram_ci.model.kernel import KernelSpec, SourceKind, SourceRef
+from kzram_ci.model.kernel import KernelSpec
+from kzram_ci.model.source import LocalGit, RemoteGit
 from kzram_ci.plan.matrix import glob_any
 from kzram_ci.plan.select import select
 
@@ -86,5 +87,6 @@ def begin(
 
 def _at(kernel: KernelSpec, found: Range) -> KernelSpec:
     """The plan's kernel with the repository in the place of its own source."""
-    place = {"url": found.repository} if ranges.is_url(found.repository) else {"path": found.repository}
-    return replace(kernel, source=SourceRef(kind=SourceKind.GIT, ref=found.bad, **place))
+    if ranges.is_url(found.repository):
+        return replace(kernel, source=RemoteGit(url=found.repository, ref=found.bad))
+    return replace(kernel, source=LocalGit(path=found.repository, ref=found.bad))

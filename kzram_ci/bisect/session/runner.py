@@ -18,7 +18,7 @@ from kzram_ci.bisect.session.store import Commit
 from kzram_ci.kernel.workshop import KernelContext, image_of, keys_of, suited
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.evidence import Evidence
-from kzram_ci.model.kernel import KernelImage, Tree
+from kzram_ci.model.kernel import CommitTree, KernelImage
 from kzram_ci.run.cell_run import STOP_MARGIN_SECONDS
 from kzram_ci.run.plan_run import Stages
 from kzram_ci.run.pool import QEMU_OVERHEAD_MIB, Budget
@@ -85,8 +85,10 @@ class RealLab:
         suited(self.cell, image, self.context)  # a test that can prove nothing on this commit says so now
         return Kernel(image=image, sha256=digest_file(Path(image.image)))
 
-    def _tree(self, commit: Commit) -> Tree:
-        return Tree(identity=f"git:{commit.tree}", version=commit.version, repository=self.store, commit=commit.tree)
+    def _tree(self, commit: Commit) -> CommitTree:
+        return CommitTree(
+            identity=f"git:{commit.tree}", version=commit.version, repository=self.store, tree=commit.tree
+        )
 
     def boot(self, cell: Cell, kernel: Kernel, directory: Path) -> tuple[Evidence, str]:
         """One boot, without retries: a boot that fails is a fact of its own here."""

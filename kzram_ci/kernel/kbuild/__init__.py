@@ -6,8 +6,8 @@ key is the digest of everything that went in.
 """
 
 from kzram_ci.kernel.kbuild.artifacts import cached
-from kzram_ci.kernel.kbuild.base_tree import at_hand, pristine
+from kzram_ci.kernel.kbuild.base_tree import is_local, pristine
 from kzram_ci.kernel.kbuild.build import build
 from kzram_ci.kernel.kbuild.inputs import Inputs, key, slot_key
 
-__all__ = ["Inputs", "at_hand", "build", "cached", "key", "pristine", "slot_key"]
+__all__ = ["Inputs", "build", "cached", "is_local", "key", "pristine", "slot_key"]

@@ -13,7 +13,7 @@ from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, UserError
 from kzram_ci.kernel.kbuild.inputs import Inputs, key
-from kzram_ci.kernel.kbuild.make import Place, run
+from kzram_ci.kernel.kbuild.make import MakeDir, run
 from kzram_ci.kernel.kbuild.slot import Slot
 from kzram_ci.model import codec
 from kzram_ci.model.arch import arch_of
@@ -52,7 +52,7 @@ def targets(inputs: Inputs, options: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def store(
-    slot: Slot, inputs: Inputs, place: Place, *, options: Mapping[str, str], cache: Path, seconds: float,
+    slot: Slot, inputs: Inputs, make_dir: MakeDir, *, options: Mapping[str, str], cache: Path, seconds: float,
     deadline: Deadline,
 ) -> None:  # fmt: skip
     """Copy what make made to its content address. Raises BuildFailed when make made no image."""
@@ -71,7 +71,7 @@ def store(
         modules = "modules" if "modules" in targets(inputs, options) else ""
         if modules:
             install = (f"INSTALL_MOD_PATH={entry / modules}", "INSTALL_MOD_STRIP=1", "DEPMOD=true", "modules_install")
-            run(place, place.argv(*install), deadline=deadline)
+            run(make_dir, make_dir.argv(*install), deadline=deadline)
         with files.disk_errors(f"cannot store {inputs.name}"):
             for name, origin in origins.items():
                 shutil.copyfile(origin, entry / name)
@@ -87,7 +87,7 @@ def store(
             config="config",
             seconds=round(seconds, 1),
         )
-        files.write_json(entry / MANIFEST, _manifest(inputs, value, place.argv(*targets(inputs, options))))
+        files.write_json(entry / MANIFEST, _manifest(inputs, value, make_dir.argv(*targets(inputs, options))))
 
 
 def _manifest(inputs: Inputs, image: KernelImage, make: tuple[str, ...]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from kzram_ci.kernel.kbuild.artifacts import cached, kbuild_arch, store, targets
 from kzram_ci.kernel.kbuild.base_tree import pristine
 from kzram_ci.kernel.kbuild.config import configure
 from kzram_ci.kernel.kbuild.inputs import REPRODUCIBLE, Inputs, key, slot_key
-from kzram_ci.kernel.kbuild.make import Killed, Place, run
+from kzram_ci.kernel.kbuild.make import Killed, MakeDir, run
 from kzram_ci.kernel.kbuild.slot import OBJECTS, Slot, usable
 from kzram_ci.model.events import Event, Listener, silent
 from kzram_ci.model.kernel import KernelImage
@@ -46,7 +46,7 @@ class _Job:
 
     inputs: Inputs
     slot: Slot
-    place: Place
+    make_dir: MakeDir
     patch: Patch
     cache: Path
     jobs: int
@@ -72,12 +72,12 @@ def build(
         if proc.cancelled():
             raise Interrupted(f"interrupted before {inputs.name} was built")
         slot = Slot(path)
-        place = Place(
+        make_dir = MakeDir(
             name=inputs.name, src=slot.src, variables=variables, log=slot.log,
             path=ccache.path(cache, dict(variables)), advice=inputs.advice,
         )  # fmt: skip
         job = _Job(
-            inputs=inputs, slot=slot, place=place, patch=patch, cache=cache, jobs=jobs, deadline=deadline,
+            inputs=inputs, slot=slot, make_dir=make_dir, patch=patch, cache=cache, jobs=jobs, deadline=deadline,
             listener=listener,
         )  # fmt: skip
         listener(Event(kind="build-start", subject=inputs.name))
@@ -121,18 +121,18 @@ def _build(job: _Job) -> None:
     job.slot.log.unlink(missing_ok=True)
     fresh = job.slot.begin()
     try:
-        options = configure(job.slot, job.inputs, job.place, base, patched.files, job.deadline)
+        options = configure(job.slot, job.inputs, job.make_dir, base, patched.files, job.deadline)
         steps = _make(job, options, fresh)
     except Killed as killed:
         raise killed.error from killed  # the mark stays: the object directory is thrown away the next time
     except KzramError as error:
         if isinstance(error, CommandTimeout) or not isinstance(error, InfraError):
-            job.slot.settled()  # else a full disk or a killed compiler: as after SIGKILL
+            job.slot.mark_clean()  # else a full disk or a killed compiler: as after SIGKILL
         raise
-    job.slot.settled()
+    job.slot.mark_clean()
     job.slot.remember(**{"full" if fresh else "step": steps})
     seconds = clock.monotonic() - began
-    store(job.slot, job.inputs, job.place, options=options, cache=job.cache, seconds=seconds, deadline=job.deadline)
+    store(job.slot, job.inputs, job.make_dir, options=options, cache=job.cache, seconds=seconds, deadline=job.deadline)
 
 
 def _make(job: _Job, options: Mapping[str, str], fresh: bool) -> int:
@@ -143,8 +143,8 @@ def _make(job: _Job, options: Mapping[str, str], fresh: bool) -> int:
         event = Event(kind="build-progress", subject=job.inputs.name, done=done, total=max(total, done) if total else 0)
         job.listener(event)
 
-    argv = job.place.argv(f"-j{job.jobs}", *_debug_paths(job, options), *targets(job.inputs, options))
-    return run(job.place, argv, deadline=job.deadline, steps=tell)
+    argv = job.make_dir.argv(f"-j{job.jobs}", *_debug_paths(job, options), *targets(job.inputs, options))
+    return run(job.make_dir, argv, deadline=job.deadline, steps=tell)
 
 
 def _keep_log(error: KzramError, job: _Job) -> None:

@@ -13,7 +13,7 @@ from kzram_ci.base.errors import ConfigUnmet, UserError
 from kzram_ci.kernel import kconfig
 from kzram_ci.kernel.kbuild.base_tree import BaseTree
 from kzram_ci.kernel.kbuild.inputs import Inputs
-from kzram_ci.kernel.kbuild.make import Place, run
+from kzram_ci.kernel.kbuild.make import MakeDir, run
 from kzram_ci.kernel.kbuild.slot import OBJECTS, Slot
 
 _SHOWN = 5
@@ -21,7 +21,12 @@ _LIBELF = ("/usr/include/gelf.h", "/usr/local/include/gelf.h", "/usr/include/lib
 
 
 def configure(
-    slot: Slot, inputs: Inputs, place: Place, base: BaseTree, patched: Mapping[str, bytes | None], deadline: Deadline
+    slot: Slot,
+    inputs: Inputs,
+    make_dir: MakeDir,
+    base: BaseTree,
+    patched: Mapping[str, bytes | None],
+    deadline: Deadline,
 ) -> dict[str, str]:
     """Have the right .config in the slot and return it. Raises ConfigUnmet naming symbol, wanted, got, fragment."""
     merged = kconfig.merge(inputs.fragments)
@@ -31,10 +36,10 @@ def configure(
         slot.remember(config="")
         wanted = f"{OBJECTS}/kzram.config"
         files.write_atomic(slot.src / wanted, kconfig.render(merged))
-        run(place, place.argv("tinyconfig"), deadline=deadline)
+        run(make_dir, make_dir.argv("tinyconfig"), deadline=deadline)
         script = ("sh", "scripts/kconfig/merge_config.sh", "-m", "-O", OBJECTS, f"{OBJECTS}/.config", wanted)
-        run(place, script, deadline=deadline)
-        run(place, place.argv("olddefconfig"), deadline=deadline)
+        run(make_dir, script, deadline=deadline)
+        run(make_dir, make_dir.argv("olddefconfig"), deadline=deadline)
         slot.remember(config=stamp)
     got = kconfig.parse(dot_config.read_text("utf-8", "replace"))
     verify(inputs.name, _known(inputs, merged, got, slot.src), got)
@@ -88,5 +93,4 @@ def _stamp(inputs: Inputs, base: BaseTree, patched: Mapping[str, bytes | None]) 
         for path, content in patched.items()
         if path.rsplit("/", 1)[-1].startswith("Kconfig") or path.startswith("scripts/") or "/configs/" in path
     }
-    tree = base.kconfig() if base.files else ""
-    return digest_json([kconfig.render(kconfig.merge(inputs.fragments)), changed, tree])
+    return digest_json([kconfig.render(kconfig.merge(inputs.fragments)), changed, base.kconfig()])

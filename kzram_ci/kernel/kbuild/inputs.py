@@ -62,10 +62,7 @@ def slot_key(inputs: Inputs) -> str:
 
     A developer's directory keeps its slot whatever is edited in it, a repository its slot from commit to commit.
     """
-    tree = inputs.tree
-    where = f"directory:{tree.directory}" if tree.directory else tree.identity
-    where = f"git:{tree.repository}" if tree.repository else where
-    return digest_json({**_common(inputs), "family": where})[:16]
+    return digest_json({**_common(inputs), "family": inputs.tree.family})[:16]
 
 
 def _common(inputs: Inputs) -> dict[str, object]:

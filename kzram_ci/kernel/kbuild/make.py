@@ -23,7 +23,7 @@ _LOG_BYTES = 8 << 20  # of a log, for the diagnosis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class MakeDir:
     """Where make runs, what it is always told, and where its words go.
 
     path: PATH while it runs, "" for the caller's; advice: what helps against known failures (see buildlog).
@@ -56,15 +56,17 @@ def clean(command: Sequence[str], path: str = "") -> tuple[str, ...]:
     return ("env", *(word for name in drop for word in ("-u", name)), *setting, *command)
 
 
-def run(place: Place, command: Sequence[str], *, deadline: Deadline, steps: Callable[[int], None] | None = None) -> int:
+def run(
+    make_dir: MakeDir, command: Sequence[str], *, deadline: Deadline, steps: Callable[[int], None] | None = None
+) -> int:
     """Run a command in the tree and return the number of steps make told of.
 
     Raises BuildFailed, UserError (a missing tool), InfraError, Interrupted, or Killed around one of these.
     """
-    start = place.log.stat().st_size if place.log.exists() else 0
-    with place.log.open("ab") as out:
-        child = proc.spawn(clean(command, place.path), cwd=place.src, stdout=out, stderr=out)
-    follower = _Follower(place.log, start, steps)
+    start = make_dir.log.stat().st_size if make_dir.log.exists() else 0
+    with make_dir.log.open("ab") as out:
+        child = proc.spawn(clean(command, make_dir.path), cwd=make_dir.src, stdout=out, stderr=out)
+    follower = _Follower(make_dir.log, start, steps)
     try:
         with follower:
             code = proc.wait(child, command, deadline)
@@ -73,7 +75,7 @@ def run(place: Place, command: Sequence[str], *, deadline: Deadline, steps: Call
             raise Killed(error) from error
         raise
     if code:
-        raise failure(place, code, start)
+        raise failure(make_dir, code, start)
     return follower.count
 
 
@@ -112,15 +114,15 @@ class _Follower:
             self._tell(self.count)
 
 
-def failure(place: Place, code: int, start: int) -> KzramError:
+def failure(make_dir: MakeDir, code: int, start: int) -> KzramError:
     """The error for a make that ended with `code`; what it printed stands in the log from `start` on."""
-    with place.log.open("rb") as handle:
-        handle.seek(max(start, place.log.stat().st_size - _LOG_BYTES))
+    with make_dir.log.open("rb") as handle:
+        handle.seek(max(start, make_dir.log.stat().st_size - _LOG_BYTES))
         text = handle.read().decode("utf-8", "replace")
-    log = str(place.log)
+    log = str(make_dir.log)
     if code < 0:
         hint = "free memory, or build with fewer jobs"
-        return InfraError(f"{place.name}: make was killed by signal {-code}", hint=hint, log=log)
-    why = buildlog.diagnose(text, place.advice)
+        return InfraError(f"{make_dir.name}: make was killed by signal {-code}", hint=hint, log=log)
+    why = buildlog.diagnose(text, make_dir.advice)
     kinds = {buildlog.Blame.HOST: InfraError, buildlog.Blame.USER: UserError, buildlog.Blame.KERNEL: BuildFailed}
-    return kinds[why.blame](f"{place.name}: {why.message}", hint=why.hint, log=log)
+    return kinds[why.blame](f"{make_dir.name}: {why.message}", hint=why.hint, log=log)

@@ -17,11 +17,14 @@ from pathlib import Path
 from kzram_ci.base import files, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError
-from kzram_ci.kernel.kbuild.base_tree import BaseTree, copy, put
+from kzram_ci.kernel.kbuild.base_tree import BaseTree, ChangingTree, UnpackedArchive
+from kzram_ci.kernel.kbuild.rewrite import remove, remove_empty, write_if_changed
 
 # A direct child of the source: kbuild then says `srctree := ..`, so all paths are relative and the bytes do not
 # depend on where the cache is (top Makefile, "building in a subdirectory of the source tree", v3.17 and later).
 OBJECTS = "kzram-out"
+# Where kbuild takes a mere directory for an earlier build in the tree (top Makefile, outputmakefile).
+_REFUSED = ("include/config", "include/generated", "arch/*/include/generated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,13 +75,15 @@ class Slot:
         if self._mark.exists():
             shutil.rmtree(self.out, ignore_errors=True)
             self._mark.unlink()
-        if base.files:
-            self._follow(base)
-        elif not self.src.is_dir():
+        if isinstance(base, UnpackedArchive):
             self._link(base, deadline)
+        else:
+            self._follow(base)
 
-    def _link(self, base: BaseTree, deadline: Deadline) -> None:
-        """Hard links: half a second and no space for 90,000 files; `put` never writes into a shared inode."""
+    def _link(self, base: UnpackedArchive, deadline: Deadline) -> None:
+        """Hard links: half a second and no space for 90,000 files; nothing is written into a shared inode."""
+        if self.src.is_dir():
+            return
         temporary = self.path / "src.new"
         shutil.rmtree(temporary, ignore_errors=True)
         with files.disk_errors(f"cannot write {self.path}"):
@@ -88,8 +93,11 @@ class Slot:
         self.remember()
         temporary.rename(self.src)
 
-    def _follow(self, base: BaseTree) -> None:
-        """Bring a directory's edits over: only files whose content changed since the last time are copied."""
+    def _follow(self, base: ChangingTree) -> None:
+        """Bring edits over: only files whose content changed since the last time are copied."""
+        for pattern in _REFUSED:
+            for directory in self.src.glob(pattern):
+                remove_empty(directory)
         held = self.state.base
         gone = [path for path in held if path not in base.files]
         changed = [path for path, told in base.files.items() if held.get(path) != told]
@@ -101,8 +109,8 @@ class Slot:
         kept = {path: told for path, told in held.items() if base.files.get(path) == told}
         self.remember(base={**kept, **dict.fromkeys((*gone, *changed), "")})
         for path in gone:
-            (self.src / path).unlink(missing_ok=True)
-        copy(base, changed, self.src)
+            remove(self.src, path)
+        base.copy_to(self.src, changed)
         self.remember(base=dict(base.files))
 
     def switch(self, base: BaseTree, desired: Mapping[str, bytes | None], executable: frozenset[str]) -> int:
@@ -113,7 +121,10 @@ class Slot:
         written = 0
         for path in paths:
             content = desired[path] if path in desired else base.read(path)
-            written += put(self.src / path, content, executable=path in executable)
+            if content is None:
+                written += remove(self.src, path)
+            else:
+                written += write_if_changed(self.src / path, content, executable=path in executable)
         self.remember(touched=tuple(sorted(desired)))
         return written
 
@@ -125,7 +136,7 @@ class Slot:
             self._mark.touch()
         return fresh
 
-    def settled(self) -> None:
+    def mark_clean(self) -> None:
         """Make ended by itself: its own rules removed what was half done."""
         self._mark.unlink(missing_ok=True)
 

@@ -1,12 +1,11 @@
 """Where kernels come from, one module a kind. Nothing that belongs to the user is ever written to.
 
-`fetch` gives source to build from, `image` a kernel that is ready. What was downloaded stays until it is asked
-for anew (`refresh`), so that a run today and a run tomorrow test the same bytes.
+`fetch` gives source to build from, `ready` a kernel that needs no build. What was downloaded stays until a newer one
+is asked for (`refresh`), so that a run today and a run tomorrow test the same bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from kzram_ci.base.clock import Deadline
@@ -14,39 +13,36 @@ from kzram_ci.base.errors import UserError
 from kzram_ci.kernel.source import debian, directory, git, image, tarball
 from kzram_ci.kernel.source.context import Context
 from kzram_ci.kernel.source.git import history
+from kzram_ci.kernel.source.git import source as commit
 from kzram_ci.model.events import Listener, silent
-from kzram_ci.model.kernel import KernelImage, SourceKind, SourceRef, Tree
+from kzram_ci.model.kernel import KernelImage, Tree
+from kzram_ci.model.source import (
+    DebianSource,
+    DirectorySource,
+    ImageSource,
+    LocalGit,
+    LocalTarball,
+    RemoteGit,
+    RemoteTarball,
+    Source,
+)
 
-__all__ = ["KINDS", "Context", "fetch", "history", "local", "ready"]
-
-KINDS: dict[SourceKind, Callable[[SourceRef, Context], Tree]] = {
-    SourceKind.DEBIAN: debian.source,
-    SourceKind.DIRECTORY: directory.source,
-    SourceKind.GIT: git.source,
-    SourceKind.TARBALL: tarball.source,
-}
+__all__ = ["Context", "commit", "fetch", "history", "local", "ready"]
 
 
-def fetch(
-    ref: SourceRef, *, cache: Path, deadline: Deadline, listener: Listener = silent, refresh: bool = False
-) -> Tree:
+def fetch(ref: Source, *, cache: Path, deadline: Deadline, listener: Listener = silent, refresh: bool = False) -> Tree:
     """Get a source, from the cache where that is exact. Raises UserError (no such source), InfraError (no network)."""
-    if ref.kind not in KINDS or ref.ready:
-        raise UserError(f"{ref.words()} is a ready kernel, there is nothing to build", hint=f"use {_others()}")
-    return KINDS[ref.kind](ref, Context(cache=cache, deadline=deadline, listener=listener, refresh=refresh))
+    return _tree(ref, Context(cache=cache, deadline=deadline, listener=listener, refresh=refresh))
 
 
-def local(ref: SourceRef, *, cache: Path, deadline: Deadline) -> Tree | None:
+def local(ref: Source, *, cache: Path, deadline: Deadline) -> Tree | None:
     """As `fetch`, but None instead of going to the network."""
-    there = {SourceKind.DEBIAN: debian.here, SourceKind.GIT: git.here, SourceKind.TARBALL: tarball.here}
     context = Context(cache=cache, deadline=deadline, offline=True)
-    if ref.kind in there and not there[ref.kind](ref, context):
-        return None
-    return KINDS[ref.kind](ref, context)
+    return _tree(ref, context) if _is_local(ref, context) else None
 
 
 def ready(
-    ref: SourceRef, *, name: str, arch: str, cache: Path, deadline: Deadline,
+    ref: Source, *, name: str, arch: str, cache: Path, deadline: Deadline,
     listener: Listener = silent, refresh: bool = False, offline: bool = False,
 ) -> KernelImage | None:  # fmt: skip
     """A kernel that needs no build; None when it would have to be downloaded and `offline` forbids it.
@@ -54,12 +50,38 @@ def ready(
     Raises UserError (no such image), InfraError (no network).
     """
     context = Context(cache=cache, deadline=deadline, listener=listener, refresh=refresh, offline=offline)
-    if ref.kind is SourceKind.IMAGE:
-        return image.describe(ref, name=name, arch=arch, context=context)
-    if offline and not debian.here(ref, context):
-        return None
-    return image.describe(debian.image(ref, context), name=name, arch=arch, context=context)
+    if isinstance(ref, DebianSource):
+        if offline and not debian.is_local(ref, context):
+            return None
+        ref = debian.image(ref, context)
+    if not isinstance(ref, ImageSource):
+        raise UserError(f"{ref.words()} is source to build from, not a ready kernel", hint="use image or debian")
+    return image.describe(ref, name=name, arch=arch, context=context)
 
 
-def _others() -> str:
-    return " or ".join(KINDS)
+def _tree(ref: Source, context: Context) -> Tree:
+    if isinstance(ref, ImageSource) or ref.ready:
+        hint = "use debian or directory or git or tarball"
+        raise UserError(f"{ref.words()} is a ready kernel, there is nothing to build", hint=hint)
+    match ref:
+        case DebianSource():
+            return debian.source(ref, context)
+        case DirectorySource():
+            return directory.source(ref, context)
+        case LocalGit() | RemoteGit():
+            return git.source(ref, context)
+        case LocalTarball() | RemoteTarball():
+            return tarball.source(ref, context)
+
+
+def _is_local(ref: Source, context: Context) -> bool:
+    """Whether a source needs no network."""
+    match ref:
+        case DebianSource():
+            return debian.is_local(ref, context)
+        case RemoteGit():
+            return git.is_local(ref, context)
+        case RemoteTarball():
+            return tarball.is_local(ref, context)
+        case DirectorySource() | LocalGit() | LocalTarball() | ImageSource():
+            return True

@@ -11,7 +11,7 @@ from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
 from kzram_ci.kernel.source.context import Context
-from kzram_ci.model.kernel import SourceRef
+from kzram_ci.model.source import DebianSource
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # Where a suite comes from when the host's own apt has no Debian mirror.
@@ -33,7 +33,7 @@ class Fetched:
     root: Path
 
 
-def download(ref: SourceRef, scratch: Path, context: Context) -> Fetched:
+def download(ref: DebianSource, scratch: Path, context: Context) -> Fetched:
     """Fetch a package, and what a metapackage stands for, and unpack it below `scratch`.
 
     Raises NoPackage, UserError (no apt), InfraError (no network).
@@ -80,7 +80,7 @@ def _field(deb: Path, name: str, context: Context) -> str:
     return proc.run(("dpkg-deb", "-f", str(deb), name), deadline=context.deadline).text().strip()
 
 
-def _options(root: Path, ref: SourceRef, deadline: Deadline) -> tuple[str, ...]:
+def _options(root: Path, ref: DebianSource, deadline: Deadline) -> tuple[str, ...]:
     """The host's apt settings (mirrors, proxies, keys) with state and caches of our own."""
     for name in ("state/lists/partial", "cache/archives/partial"):
         (root / name).mkdir(parents=True)
@@ -111,7 +111,7 @@ def _mirror(suite: str, deadline: Deadline) -> str:
     return DEFAULT_SECURITY if security else DEFAULT
 
 
-def _run(argv: tuple[str, ...], ref: SourceRef, cwd: Path, context: Context, *, earlier: str = "") -> str:
+def _run(argv: tuple[str, ...], ref: DebianSource, cwd: Path, context: Context, *, earlier: str = "") -> str:
     """Run apt and return its complaints. An update that failed is a success with complaints, to apt."""
     try:
         done = proc.run(argv, cwd=cwd, env={"DEBIAN_FRONTEND": "noninteractive"}, deadline=context.deadline)

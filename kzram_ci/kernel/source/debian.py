@@ -15,7 +15,8 @@ from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.kernel.source import apt
 from kzram_ci.kernel.source.context import LOCK_SECONDS, Context, remembered
-from kzram_ci.model.kernel import SourceKind, SourceRef, Tree
+from kzram_ci.model.kernel import ArchiveTree
+from kzram_ci.model.source import DebianSource, ImageSource
 
 INSTALLED = Path("/usr/src")
 _PACKAGE = re.compile(r"linux-(source-[0-9][0-9.]*|image-[a-z0-9][a-z0-9.+~-]*)")
@@ -25,7 +26,7 @@ _OLD_DAYS = 30
 _refreshed: set[Path] = set()  # by this process: kernels of one plan share a source
 
 
-def source(ref: SourceRef, context: Context) -> Tree:
+def source(ref: DebianSource, context: Context) -> ArchiveTree:
     """The installed package first: no network, and the version its owner chose. Downloads stay until removed."""
     _check(ref)
     if (archive := _installed(ref)) is not None:
@@ -34,31 +35,31 @@ def source(ref: SourceRef, context: Context) -> Tree:
     return _tree(ref, entry / manifest["archive"], context, lambda: str(manifest["version"]))
 
 
-def image(ref: SourceRef, context: Context) -> SourceRef:
+def image(ref: DebianSource, context: Context) -> ImageSource:
     """A linux-image package, unpacked: where its image is. A metapackage gives the one it stands for."""
     _check(ref)
     entry, manifest = _have(ref, context)
-    return dataclasses.replace(ref, kind=SourceKind.IMAGE, path=str(entry / manifest["image"]))
+    return ImageSource(path=str(entry / manifest["image"]))
 
 
-def here(ref: SourceRef, context: Context) -> bool:
+def is_local(ref: DebianSource, context: Context) -> bool:
     """Whether the package needs no network."""
     return _installed(ref) is not None or complete(_entry(ref, context.cache))
 
 
-def _check(ref: SourceRef) -> None:
+def _check(ref: DebianSource) -> None:
     if not _PACKAGE.fullmatch(ref.package):
         hint = "package: linux-source-6.12 or linux-image-cloud-amd64, for instance"
         raise UserError(f"{ref.package!r} is neither a source nor an image package", hint=hint)
 
 
-def _installed(ref: SourceRef) -> Path | None:
+def _installed(ref: DebianSource) -> Path | None:
     """The package's tar file on this host. A suite in the plan asks for that suite's version: no shortcut."""
     path = INSTALLED / f"{ref.package}.tar.xz"
     return path if not ref.suite and path.is_file() else None
 
 
-def _installed_version(ref: SourceRef, context: Context) -> str:
+def _installed_version(ref: DebianSource, context: Context) -> str:
     done = proc.run(("dpkg-query", "-W", "-f=${Version}", ref.package), deadline=context.deadline, check=False)
     if done.code or not done.text():
         raise UserError(
@@ -68,20 +69,20 @@ def _installed_version(ref: SourceRef, context: Context) -> str:
     return done.text()
 
 
-def _tree(ref: SourceRef, archive: Path, context: Context, version: Callable[[], str]) -> Tree:
+def _tree(ref: DebianSource, archive: Path, context: Context, version: Callable[[], str]) -> ArchiveTree:
     known = remembered(archive, "debian", lambda: {"version": version(), "sha256": digest_file(archive)}, context)
-    return Tree(
+    return ArchiveTree(
         identity=f"debian:{ref.package}:{known['version']}:{known['sha256']}",
         version=known["version"],
         archive=str(archive),
     )
 
 
-def _entry(ref: SourceRef, cache: Path) -> Path:
+def _entry(ref: DebianSource, cache: Path) -> Path:
     return cache / "downloads" / f"debian-{ref.package}-{ref.suite or 'host'}"
 
 
-def _have(ref: SourceRef, context: Context) -> tuple[Path, dict[str, Any]]:
+def _have(ref: DebianSource, context: Context) -> tuple[Path, dict[str, Any]]:
     """The downloaded package and what is known of it; asked for anew at most once in a process."""
     entry = _entry(ref, context.cache)
     wanted = context.refresh and entry not in _refreshed
@@ -97,7 +98,7 @@ def _have(ref: SourceRef, context: Context) -> tuple[Path, dict[str, Any]]:
     return entry, manifest
 
 
-def _download(ref: SourceRef, entry: Path, context: Context) -> None:
+def _download(ref: DebianSource, entry: Path, context: Context) -> None:
     with entry_in_progress(entry) as temporary:
         fetched = _fetch(ref, temporary, context)
         unpack = _keep_image if ref.ready else _keep_archive
@@ -113,7 +114,7 @@ def _download(ref: SourceRef, entry: Path, context: Context) -> None:
         shutil.rmtree(entry, ignore_errors=True)  # an older download
 
 
-def _fetch(ref: SourceRef, scratch: Path, context: Context) -> apt.Fetched:
+def _fetch(ref: DebianSource, scratch: Path, context: Context) -> apt.Fetched:
     """From what the host's apt has; a source that is not there, from the suites of Debian that may have it."""
     try:
         return apt.download(ref, scratch, context)

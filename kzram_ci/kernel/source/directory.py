@@ -7,11 +7,12 @@ from pathlib import Path
 from kzram_ci.base.errors import UserError
 from kzram_ci.kernel import filetree
 from kzram_ci.kernel.source.context import Context
-from kzram_ci.model.kernel import SourceRef, Tree
+from kzram_ci.model.kernel import DirectoryTree
+from kzram_ci.model.source import DirectorySource
 from kzram_ci.model.version import kernel_version
 
 
-def source(ref: SourceRef, context: Context) -> Tree:
+def source(ref: DirectorySource, context: Context) -> DirectoryTree:
     """The tree, identified by the content of all its source files. Raises UserError for what is no kernel tree.
 
     Build products and a .config in it are no source: they are not copied, so kbuild's "The source tree is not
@@ -22,4 +23,4 @@ def source(ref: SourceRef, context: Context) -> Tree:
         raise UserError(f"{root} is not a kernel source tree", hint="`path:` must hold the kernel's top Makefile")
     files = filetree.scan(root, cache=context.cache, deadline=context.deadline)
     version = kernel_version((root / "Makefile").read_text("utf-8", "replace"))
-    return Tree(identity=f"directory:{filetree.identity(files)}", version=version, directory=str(root))
+    return DirectoryTree(identity=f"directory:{filetree.identity(files)}", version=version, directory=str(root))

@@ -15,101 +15,114 @@ from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
 from kzram_ci.base.digest import digest_bytes
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
 from kzram_ci.kernel.source.context import LOCK_SECONDS, Context
-from kzram_ci.model.kernel import SourceRef, Tree
+from kzram_ci.model.kernel import CommitTree
+from kzram_ci.model.source import GitSource, LocalGit, RemoteGit
 from kzram_ci.model.version import kernel_version
 
 _HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
-def source(ref: SourceRef, context: Context) -> Tree:
+def source(ref: GitSource, context: Context) -> CommitTree:
     """The tree of a commit. Raises UserError (no such repository or ref), InfraError (no network)."""
-    bare = _bare(ref, context)
-    commit = _local_commit(ref, context) if ref.path else _remote_commit(ref, bare, context)
+    _plain(ref)
+    match ref:
+        case LocalGit():
+            bare = _borrowing(ref, context)
+            commit = _local_commit(ref, context)
+        case RemoteGit():
+            bare = _bare(ref, context)
+            commit = _remote_commit(ref, bare, context)
     tree = _ask(bare, context, "rev-parse", "--verify", f"{commit}^{{tree}}").strip()
     if not _ask(bare, context, "ls-tree", tree, "Makefile", "Kbuild").count("\n") == 2:
         raise UserError(f"{ref.words()} is not a kernel source tree: it has no top Makefile and Kbuild")
     version = kernel_version(_ask(bare, context, "cat-file", "blob", f"{tree}:Makefile"))
-    return Tree(identity=f"git:{tree}", version=f"{version}-g{commit[:12]}", repository=str(bare), commit=tree)
+    return CommitTree(identity=f"git:{tree}", version=f"{version}-g{commit[:12]}", repository=str(bare), tree=tree)
 
 
-def here(ref: SourceRef, context: Context) -> bool:
-    """Whether the commit needs no network."""
-    return bool(ref.path) or _known(ref, _bare(ref, context), context)
+def is_local(ref: RemoteGit, context: Context) -> bool:
+    """Whether the commit was fetched before."""
+    return _known(ref, _bare(ref, context), context)
 
 
-def history(ref: SourceRef, context: Context) -> Path:
+def history(ref: GitSource, context: Context) -> Path:
     """A git directory that holds all ancestors of the ref, for `rev-list` and its like; only to be read."""
-    if ref.path:
-        _local_commit(ref, context)
-        return Path(_user_git(ref, context, "rev-parse", "--absolute-git-dir"))
-    bare = _bare(ref, context)
-    _fetch(ref, bare, context, "--unshallow" if (bare / "shallow").exists() else "--force")
-    return bare
+    _plain(ref)
+    match ref:
+        case LocalGit():
+            _local_commit(ref, context)
+            return Path(_user_git(ref, context, "rev-parse", "--absolute-git-dir"))
+        case RemoteGit():
+            bare = _bare(ref, context)
+            _fetch(ref, bare, context, "--unshallow" if (bare / "shallow").exists() else "--force")
+            return bare
 
 
-def _bare(ref: SourceRef, context: Context) -> Path:
+def _bare(ref: GitSource, context: Context) -> Path:
     """Our repository for the user's; made on first use."""
-    origin = ref.path or ref.url
-    bare = context.cache / "git" / digest_bytes(origin.encode())[:16]
-    borrowed = f"{_user_git(ref, context, 'rev-parse', '--path-format=absolute', '--git-path', 'objects')}\n"
-    alternates = bare / "objects" / "info" / "alternates"
+    bare = context.cache / "git" / digest_bytes(ref.origin.encode())[:16]
     with files.lock(bare.with_name(f"{bare.name}.lock"), context.deadline.within(LOCK_SECONDS)):
         if not complete(bare):
             with entry_in_progress(bare) as temporary:
                 made = git.argv("init", "--quiet", "--bare", "--template=", str(temporary))
                 proc.run(made, deadline=context.deadline)
-                files.write_json(temporary / MANIFEST, {"origin": origin})
-        if ref.path and (not alternates.is_file() or alternates.read_text() != borrowed):
-            files.write_atomic(alternates, borrowed)
+                files.write_json(temporary / MANIFEST, {"origin": ref.origin})
     return bare
 
 
-def _user_git(ref: SourceRef, context: Context, *words: str) -> str:
-    """Ask the user's own repository; "" for a URL. Raises UserError when it is none."""
-    if not ref.path:
-        return ""
+def _borrowing(ref: LocalGit, context: Context) -> Path:
+    """Our repository for one on this host, which has the user's objects."""
+    borrowed = f"{_user_git(ref, context, 'rev-parse', '--path-format=absolute', '--git-path', 'objects')}\n"
+    bare = _bare(ref, context)
+    alternates = bare / "objects" / "info" / "alternates"
+    if not alternates.is_file() or alternates.read_text() != borrowed:
+        files.write_atomic(alternates, borrowed)
+    return bare
+
+
+def _user_git(ref: LocalGit, context: Context, *words: str) -> str:
+    """Ask the user's own repository. Raises UserError when it is not one."""
     done = proc.run(git.argv("-C", ref.path, *words), deadline=context.deadline, check=False)
     if done.code and done.stderr:  # --quiet says nothing about a ref that is not there
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1]
         if not (Path(ref.path) / ".git").exists() and "not a git repository" in said:
-            raise UserError(f"{ref.path} is no git repository", hint=f"directory:{ref.path} takes a tree without git")
+            hint = f"directory:{ref.path} takes a tree without git"
+            raise UserError(f"{ref.path} is not a git repository", hint=hint)
         raise UserError(f"{ref.words()}: {said.removeprefix('fatal: ')}", hint=f"git -C {ref.path} log -1 {ref.ref}")
     return done.text().strip()
 
 
-def _local_commit(ref: SourceRef, context: Context) -> str:
-    _plain(ref)
-    return _user_git(ref, context, "rev-parse", "--verify", "--quiet", f"{ref.ref}^{{commit}}") or _unknown(ref)
+def _local_commit(ref: LocalGit, context: Context) -> str:
+    found = _user_git(ref, context, "rev-parse", "--verify", "--quiet", f"{ref.ref}^{{commit}}")
+    if not found:
+        raise _unknown(ref)
+    return found
 
 
-def _unknown(ref: SourceRef) -> str:
-    raise UserError(
-        f"no commit {ref.ref!r} in {ref.path or ref.url}", hint="give a branch, tag or commit that is there"
-    )
+def _unknown(ref: GitSource) -> UserError:
+    return UserError(f"no commit {ref.ref!r} in {ref.origin}", hint="give a branch, tag or commit that is there")
 
 
-def _plain(ref: SourceRef) -> None:
+def _plain(ref: GitSource) -> None:
     if not ref.ref or ref.ref.startswith("-") or any(char in ref.ref for char in " \n\0"):
-        raise UserError(f"{ref.ref!r} is no git ref", hint="give a branch, tag or commit")
+        raise UserError(f"{ref.ref!r} is not a git ref", hint="give a branch, tag or commit")
 
 
-def _name(ref: SourceRef) -> str:
+def _name(ref: RemoteGit) -> str:
     """Under which name a fetched ref is kept, so that nothing collects it."""
     return f"refs/kzram/{digest_bytes(ref.ref.encode())[:16]}"
 
 
-def _wanted(ref: SourceRef) -> str:
+def _wanted(ref: RemoteGit) -> str:
     return ref.ref if _HASH.fullmatch(ref.ref) else _name(ref)
 
 
-def _known(ref: SourceRef, bare: Path, context: Context) -> bool:
+def _known(ref: RemoteGit, bare: Path, context: Context) -> bool:
     words = ("--git-dir", str(bare), "cat-file", "-e", f"{_wanted(ref)}^{{commit}}")
     return proc.run(git.argv(*words), deadline=context.deadline, check=False).code == 0
 
 
-def _remote_commit(ref: SourceRef, bare: Path, context: Context) -> str:
+def _remote_commit(ref: RemoteGit, bare: Path, context: Context) -> str:
     """A full hash is fetched once; of a branch or tag the origin is asked each time, since it may have moved."""
-    _plain(ref)
     known = _known(ref, bare, context)
     if not known or not (context.offline or _HASH.fullmatch(ref.ref)):
         try:
@@ -121,7 +134,7 @@ def _remote_commit(ref: SourceRef, bare: Path, context: Context) -> str:
     return _ask(bare, context, "rev-parse", "--verify", f"{_wanted(ref)}^{{commit}}").strip()
 
 
-def _fetch(ref: SourceRef, bare: Path, context: Context, *depth: str) -> None:
+def _fetch(ref: RemoteGit, bare: Path, context: Context, *depth: str) -> None:
     context.note(ref.url, f"fetching {ref.ref}")
     options = depth or ("--depth=1",)
     words = ("--git-dir", str(bare), "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *options)
@@ -130,7 +143,7 @@ def _fetch(ref: SourceRef, bare: Path, context: Context, *depth: str) -> None:
             proc.run(git.argv(*words, "--", ref.url, f"+{ref.ref}:{_name(ref)}"), deadline=context.deadline)
         except CommandFailed as error:
             if "couldn't find remote ref" in error.tail or "not our ref" in error.tail:
-                _unknown(ref)
+                raise _unknown(ref) from error
             fatal = (line for line in error.tail.splitlines() if line.startswith("fatal: "))
             said = next(fatal, error.message).removeprefix("fatal: ")
             raise InfraError(f"git fetch {ref.url}: {said}", hint="check the URL and the network") from error

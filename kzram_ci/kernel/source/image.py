@@ -8,14 +8,15 @@ from pathlib import Path
 from kzram_ci.base.digest import digest_file, digest_json
 from kzram_ci.base.errors import UserError
 from kzram_ci.kernel.source.context import Context, remembered
-from kzram_ci.model.kernel import KernelImage, SourceRef
+from kzram_ci.model.kernel import KernelImage
+from kzram_ci.model.source import ImageSource
 
 # Linux/x86 boot protocol (Documentation/arch/x86/boot.rst): magic at 0x202, at 0x20e the place of the version
 # string, counted from 0x200.
 _MAGIC, _MAGIC_AT, _VERSION_AT, _SETUP_AT = b"HdrS", 0x202, 0x20E, 0x200
 
 
-def describe(ref: SourceRef, *, name: str, arch: str, context: Context) -> KernelImage:
+def describe(ref: ImageSource, *, name: str, arch: str, context: Context) -> KernelImage:
     """The image and its modules, config and symbols. Raises UserError for what is missing or no kernel.
 
     What the reference does not name is looked for beside the image (as in a build or a package that was only

@@ -5,45 +5,47 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from kzram_ci.base import files, proc
+from kzram_ci.base import files
 from kzram_ci.base.cache import MANIFEST
 from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import CommandFailed, UserError
+from kzram_ci.kernel import archive
 from kzram_ci.kernel.source import download
 from kzram_ci.kernel.source.context import LOCK_SECONDS, Context, remembered
-from kzram_ci.model.kernel import SourceRef, Tree
+from kzram_ci.model.kernel import ArchiveTree
+from kzram_ci.model.source import LocalTarball, RemoteTarball, TarballSource
 from kzram_ci.model.version import kernel_version
 
-# Suffix -> the program that unpacks it, for tar's -I. Others are left to tar to guess.
-UNPACK = {".xz": "xz -T0", ".gz": "gzip", ".bz2": "bzip2", ".zst": "zstd"}
 
-
-def source(ref: SourceRef, context: Context) -> Tree:
+def source(ref: TarballSource, context: Context) -> ArchiveTree:
     """The archive, verified. Raises UserError (no such file, another digest), InfraError (no network)."""
-    path = Path(ref.path) if ref.path else _downloaded(ref, context)
+    match ref:
+        case LocalTarball():
+            path, hint = Path(ref.path), "check where the digest comes from"
+        case RemoteTarball():
+            path, hint = _downloaded(ref, context), "it was removed; try again"
     if not path.is_file():
-        raise UserError(f"{path} is no file", hint="tarball: a path or URL, and #sha256=...")
+        raise UserError(f"{path} is not a file", hint="tarball: a path or URL, and #sha256=...")
     found = remembered(path, "sha256", lambda: digest_file(path), context)
     if found != ref.sha256:
-        if not ref.path:
+        if isinstance(ref, RemoteTarball):
             path.unlink()
-        told = f"{path.name} has sha256 {found}, wanted {ref.sha256}"
-        raise UserError(told, hint="check where the digest comes from" if ref.path else "it was removed; try again")
+        raise UserError(f"{path.name} has sha256 {found}, wanted {ref.sha256}", hint=hint)
     version = remembered(path, "version", lambda: _version(path, context), context)
-    return Tree(identity=f"tarball:{found}", version=version, archive=str(path))
+    return ArchiveTree(identity=f"tarball:{found}", version=version, archive=str(path))
 
 
-def here(ref: SourceRef, context: Context) -> bool:
-    """Whether the file needs no network."""
-    return bool(ref.path) or _place(ref, context).is_file()
+def is_local(ref: RemoteTarball, context: Context) -> bool:
+    """Whether the file was downloaded before."""
+    return _place(ref, context).is_file()
 
 
-def _place(ref: SourceRef, context: Context) -> Path:
+def _place(ref: RemoteTarball, context: Context) -> Path:
     name = unquote(urlsplit(ref.url).path).rsplit("/", 1)[-1] or "tarball"
     return context.cache / "downloads" / f"tarball-{ref.sha256[:16]}" / name
 
 
-def _downloaded(ref: SourceRef, context: Context) -> Path:
+def _downloaded(ref: RemoteTarball, context: Context) -> Path:
     place = _place(ref, context)
     entry = place.parent
     with files.lock(entry.with_name(f"{entry.name}.lock"), context.deadline.within(LOCK_SECONDS)):
@@ -54,12 +56,9 @@ def _downloaded(ref: SourceRef, context: Context) -> Path:
 
 
 def _version(path: Path, context: Context) -> str:
-    """From the top Makefile; tar stops reading once it has it, so that costs less than unpacking."""
-    program = UNPACK.get(path.suffix)
-    how = ("-I", program) if program else ()
-    only = ("--occurrence=1", "--wildcards", "--no-wildcards-match-slash", "*/Makefile")
+    """From the top Makefile."""
     try:
-        text = proc.run(("tar", "-x", "-O", *how, "-f", str(path), *only), deadline=context.deadline).text()
+        text = archive.read_one(path, "*/Makefile", context.deadline)
     except CommandFailed as error:
         raise UserError(f"{path} holds no kernel source", hint="it must unpack to DIRECTORY/Makefile") from error
     return kernel_version(text)

@@ -11,7 +11,7 @@ from kzram_ci.bisect.session import runner as labs
 from kzram_ci.bisect.session.runner import RealLab
 from kzram_ci.bisect.session.store import Commit
 from kzram_ci.kernel.workshop import KernelContext
-from kzram_ci.model.kernel import KernelImage, Tree
+from kzram_ci.model.kernel import CommitTree, KernelImage, Tree
 from kzram_ci.run.pool import Budget
 
 
@@ -31,4 +31,4 @@ def test_a_commit_is_built_as_the_version_it_is(monkeypatch: pytest.MonkeyPatch,
     )  # fmt: skip
     kernel = lab.build(Commit(name="c" * 40, tree="d" * 40, version="6.1.9"))
     assert kernel.sha256
-    assert asked == [Tree(identity=f"git:{'d' * 40}", version="6.1.9", repository="/store.git", commit="d" * 40)]
+    assert asked == [CommitTree(identity=f"git:{'d' * 40}", version="6.1.9", repository="/store.git", tree="d" * 40)]

@@ -13,8 +13,9 @@ from kzram_ci.base.errors import UserError
 from kzram_ci.guest import modinfo
 from kzram_ci.guest import modules as guest_modules
 from kzram_ci.model.cell import Cell
-from kzram_ci.model.kernel import KernelImage, KernelSpec, SourceKind, SourceRef
+from kzram_ci.model.kernel import KernelImage, KernelSpec
 from kzram_ci.model.machine import MachineSpec
+from kzram_ci.model.source import ImageSource
 from kzram_ci.model.workload import WorkloadSpec, ZramSpec
 
 MODULES = {  # as in Debian's 6.1 cloud kernel
@@ -50,7 +51,7 @@ def install(root: Path, *leave_out: str, suffix: str = "", builtin: str = "") ->
 
 
 def cell(algorithm: str = "lzo-rle", disk: int = 0) -> Cell:
-    spec = KernelSpec(name="distro", source=SourceRef(kind=SourceKind.IMAGE, path="x"))
+    spec = KernelSpec(name="distro", source=ImageSource(path="x"))
     work = WorkloadSpec(program="pressure", zram=ZramSpec(algorithm=algorithm))
     return Cell(id="a/b", kernel=spec, test="b", machine=MachineSpec(disk_mib=disk), workload=work)
 

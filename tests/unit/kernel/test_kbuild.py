@@ -13,12 +13,13 @@ from kzram_ci.base.cache import complete
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, CommandTimeout, ConfigUnmet, InfraError, Interrupted, UserError
 from kzram_ci.kernel import kbuild
-from kzram_ci.kernel.kbuild.base_tree import put
+from kzram_ci.kernel.kbuild.rewrite import remove, write_if_changed
 from kzram_ci.kernel.kbuild.slot import OBJECTS, Slot
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.series import Series, SeriesKind
 from kzram_ci.model.events import Event
-from kzram_ci.model.kernel import KernelImage, Patch, Tree
+from kzram_ci.model.kernel import ArchiveTree, KernelImage, Patch, Tree
+from kzram_ci.model.source import DirectorySource
 
 Files = Mapping[str, bytes | None]
 
@@ -66,7 +67,7 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     archive = write_archive(tmp_path)
-    return Bench(Tree(identity="test:1", version="6.12.1", archive=str(archive)), tmp_path / "cache")
+    return Bench(ArchiveTree(identity="test:1", version="6.12.1", archive=str(archive)), tmp_path / "cache")
 
 
 def content(image: KernelImage) -> bytes:
@@ -134,14 +135,14 @@ def test_the_pristine_tree_is_never_written(bench: Bench) -> None:
     assert pristine.read_text() == "int b;\n"
 
 
-def test_put_breaks_hard_links_and_keeps_modes(tmp_path: Path) -> None:
+def test_writing_breaks_hard_links_and_keeps_modes(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old")
     (tmp_path / "a").chmod(0o755)
     os.link(tmp_path / "a", tmp_path / "b")
-    assert put(tmp_path / "b", b"new")
+    assert write_if_changed(tmp_path / "b", b"new")
     assert (tmp_path / "a").read_text() == "old"
     assert (tmp_path / "b").stat().st_mode & 0o777 == 0o755
-    assert not put(tmp_path / "b", b"new"), "what is right is not touched"
+    assert not write_if_changed(tmp_path / "b", b"new"), "what is right is not touched"
 
 
 def test_a_slot_killed_in_make_starts_anew(bench: Bench) -> None:
@@ -158,7 +159,7 @@ def test_a_slot_killed_while_switching_heals(bench: Bench) -> None:
     bench.build()
     slot = Slot(bench.slot)
     slot.remember(touched=("a.c", "b.c", "gone.c"))  # the journal comes first …
-    put(slot.src / "b.c", b"int torn;\n")  # … then some of the files
+    write_if_changed(slot.src / "b.c", b"int torn;\n")  # … then some of the files
     image = bench.build("v", {"c.c": b"int c2;\n"})
     assert b"int torn;" not in content(image)
     assert b"int b;" in content(image)
@@ -223,7 +224,7 @@ def test_a_symbol_that_may_be_unknown_is_void_where_no_kconfig_declares_it(bench
 
     (tmp_path / "other/linux-6.12.1/mm").mkdir(parents=True)
     (tmp_path / "other/linux-6.12.1/mm/Kconfig.debug").write_text("config GONE\n\tbool\n\tdepends on NOTHING\n")
-    knows = Tree(identity="test:2", version="6.12.1", archive=str(write_archive(tmp_path / "other")))
+    knows = ArchiveTree(identity="test:2", version="6.12.1", archive=str(write_archive(tmp_path / "other")))
     bench.inputs = replace(bench.inputs, tree=knows)
     with pytest.raises(ConfigUnmet, match=r"CONFIG_GONE: wanted y, got absent"):
         bench.build()
@@ -296,7 +297,7 @@ def test_a_place_kbuild_cannot_work_in_is_named(bench: Bench, tmp_path: Path) ->
 def test_an_archive_that_is_none(bench: Bench, tmp_path: Path) -> None:
     broken = tmp_path / "broken.tar.xz"
     broken.write_bytes(b"no archive")
-    bench.inputs = replace(bench.inputs, tree=Tree(identity="x", version="1", archive=str(broken)))
+    bench.inputs = replace(bench.inputs, tree=ArchiveTree(identity="x", version="1", archive=str(broken)))
     with pytest.raises(InfraError, match="cannot unpack broken"):
         bench.build()
 
@@ -308,9 +309,8 @@ def directory(tmp_path: Path) -> Path:
 
 def directory_tree(root: Path, cache: Path) -> Tree:
     from kzram_ci.kernel import source
-    from kzram_ci.model.kernel import SourceKind, SourceRef
 
-    return source.fetch(SourceRef(kind=SourceKind.DIRECTORY, path=str(root)), cache=cache, deadline=Deadline.after(60))
+    return source.fetch(DirectorySource(path=str(root)), cache=cache, deadline=Deadline.after(60))
 
 
 def test_a_directory_is_followed_and_never_written(directory: Path, tmp_path: Path) -> None:
@@ -360,3 +360,26 @@ def test_the_key_ignores_changelogs_and_names(bench: Bench) -> None:
     diff = "diff --git a/a.c b/a.c\n--- a/a.c\n+++ b/a.c\n@@ -1 +1 @@\n-int a;\n+int x;\n"
     assert with_text(f"Subject: one\n\n{diff}", "one") == with_text(f"Subject: two\n\n{diff}", "two")
     assert with_text(diff, "one") != with_text(diff.replace("int x", "int y"), "one")
+
+
+def test_directories_that_lost_their_last_file_go(bench: Bench) -> None:
+    bench.build("v", {"other/x": b"x", "sub/deep/er.h": b"x", "sub/kept.h": b"y"})
+    assert (bench.slot / "src/other/x").is_file()
+    bench.build("w", {"sub/kept.h": b"y"})
+    assert not (bench.slot / "src/other").exists()
+    assert sorted(path.name for path in (bench.slot / "src/sub").iterdir()) == ["kept.h"]
+
+
+def test_removing_never_follows_a_link_out_of_the_tree(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/b").write_text("kept")
+    root = tmp_path / "src"
+    root.mkdir()
+    (root / "a").symlink_to(tmp_path / "outside")
+    (root / "f").write_text("a file in the place of a directory")
+    assert not remove(root, "a/b")
+    assert not remove(root, "f/b")
+    assert not remove(root, "gone/b")
+    assert (tmp_path / "outside/b").read_text() == "kept"
+    assert remove(root, "f")
+    assert root.is_dir(), "the tree itself stays"

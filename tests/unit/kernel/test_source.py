@@ -10,7 +10,8 @@ from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.kernel import filetree, source
 from kzram_ci.kernel.source import debian
-from kzram_ci.model.kernel import SourceKind, SourceRef, Tree
+from kzram_ci.model.kernel import ArchiveTree, DirectoryTree, Tree
+from kzram_ci.model.source import DebianSource, DirectorySource, ImageSource
 
 MAKEFILE = "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 9\n"
 
@@ -31,12 +32,13 @@ def git(root: Path, *words: str) -> None:
 
 
 def fetch(root: Path, cache: Path) -> Tree:
-    ref = SourceRef(kind=SourceKind.DIRECTORY, path=str(root))
+    ref = DirectorySource(path=str(root))
     return source.fetch(ref, cache=cache, deadline=Deadline.after(60))
 
 
 def test_directory(tree: Path, tmp_path: Path) -> None:
     found = fetch(tree, tmp_path / "cache")
+    assert isinstance(found, DirectoryTree)
     assert found.version == "6.12.9"
     assert found.directory == str(tree)
     assert found.identity.startswith("directory:")
@@ -108,7 +110,7 @@ def test_no_kernel_tree(tmp_path: Path) -> None:
 
 def test_an_image_is_no_source(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing to build"):
-        source.fetch(SourceRef(kind=SourceKind.IMAGE, path="x"), cache=tmp_path, deadline=Deadline.after(9))
+        source.fetch(ImageSource(path="x"), cache=tmp_path, deadline=Deadline.after(9))
 
 
 LEFTOVERS = (".config", ".config.old", "mm/a.o", "mm/.a.o.cmd", "vmlinux", "include/generated/x.h", "include/config/y")
@@ -128,7 +130,7 @@ def test_a_build_inside_the_users_tree_does_not_disturb(tree: Path, tmp_path: Pa
     assert filetree.scan(tree, cache=tmp_path / "cache", deadline=Deadline.after(60)) == clean
 
 
-DEBIAN = SourceRef(kind=SourceKind.DEBIAN, package="linux-source-6.12")
+DEBIAN = DebianSource(package="linux-source-6.12")
 
 
 @pytest.fixture
@@ -151,6 +153,7 @@ def test_installed_package(installed: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     first = source.fetch(DEBIAN, cache=cache, deadline=Deadline.after(60))
     assert first.version == "6.12.9-1"
+    assert isinstance(first, ArchiveTree)
     assert first.archive == str(installed)
     assert first.identity == f"debian:linux-source-6.12:6.12.9-1:{digest_file(installed)}"
     assert source.fetch(DEBIAN, cache=cache, deadline=Deadline.after(60)) == first
@@ -187,7 +190,7 @@ def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_unknown_package_names_the_command_that_helps(apt: Path, tmp_path: Path) -> None:
-    ref = SourceRef(kind=SourceKind.DEBIAN, package="linux-source-9.9")
+    ref = DebianSource(package="linux-source-9.9")
     with pytest.raises(UserError, match=r"no package linux-source-9\.9") as caught:
         source.fetch(ref, cache=tmp_path / "cache", deadline=Deadline.after(60))
     assert "apt-cache search" in caught.value.hint
@@ -204,11 +207,11 @@ def test_an_update_that_failed_is_no_unknown_package(
     apt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OFFLINE", "1")
-    ref = SourceRef(kind=SourceKind.DEBIAN, package="linux-source-9.9")
+    ref = DebianSource(package="linux-source-9.9")
     with pytest.raises(InfraError, match="Could not resolve"):
         source.fetch(ref, cache=tmp_path / "cache", deadline=Deadline.after(60))
 
 
 def test_other_package_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="neither a source nor an image package"):
-        source.fetch(SourceRef(kind=SourceKind.DEBIAN, package="-o Foo"), cache=tmp_path, deadline=Deadline.after(60))
+        source.fetch(DebianSource(package="-o Foo"), cache=tmp_path, deadline=Deadline.after(60))

@@ -9,7 +9,8 @@ from kzram_ci.base.errors import UserError
 from kzram_ci.kernel import source
 from kzram_ci.kernel.source import apt, debian
 from kzram_ci.model.events import Event
-from kzram_ci.model.kernel import KernelImage, SourceKind, SourceRef
+from kzram_ci.model.kernel import KernelImage
+from kzram_ci.model.source import DebianSource
 
 RELEASE = "6.1.0-56-cloud-amd64"
 APT = """\
@@ -64,7 +65,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
 def image(
     tmp_path: Path, package: str, *, refresh: bool = False, offline: bool = False, events: list[Event] | None = None
 ) -> KernelImage | None:
-    ref = SourceRef(kind=SourceKind.DEBIAN, package=package)
+    ref = DebianSource(package=package)
     return source.ready(
         ref, name="distro", arch="x86_64", cache=tmp_path / "cache", deadline=Deadline.after(60), refresh=refresh,
         offline=offline, listener=(events if events is not None else []).append,
@@ -149,7 +150,7 @@ def test_a_suite_comes_from_the_hosts_mirror(
     keyring = tmp_path / "keyring.gpg"
     keyring.touch()
     monkeypatch.setattr(apt, "KEYRING", keyring)
-    ref = SourceRef(kind=SourceKind.DEBIAN, package="linux-image-amd64", suite=suite)
+    ref = DebianSource(package="linux-image-amd64", suite=suite)
     options = apt._options(tmp_path / "apt", ref, Deadline.after(60))
     assert "Dir::Etc::sourceparts=-" in options
     assert (tmp_path / "apt/sources.list").read_text() == f"deb [signed-by={keyring}] {mirror} {suite} main\n"
@@ -177,11 +178,11 @@ def test_a_source_the_host_does_not_offer_is_looked_for_in_debian(
     monkeypatch.setattr(apt, "KEYRING", tmp_path / "bin" / "apt-get")  # any file
     monkeypatch.setattr(apt, "elsewhere", lambda: ("bookworm-security", "trixie"))
     events: list[Event] = []
-    ref = SourceRef(kind=SourceKind.DEBIAN, package="linux-source-6.99")
+    ref = DebianSource(package="linux-source-6.99")
     tree = source.fetch(ref, cache=tmp_path / "cache", deadline=Deadline.after(60), listener=events.append)
     assert tree.version == "6.99.1-1"
     assert any("looking in Debian's trixie" in event.text for event in events)
-    wanted = SourceRef(kind=SourceKind.DEBIAN, package="linux-source-6.99", suite="bookworm")
+    wanted = DebianSource(package="linux-source-6.99", suite="bookworm")
     with pytest.raises(UserError, match=r"no package linux-source-6\.99 in bookworm"):
         source.fetch(wanted, cache=tmp_path / "cache", deadline=Deadline.after(60), listener=events.append)
 

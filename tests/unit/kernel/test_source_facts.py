@@ -9,8 +9,9 @@ from kzram_ci.base.errors import NotApplicable
 from kzram_ci.kernel import source_facts
 from kzram_ci.kernel.workshop import KernelContext, facts_at_hand, facts_for, image_for, suited
 from kzram_ci.model.cell import Cell, Expectation
-from kzram_ci.model.kernel import KernelImage, KernelSpec, SourceKind, SourceRef
+from kzram_ci.model.kernel import KernelImage, KernelSpec
 from kzram_ci.model.machine import MachineSpec
+from kzram_ci.model.source import DirectorySource, ImageSource
 from kzram_ci.model.workload import Fault, FaultSpec, WorkloadSpec
 
 ONCE = "int zram_write_page(void)\n{\n\treturn 0;\n}\n"
@@ -26,7 +27,7 @@ def spec(tmp_path: Path) -> KernelSpec:
     (root / "drivers/block/zram/zram_drv.c").write_text(ONCE)
     return KernelSpec(
         name="mine",
-        source=SourceRef(kind=SourceKind.DIRECTORY, path=str(root)),
+        source=DirectorySource(path=str(root)),
         series=("saved-clen",),
     )
 
@@ -43,22 +44,21 @@ def test_a_kernel_without_meaning_is_not_built(spec: KernelSpec, context: Kernel
 
 
 def test_the_source_decides_not_its_version(spec: KernelSpec, context: KernelContext) -> None:
+    assert isinstance(spec.source, DirectorySource)
     (Path(spec.source.path) / "drivers/block/zram/zram_drv.c").write_text(TWICE)
     assert facts_for(spec, context)["second_compression"].where.endswith("zram_drv.c:3")
 
 
 def test_nothing_is_asked_of_ready_images(spec: KernelSpec, context: KernelContext) -> None:
     assert facts_at_hand(spec, context) is not None
-    ready = SourceRef(kind=SourceKind.IMAGE, path="/no/such/image")
+    ready = ImageSource(path="/no/such/image")
     assert facts_at_hand(replace(spec, source=ready), context) is None
 
 
 def cell(*, floors: tuple[tuple[str, int], ...], cmdline: tuple[str, ...] = ()) -> Cell:
     return Cell(
         id="c",
-        kernel=KernelSpec(
-            name="mine", source=SourceRef(kind=SourceKind.DIRECTORY, path="/"), series=("overrun-detector",)
-        ),
+        kernel=KernelSpec(name="mine", source=DirectorySource(path="/"), series=("overrun-detector",)),
         test="t",
         machine=MachineSpec(cmdline=cmdline),
         workload=WorkloadSpec(program="anonmutate", fault=FaultSpec(kind=Fault.FAILSLAB)),

@@ -11,7 +11,8 @@ from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.kernel import kbuild, source
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.source.context import Context
-from kzram_ci.model.kernel import KernelImage, SourceKind, SourceRef, Tree
+from kzram_ci.model.kernel import CommitTree, KernelImage, Tree
+from kzram_ci.model.source import LocalGit, RemoteGit
 
 
 @pytest.fixture
@@ -25,13 +26,13 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-def fetch(cache: Path, repo: Path, ref: str = "HEAD", **more: str) -> Tree:
-    wanted = SourceRef(kind=SourceKind.GIT, **{"path": str(repo), "ref": ref, **more})
-    return source.fetch(wanted, cache=cache, deadline=Deadline.after(60))
+def fetch(cache: Path, repo: Path, ref: str = "HEAD") -> CommitTree:
+    return source.commit(LocalGit(path=str(repo), ref=ref), source.Context(cache=cache, deadline=Deadline.after(60)))
 
 
-def by_url(cache: Path, repo: Path, ref: str = "main") -> Tree:
-    return fetch(cache, repo, ref, path="", url=f"file://{repo}")
+def by_url(cache: Path, repo: Path, ref: str = "main") -> CommitTree:
+    wanted = RemoteGit(url=f"file://{repo}", ref=ref)
+    return source.commit(wanted, source.Context(cache=cache, deadline=Deadline.after(60)))
 
 
 @pytest.fixture
@@ -66,10 +67,10 @@ def test_the_users_repository_is_only_read(repo: Path, cache: Path) -> None:
 def test_what_is_no_ref_and_no_repository(repo: Path, cache: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no commit 'v9\.99'"):
         fetch(cache, repo, "v9.99")
-    with pytest.raises(UserError, match="is no git ref"):
+    with pytest.raises(UserError, match="is not a git ref"):
         fetch(cache, repo, "--output=x")
     (tmp_path / "plain").mkdir()
-    with pytest.raises(UserError, match="is no git repository"):
+    with pytest.raises(UserError, match="is not a git repository"):
         fetch(cache, tmp_path / "plain")
 
 
@@ -85,7 +86,7 @@ def test_a_url_is_fetched_and_asked_again(repo: Path, cache: Path) -> None:
 
 def test_a_url_that_is_away_gives_what_was_fetched(repo: Path, cache: Path) -> None:
     first = by_url(cache, repo)
-    ref = SourceRef(kind=SourceKind.GIT, url=f"file://{repo}", ref="main")
+    ref = RemoteGit(url=f"file://{repo}", ref="main")
     other = replace(ref, ref="other")
     shutil.move(repo, repo.with_name("moved"))
     assert by_url(cache, repo) == first
@@ -101,8 +102,8 @@ def test_history(repo: Path, cache: Path) -> None:
     by_url(cache, repo)  # one commit deep
     context = Context(cache=cache, deadline=Deadline.after(60))
     for ref in (
-        SourceRef(kind=SourceKind.GIT, url=f"file://{repo}", ref="main"),
-        SourceRef(kind=SourceKind.GIT, path=str(repo), ref="main"),
+        RemoteGit(url=f"file://{repo}", ref="main"),
+        LocalGit(path=str(repo), ref="main"),
     ):
         where = source.history(ref, context)
         assert git(where, "rev-list", "--all").splitlines()[-1] == first
@@ -144,6 +145,27 @@ def test_commits_that_add_and_remove_files_and_a_series_between(repo: Path, cach
     back = build(cache, fetch(cache, repo, "HEAD~1"))
     assert "int c;" in Path(back.vmlinux).read_text()
     assert "int d;" not in Path(back.vmlinux).read_text()
+
+
+def test_a_directory_that_lost_its_last_file_is_not_left_behind(repo: Path, cache: Path) -> None:
+    (repo / "sub/deep").mkdir(parents=True)
+    (repo / "sub/deep/only.c").write_text("int only;\n")
+    commit(repo, "second")
+    build(cache, fetch(cache, repo))
+    (slot,) = (path for path in (cache / "slots").iterdir() if path.is_dir())
+    assert (slot / "src/sub/deep/only.c").is_file()
+    git(repo, "rm", "-rq", "sub")
+    commit(repo, "third", b="int changed;\n")
+    build(cache, fetch(cache, repo))
+    assert not (slot / "src/sub").exists()
+
+
+def test_a_slot_with_an_empty_directory_that_kbuild_refuses_heals(repo: Path, cache: Path) -> None:
+    build(cache, fetch(cache, repo))
+    (slot,) = (path for path in (cache / "slots").iterdir() if path.is_dir())
+    (slot / "src/include/config/left").mkdir(parents=True)  # as earlier versions left it
+    commit(repo, "second", b="int changed;\n")
+    assert compiled(build(cache, fetch(cache, repo))) == ["b.o"]
 
 
 def test_config_is_made_again_only_when_it_may_change(repo: Path, cache: Path) -> None:

@@ -5,7 +5,8 @@ import pytest
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import UserError
 from kzram_ci.kernel import source
-from kzram_ci.model.kernel import KernelImage, SourceKind, SourceRef
+from kzram_ci.model.kernel import KernelImage
+from kzram_ci.model.source import SourceKind, source_of
 
 RELEASE = "6.1.0-56-cloud-amd64"
 
@@ -23,7 +24,7 @@ def bzimage(path: Path, release: str = RELEASE) -> Path:
 
 
 def describe(tmp_path: Path, path: Path, **fields: str) -> KernelImage:
-    ref = SourceRef(kind=SourceKind.IMAGE, path=str(path), **fields)
+    ref = source_of(SourceKind.IMAGE, {"path": str(path), **fields})
     found = source.ready(ref, name="distro", arch="x86_64", cache=tmp_path / "cache", deadline=Deadline.after(60))
     assert found is not None
     return found

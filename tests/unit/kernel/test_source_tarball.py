@@ -15,7 +15,8 @@ from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.kernel import source
 from kzram_ci.kernel.source import download
 from kzram_ci.model.events import Event
-from kzram_ci.model.kernel import SourceKind, SourceRef, Tree
+from kzram_ci.model.kernel import ArchiveTree
+from kzram_ci.model.source import RemoteTarball, SourceKind, source_of
 
 
 @dataclass
@@ -78,10 +79,12 @@ def sha(tmp_path: Path) -> str:
     return digest_file(tmp_path / "www" / "linux-6.12.1.tar.xz")
 
 
-def fetch(tmp_path: Path, events: list[Event] | None = None, **fields: str) -> Tree:
-    ref = SourceRef(kind=SourceKind.TARBALL, **fields)
+def fetch(tmp_path: Path, events: list[Event] | None = None, **fields: str) -> ArchiveTree:
+    ref = source_of(SourceKind.TARBALL, fields)
     listener = (events if events is not None else []).append
-    return source.fetch(ref, cache=tmp_path / "cache", deadline=Deadline.after(60), listener=listener)
+    tree = source.fetch(ref, cache=tmp_path / "cache", deadline=Deadline.after(60), listener=listener)
+    assert isinstance(tree, ArchiveTree)
+    return tree
 
 
 @pytest.mark.parametrize("suffix", [".tar.xz", ".tar.gz", ".tar.bz2", ".tar.zst", ".tar"])
@@ -148,7 +151,7 @@ def test_no_such_file_and_no_server(tmp_path: Path, server: Server, monkeypatch:
 
 
 def test_local_tells_what_is_here(tmp_path: Path, server: Server) -> None:
-    ref = SourceRef(kind=SourceKind.TARBALL, url=server.url, sha256=sha(tmp_path))
+    ref = RemoteTarball(url=server.url, sha256=sha(tmp_path))
     assert source.local(ref, cache=tmp_path / "cache", deadline=Deadline.after(60)) is None
     fetch(tmp_path, url=server.url, sha256=sha(tmp_path))
     assert source.local(ref, cache=tmp_path / "cache", deadline=Deadline.after(60)) is not None

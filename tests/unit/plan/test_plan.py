@@ -13,6 +13,7 @@ from kzram_ci.base.errors import PlanError, UserError
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.machine import Accel
+from kzram_ci.model.source import DebianSource, DirectorySource
 from kzram_ci.model.workload import Fault
 from kzram_ci.plan import library, merge, units
 from kzram_ci.plan.kernels import load_kernel
@@ -258,7 +259,7 @@ def test_named_kernels_resolve_their_bases(kernels: Path) -> None:
     assert spec.name == "saved-clen"
     assert spec.series == ("detector", "unstable", "saved-clen")
     assert spec.config == ("base", "extra")
-    assert spec.source.package == "linux-source-6.12"
+    assert spec.source == DebianSource(package="linux-source-6.12")
 
 
 def test_inline_kernels(kernels: Path, tmp_path: Path) -> None:
@@ -270,7 +271,7 @@ kernels:
   - {name: top, base: mine, make: {LLVM: 1}}
 """
     by_name = {cell.kernel.name: cell.kernel for cell in load(text + TEST, kernels).cells}
-    assert by_name["mine"].source.path == str(Path.cwd().parent / "linux")
+    assert by_name["mine"].source == DirectorySource(path=str(Path.cwd().parent / "linux"))
     assert (by_name["mine"].series, by_name["mine"].config) == ((), ("c",))
     assert by_name["stock"].series == ("detector", "more")  # stands on the file of the same name
     assert by_name["mine"].arch == "arm64"  # …, and the plan's own stock is the base of the others

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from kzram_ci.model.kernel import SourceKind, SourceRef
+from kzram_ci.model.source import ImageSource, Source
 from kzram_ci.plan.load import parse_plan
 from kzram_ci.plan.marks import PlanErrors
 
@@ -17,14 +17,14 @@ tests:
 HERE = Path("/plans")
 
 
-def source(fields: str) -> SourceRef:
+def source(fields: str) -> Source:
     plan = parse_plan(PLAN % fields, HERE / "p.yaml", find_kernel=lambda name: None)
     return plan.cells[0].kernel.source
 
 
 def test_an_image_with_what_belongs_to_it() -> None:
-    assert source("kind: image, path: bzImage, modules: m, config: /c, debug: ../vmlinux") == SourceRef(
-        kind=SourceKind.IMAGE, path="/plans/bzImage", modules="/plans/m", config="/c", debug="/vmlinux"
+    assert source("kind: image, path: bzImage, modules: m, config: /c, debug: ../vmlinux") == ImageSource(
+        path="/plans/bzImage", modules="/plans/m", config="/c", debug="/vmlinux"
     )
 
 

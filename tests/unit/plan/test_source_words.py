@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.model.kernel import SourceKind, SourceRef
+from kzram_ci.model.source import SourceKind, source_of
 from kzram_ci.plan.source_args import is_source, label, parse, split
 
 HERE = Path("/home/me/work")
@@ -32,7 +32,7 @@ SHA = "ab" * 32
     ],
 )  # fmt: skip
 def test_parse(word: str, fields: dict[str, str]) -> None:
-    assert parse(word, HERE) == SourceRef(kind=SourceKind(word.partition(":")[0]), **fields)
+    assert parse(word, HERE) == source_of(SourceKind(word.partition(":")[0]), fields)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_what_is_not_well_formed(word: str, told: str) -> None:
 def test_globs_and_sources_are_told_apart() -> None:
     globs, sources = split(["stock", "git:../linux@v6.13", "un*"], HERE)
     assert globs == ("stock", "un*")
-    assert [source.ref for source in sources] == ["v6.13"]
+    assert [source.words() for source in sources] == ["git:/home/me/linux@v6.13"]
     assert not is_source("stock")
 
 

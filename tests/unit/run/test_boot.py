@@ -13,8 +13,9 @@ from kzram_ci.base.errors import InfraError, Interrupted, UserError
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import Event
 from kzram_ci.model.evidence import Evidence
-from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage, SourceKind, SourceRef
+from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.machine import Accel, AccelChoice, MachineSpec
+from kzram_ci.model.source import ImageSource
 from kzram_ci.model.workload import WorkloadSpec
 from kzram_ci.run import boot
 from kzram_ci.vm import argv, qemu
@@ -45,7 +46,7 @@ def boot_fake(
 ) -> Evidence:
     (tmp_path / "rootfs").write_bytes(b"odd")
     work = WorkloadSpec(program="anonmutate", duration_s=60)
-    spec = KernelSpec(name="k", source=SourceRef(kind=SourceKind.IMAGE))
+    spec = KernelSpec(name="k", source=ImageSource(path="x"))
     return boot.boot_once(
         Cell(id="k-t", kernel=spec, test="t", machine=machine or MachineSpec(), workload=work),
         KernelImage(key="k", name="k", arch="x86_64", release="", image="/bzImage"),

@@ -6,15 +6,16 @@ import pytest
 from kzram_ci.base.errors import NotApplicable, UserError
 from kzram_ci.cli.kernel_option import plan_without_name
 from kzram_ci.model.cell import Cell, Plan
-from kzram_ci.model.kernel import KernelImage, KernelSpec, SourceKind, SourceRef
+from kzram_ci.model.kernel import KernelImage, KernelSpec
 from kzram_ci.model.outcome import Outcome, Verdict
+from kzram_ci.model.source import DebianSource, ImageSource, LocalGit
 from kzram_ci.model.workload import Fault, FaultSpec, WorkloadSpec
 from kzram_ci.run.cell_run import from_error
 from kzram_ci.run.retarget import must_carry, named, with_sources
 
-OWN = SourceRef(kind=SourceKind.DEBIAN, package="linux-source-6.12")
-GIT = SourceRef(kind=SourceKind.GIT, path="/src/linux", ref="v6.13")
-IMAGE = SourceRef(kind=SourceKind.IMAGE, path="/boot/vmlinuz-6.1.0")
+OWN = DebianSource(package="linux-source-6.12")
+GIT = LocalGit(path="/src/linux", ref="v6.13")
+IMAGE = ImageSource(path="/boot/vmlinuz-6.1.0")
 STOCK = KernelSpec(name="stock", source=OWN, series=("overrun-detector",), config=("base",), make_vars=(("CC", "gcc"),))
 UNSTABLE = replace(STOCK, name="unstable", series=("overrun-detector", "unstable"))
 

@@ -15,9 +15,10 @@ from kzram_ci.base.errors import BuildFailed, ConfigUnmet, InfraError, Interrupt
 from kzram_ci.model.cell import Cell, Expectation, Plan
 from kzram_ci.model.events import Event
 from kzram_ci.model.evidence import CellResult, Evidence, OopsSummary
-from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage, SourceKind, SourceRef
+from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.machine import Accel, AccelChoice
 from kzram_ci.model.outcome import Outcome, Verdict
+from kzram_ci.model.source import DirectorySource
 from kzram_ci.model.workload import WorkloadSpec
 from kzram_ci.results import rundir
 from kzram_ci.results.rundir import RunDir
@@ -38,7 +39,7 @@ NO_BOOT = Evidence(console_bytes=3)
 
 
 def kernel(name: str) -> KernelSpec:
-    return KernelSpec(name=name, source=SourceRef(kind=SourceKind.DIRECTORY, path="/nowhere"))
+    return KernelSpec(name=name, source=DirectorySource(path="/nowhere"))
 
 
 def cell(name: str, *, kernel_name: str = "k", expect: str = "pass", repeats: int = 1, skip: str = "") -> Cell:
