@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import statistics
 import sys
 import tempfile
 from pathlib import Path
 
-from kzram_ci.base import clock, proc
+from kzram_ci.base import budget, clock, proc
 from kzram_ci.base.clock import Deadline
 
 VARIANTS = ("stock", "unstable", "stable-page-v3", "saved-clen", "emergency-class")
@@ -55,7 +54,7 @@ def main() -> int:
                 f"round {number}: one {times['one']:.1f} s, five {times['five']:.1f} s, ratio {ratios[-1]:.3f}",
                 flush=True,
             )
-    print(json.dumps({"cores": os.cpu_count(), "ratios": ratios, "median": statistics.median(ratios)}))
+    print(json.dumps({"cores": budget.cpus(), "ratios": ratios, "median": statistics.median(ratios)}))
     return 0
 
 

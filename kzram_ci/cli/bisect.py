@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kzram_ci.base import clock
+from kzram_ci.base import budget, clock
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import KzramError, UserError
 from kzram_ci.bisect.belief.decide import Answer, Kind
@@ -103,7 +103,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--jobs", type=int, default=0, metavar="N", help="guests at a time (default: what the host bears)"
     )
-    parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs)")
+    parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs it may use)")
     parser.add_argument("--accel", choices=[str(word) for word in Accel], help="overrides the plan's")
     parser.add_argument("--json", action="store_true", help="the answer, or the status, for programs")
     parser.add_argument("--quiet", action="store_true", help="no progress, only the answer")
@@ -187,12 +187,11 @@ def _work(args: argparse.Namespace, opened: Session) -> Answer:
     stages, _ = real_stages(
         cache=cache, make_jobs=args.make_jobs, listener=lines.listen, wanted=Accel(args.accel) if args.accel else None
     )
-    jobs = args.make_jobs or os.cpu_count() or 1
     lab = RealLab(
         store=opened.asked.store,
         cell=opened.asked.cell,
         stages=stages,
-        context=KernelContext(cache=cache, jobs=jobs, listener=lines.listen),
+        context=KernelContext(cache=cache, jobs=args.make_jobs or budget.cpus(), listener=lines.listen),
         budget=host_budget(args.jobs),
         jobs=args.jobs,
     )

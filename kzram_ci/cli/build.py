@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kzram_ci.base import budget
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import UserError
 from kzram_ci.cli.kernel_option import REFRESH_HELP, SOURCE_HELP
@@ -40,7 +40,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("kernels", nargs="+", metavar="KERNEL", help="name of a kernel, or a source for `stock`")
     parser.add_argument("--kernel", action="append", default=[], metavar="SOURCE", help=SOURCE_HELP)
     parser.add_argument("--refresh", action="store_true", help=REFRESH_HELP)
-    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="make jobs (default: all CPUs)")
+    parser.add_argument("-j", "--jobs", type=int, default=None, help="make jobs (default: all CPUs it may use)")
     parser.add_argument("--json", action="store_true", help="print a JSON array, one object a kernel")
     parser.set_defaults(func=main)
 
@@ -54,7 +54,7 @@ def main(args: argparse.Namespace) -> int:
     from kzram_ci.plan.source_args import split
     from kzram_ci.run.retarget import named
 
-    if args.jobs < 1:
+    if args.jobs is not None and args.jobs < 1:
         raise UserError("--jobs must be at least 1")
     globs, sources = split(args.kernel)
     if globs:
@@ -62,9 +62,10 @@ def main(args: argparse.Namespace) -> int:
     load = partial(load_kernel, find_kernel=find_kernel, known_kernels=known_kernels())
     specs = [spec for word in args.kernels for spec in named(word, load, sources)]
     images: list[KernelImage] = []
+    jobs = args.jobs or budget.cpus()
     with watch(Plan(name="build", cells=()), sys.stderr) as listener:
         for spec in specs:
-            context = KernelContext(cache=cache_root(), jobs=args.jobs, listener=listener, refresh=args.refresh)
+            context = KernelContext(cache=cache_root(), jobs=jobs, listener=listener, refresh=args.refresh)
             images.append(image_for(spec, context))
     if args.json:
         print(json.dumps([codec.to_json(image) for image in images], indent=2))

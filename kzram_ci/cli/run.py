@@ -72,7 +72,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--jobs", type=int, default=0, metavar="N", help="guests at a time (default: what the host bears)"
     )
     parser.add_argument("--refresh", action="store_true", help=REFRESH_HELP)
-    parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs)")
+    parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs it may use)")
     parser.add_argument("--accel", choices=[str(word) for word in Accel], help="overrides the plan's")
     parser.add_argument("--bisect-run", action="store_true", help="exit codes for `git bisect run`")
     parser.add_argument("--no-history", action="store_true", help="leave the results out of the history")

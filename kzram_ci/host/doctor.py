@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kzram_ci.base import elf, proc
+from kzram_ci.base import budget, elf, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import KzramError
 from kzram_ci.model.arch import arch_of
@@ -219,9 +219,7 @@ def _disk(cache: Path) -> Check:
 
 
 def _memory() -> Check:
-    import psutil
-
-    free = psutil.virtual_memory().available >> 20
+    free = budget.memory().available
     fix = "" if free >= MEMORY_MIB else f"free memory: {MEMORY_MIB} MiB are wanted"
     why = "a guest, its QEMU and a compiler"
     return Check(name="memory", ok=not fix, required=True, version=f"{free} MiB available", why=why, fix=fix)

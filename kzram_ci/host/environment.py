@@ -8,7 +8,7 @@ import shutil
 from typing import Any
 
 import kzram_ci
-from kzram_ci.base import proc
+from kzram_ci.base import budget, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import KzramError
 
@@ -17,15 +17,13 @@ TOOLS = ("qemu-system-x86_64", "gcc", "ld", "make", "git")
 
 def describe() -> dict[str, Any]:
     """Host, kernel, CPUs, memory in MiB: what can be had without starting a program. Never fails."""
-    import psutil
-
     return {
         "kzram_ci": kzram_ci.__version__,
         "python": platform.python_version(),
         "host": {
             "system": " ".join(platform.uname()[i] for i in (0, 2, 4)),
-            "cpus": len(os.sched_getaffinity(0)),
-            "memory_mib": psutil.virtual_memory().total >> 20,
+            "cpus": budget.cpus(),
+            "memory_mib": budget.memory().total,
             "load": round(os.getloadavg()[0], 2),
         },
     }

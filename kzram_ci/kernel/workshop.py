@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from kzram_ci.base import datafiles
+from kzram_ci.base import budget, datafiles
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import NotApplicable, UserError
@@ -27,7 +26,7 @@ class KernelContext:
     """Where and how to build. The defaults: the user's cache, all processors, `BUILD_SECONDS` for each call."""
 
     cache: Path = field(default_factory=cache_root)
-    jobs: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    jobs: int = field(default_factory=budget.cpus)
     deadline: Deadline | None = None
     listener: Listener = silent
     refresh: bool = False  # ask for newer packages and branches than were downloaded

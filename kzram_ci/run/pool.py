@@ -6,7 +6,6 @@ is a pure value in and a pure value out.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -14,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from kzram_ci.base import proc
+from kzram_ci.base import budget, proc
 from kzram_ci.base.errors import Interrupted
 from kzram_ci.model.cell import Cell
 
@@ -37,10 +36,8 @@ def host_budget(jobs: int = 0) -> Budget:
     Guests may use two virtual CPUs for each real one: a cell is half waiting (boot, the serial port, the
     verifier), and its stop conditions count events, not seconds.
     """
-    import psutil
-
-    cpus = 2 * len(os.sched_getaffinity(0)) if jobs <= 0 else 1 << 20
-    free = int(psutil.virtual_memory().available / (1 << 20) * 0.8)
+    cpus = 2 * budget.cpus() if jobs <= 0 else 1 << 20
+    free = int(budget.memory().available * 0.8)
     return Budget(cpus=max(2, cpus), memory_mib=max(1024, free))
 
 

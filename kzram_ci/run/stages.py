@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 
+from kzram_ci.base import budget
 from kzram_ci.base.clock import Deadline
 from kzram_ci.kernel.workshop import KernelContext, image_for, suited
 from kzram_ci.model.cell import Cell
@@ -56,7 +56,7 @@ def real_stages(
     *, cache: Path, make_jobs: int, listener: Listener, wanted: Accel | None, refresh: bool = False
 ) -> tuple[Stages, Chosen]:
     """The stages that touch the world, and what they chose (for `environment.json`)."""
-    context = KernelContext(cache=cache, jobs=make_jobs or os.cpu_count() or 1, listener=listener, refresh=refresh)
+    context = KernelContext(cache=cache, jobs=make_jobs or budget.cpus(), listener=listener, refresh=refresh)
     chosen = Chosen(context, wanted)
 
     def image(spec: KernelSpec) -> KernelImage:

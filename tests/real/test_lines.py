@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kzram_ci.base import files, proc
+from kzram_ci.base import budget, files, proc
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_json
@@ -121,7 +121,7 @@ def test_what_the_series_touch_compiles(line: str, tmp_path: Path) -> None:
     configure(copy, deadline)
     for name in names:
         put(copy, base.root, {path for files in done.values() for path in files}, done[name])
-        proc.run(("make", "-s", f"-j{os.cpu_count()}", "O=out", *OBJECTS), cwd=copy, deadline=deadline)
+        proc.run(("make", "-s", f"-j{budget.cpus()}", "O=out", *OBJECTS), cwd=copy, deadline=deadline)
         assert (copy / "out/drivers/block/zram/zram_drv.o").is_file()
         assert (copy / "out/drivers/block/zram/zram_overrun.o").is_file()
     files.write_json(stamp, {"compiled": list(names)})
