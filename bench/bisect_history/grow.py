@@ -315,8 +315,9 @@ def _base(root: Path) -> Iterator[bytes]:
 
 
 def _import(repository: Path, stream: Iterator[bytes]) -> None:
-    argv = git.argv("--git-dir", str(repository), "-c", "core.compression=1", "fast-import", "--quiet", "--force")
-    with subprocess.Popen(argv, stdin=subprocess.PIPE) as child:
+    words = ("git", "--git-dir", str(repository), "-c", "core.compression=1", "fast-import", "--quiet", "--force")
+    unset = tuple(word for name, value in git.ENVIRONMENT.items() if value is None for word in ("-u", name))
+    with subprocess.Popen(("env", *unset, *words), stdin=subprocess.PIPE) as child:
         assert child.stdin is not None
         for part in stream:
             child.stdin.write(part)
@@ -336,9 +337,7 @@ def grow(cache: Path) -> Path:
     complete = f"base-{digest_json([*KEPT, *NAMED])[:12]}"
     with files.lock(repository.with_name(f"{repository.name}.lock"), deadline):
         if not (repository / complete).exists():
-            subprocess.run(
-                git.argv("init", "--quiet", "--bare", "--template=", str(repository)), check=True, timeout=60
-            )
+            git.run("init", "--quiet", "--bare", "--template=", str(repository), deadline=deadline)
             _import(repository, _base(root))
             (repository / complete).touch()
         edits = {"long": list(long_history()), "short": list(short_history())}
@@ -348,9 +347,7 @@ def grow(cache: Path) -> Path:
             stream.marks = {"long": 0, "short": 1000}[name]
             stream.branch(name, iter(branch))
         _import(repository, iter(stream.out))
-        subprocess.run(
-            git.argv("--git-dir", str(repository), "symbolic-ref", "HEAD", "refs/heads/long"), check=True, timeout=60
-        )
+        git.run("symbolic-ref", "HEAD", "refs/heads/long", directory=repository, deadline=deadline)
     return repository
 
 

@@ -18,8 +18,15 @@ A kernel crash is none of these: it is evidence.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from pathlib import PurePath
 from shlex import join as shell_join
+
+# A line by which a program names what went wrong: `fatal: …`, `E: …`, `a.c:1:2: error: …`.
+_CAUSE = re.compile(r"(?:\S+: )*(?:fatal(?: error)?|error|E|ERROR): ", re.IGNORECASE)
+# What programs add when another line has named it already.
+_CONSEQUENCE = re.compile(r"tar: (?:Child returned|Error is not|Exiting with)|make(?:\[\d+\])?: ")
 
 
 class KzramError(Exception):
@@ -90,16 +97,36 @@ class CommandTimeout(InfraError):
 
 
 class CommandFailed(InfraError):
-    """A command ended with a status other than zero."""
+    """A command ended with a status other than zero. The message begins with its own words; `transcript` has all."""
 
-    def __init__(self, argv: Sequence[str], code: int, tail: str, *, log: str = "") -> None:
-        """`code` is negative for a signal; `tail` the last lines of what it printed."""
-        last = tail.strip().splitlines()[-1] if tail.strip() else "no output"
-        what = f"was killed by signal {-code}" if code < 0 else f"exited with {code}"
-        super().__init__(f"{shell_join(argv)} {what}: {last}", log=log)
+    def __init__(self, argv: Sequence[str], code: int, tail: str, *, name: str = "", log: str = "") -> None:
+        """`code` is negative for a signal; `tail` what it printed; `name` what people call it (`git fetch`)."""
         self.argv = tuple(argv)
         self.code = code
         self.tail = tail
+        self.reason = _reason(tail)
+        what = f"was killed by signal {-code}" if code < 0 else f"exited with {code}"
+        told = f"{name or PurePath(argv[0]).name} {what}"
+        super().__init__(f"{self.reason} ({told})" if self.reason else f"{told} and printed nothing", log=log)
+
+    def transcript(self) -> str:
+        """The command as it can be typed, and what came of it."""
+        return f"$ {shell_join(self.argv)}\n{self.tail.rstrip()}\n[exit status {self.code}]\n"
+
+
+def _reason(tail: str) -> str:
+    """The line that names the cause: the first that says so, else the last that is more than its consequence."""
+    lines = [line.strip() for line in tail.splitlines() if line.strip()]
+    causes = [line for line in lines if _CAUSE.match(line)]
+    others = [line for line in lines if not _CONSEQUENCE.match(line)]
+    return next(iter((*causes[:1], *others[-1:], *lines[-1:])), "")
+
+
+def command_behind(error: BaseException | None) -> CommandFailed | None:
+    """The failed command that an error was raised for."""
+    while error is not None and not isinstance(error, CommandFailed):
+        error = error.__cause__
+    return error
 
 
 class Interrupted(KzramError):

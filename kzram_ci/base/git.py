@@ -1,15 +1,59 @@
-"""How git is called: without the caller's repository, index or taste leaking in."""
+"""How git is called: the caller's repository, index and configuration have no effect on it."""
 
 from __future__ import annotations
 
-# A hook, `git rebase --exec` and `git bisect run` all export these; they would redirect our commands.
-_INHERITED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")
+from pathlib import Path
+
+from kzram_ci.base import proc
+from kzram_ci.base.clock import Deadline
+
+# A hook, `git rebase --exec` and `git bisect run` all export the first ones; they would redirect our commands.
+ENVIRONMENT: dict[str, str | None] = {
+    "GIT_DIR": None,
+    "GIT_WORK_TREE": None,
+    "GIT_INDEX_FILE": None,
+    "GIT_PREFIX": None,
+    "GIT_OBJECT_DIRECTORY": None,
+    "GIT_COMMON_DIR": None,
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+}
+# safe.directory: a tree that belongs to another user is only listed, nothing of it is run
+_CONFIG = ("safe.directory=*", "core.quotePath=false")
 
 
-def argv(*words: str, index: str = "") -> tuple[str, ...]:
-    """The command line of a git command, configuration of user and system left out; `index`: file of its index."""
-    unset = tuple(word for name in _INHERITED for word in ("-u", name))
-    plain = ["GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0"]
-    plain += [f"GIT_INDEX_FILE={index}"] if index else []
-    # safe.directory: a tree that belongs to somebody else is only listed, nothing of it is run
-    return ("env", *unset, *plain, "git", "-c", "safe.directory=*", "-c", "core.quotePath=false", *words)
+def run(
+    *words: str,
+    deadline: Deadline,
+    at: str | Path = "",
+    directory: str | Path = "",
+    work_tree: str | Path = "",
+    index: str | Path = "",
+    cwd: Path | None = None,
+    config: tuple[str, ...] = (),
+    env: proc.Environment | None = None,
+    input: bytes = b"",
+    check: bool = True,
+) -> proc.Completed:
+    """Run a git command; its name in errors is its first word.
+
+    at: where git goes first (-C); directory: the repository, which else is found from there or from `cwd`.
+
+    Raises as `proc.run` does.
+    """
+    where = (("-C", at), ("--git-dir", directory), ("--work-tree", work_tree))
+    options = (
+        *(word for setting in (*_CONFIG, *config) for word in ("-c", setting)),
+        *(word for option, path in where if path for word in (option, str(path))),
+    )
+    return proc.run(
+        ("git", *options, *words),
+        deadline=deadline,
+        name=f"git {words[0]}",
+        cwd=cwd,
+        env={**ENVIRONMENT, **({"GIT_INDEX_FILE": str(index)} if index else {}), **(env or {})},
+        input=input,
+        check=check,
+    )

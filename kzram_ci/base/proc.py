@@ -28,6 +28,7 @@ from kzram_ci.base.errors import CommandFailed, CommandTimeout, InfraError, Inte
 TAIL_BYTES = 16_384
 GRACE_SECONDS = 3.0
 _POLL_SECONDS = 0.2
+_NAME_CHARS = 60
 
 Child = subprocess.Popen[bytes]  # what `spawn` returns, for annotations elsewhere
 
@@ -85,13 +86,21 @@ def which(tool: str, *, fix: str = "") -> str:
     return found
 
 
-def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
+Environment = Mapping[str, str | None]
+"""Variables of a child beside its parent's; None takes one away."""
+
+
+def _environment(extra: Environment | None) -> dict[str, str]:
     env = dict(os.environ)
     env[reaper.VARIABLE] = _token
     env["LC_ALL"] = "C.UTF-8"
     # kbuild drops LC_ALL, and Python leaves LC_CTYPE behind where there is no locale: compilers speak plain ASCII.
     env["LANG"] = env["LC_CTYPE"] = "C"
-    env.update(extra or {})
+    for name, value in (extra or {}).items():
+        if value is None:
+            env.pop(name, None)
+        else:
+            env[name] = value
     return env
 
 
@@ -122,7 +131,7 @@ def spawn(
     argv: Sequence[str],
     *,
     cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Environment | None = None,
     stdin: int | IO[bytes] = subprocess.DEVNULL,
     stdout: int | IO[bytes] = subprocess.DEVNULL,
     stderr: int | IO[bytes] = subprocess.DEVNULL,
@@ -164,12 +173,12 @@ def _signal_group(child: subprocess.Popen[bytes], number: int) -> None:
         return
 
 
-def _must_end(argv: Sequence[str], deadline: Deadline) -> None:
-    """Raise when whoever waits for `argv` has to give up."""
+def _must_end(name: str, deadline: Deadline) -> None:
+    """Raise when the wait for a command has to be given up."""
     if _cancelled.is_set():
-        raise Interrupted(f"interrupted while {argv[0]} ran")
+        raise Interrupted(f"interrupted while {name} ran")
     if deadline.expired():
-        raise CommandTimeout(f"{' '.join(argv[:3])} … did not end before its deadline")
+        raise CommandTimeout(f"{name} did not end before its deadline")
 
 
 @contextmanager
@@ -194,19 +203,25 @@ def wait(child: subprocess.Popen[bytes], argv: Sequence[str], deadline: Deadline
             try:
                 return child.wait(timeout=min(_POLL_SECONDS, deadline.remaining() + 0.001))
             except subprocess.TimeoutExpired:
-                _must_end(argv, deadline)
+                _must_end(_name(argv), deadline)
+
+
+def _name(argv: Sequence[str]) -> str:
+    """What people call a command: the program, and its first words if they are no long story."""
+    return " ".join((Path(argv[0]).name, *argv[1:3]))[:_NAME_CHARS]
 
 
 def run(
     argv: Sequence[str],
     *,
     deadline: Deadline,
+    name: str = "",
     cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Environment | None = None,
     input: bytes = b"",
     check: bool = True,
 ) -> Completed:
-    """Run to the end and capture both outputs in memory.
+    """Run to the end and capture both outputs in memory; errors call the command by `name`.
 
     Raises CommandTimeout, UserError (no such program), Interrupted and, with `check`, CommandFailed.
     """
@@ -221,10 +236,10 @@ def run(
                 stdout, stderr = child.communicate(timeout=min(_POLL_SECONDS, deadline.remaining() + 0.001))
                 break
             except subprocess.TimeoutExpired:
-                _must_end(argv, deadline)
+                _must_end(name or _name(argv), deadline)
     done = Completed(tuple(argv), child.returncode, stdout, stderr)
     if check and done.code:
-        raise CommandFailed(argv, done.code, (stderr or stdout).decode("utf-8", "replace"))
+        raise CommandFailed(argv, done.code, (stderr or stdout).decode("utf-8", "replace"), name=name)
     return done
 
 
@@ -234,7 +249,7 @@ def run_logged(
     deadline: Deadline,
     log: Path,
     cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Environment | None = None,
 ) -> None:
     """Run to the end with both outputs appended to `log`. Raises as `run` does."""
     with log.open("ab") as out:

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from kzram_ci.base import clock, files, git, proc
+from kzram_ci.base import clock, files, git
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_bytes, digest_file, digest_json
 
@@ -73,9 +73,8 @@ def _remembered(memory: Path) -> dict[str, list[str | int]]:
 
 def _names(directory: Path, deadline: Deadline) -> Iterator[str]:
     if (directory / ".git").exists():
-        listed = proc.run(
-            git.argv("ls-files", "-z", "--cached", "--others", "--exclude-standard"), cwd=directory, deadline=deadline
-        )
+        words = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        listed = git.run(*words, cwd=directory, deadline=deadline)
         yield from {os.fsdecode(name) for name in listed.stdout.split(b"\0") if name}
         return
     for folder, folders, names in os.walk(directory):

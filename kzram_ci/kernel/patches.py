@@ -166,8 +166,8 @@ def _restore(scratch: Path, before: Mapping[Path, bytes]) -> None:
 
 def _git_apply(scratch: Path, patch: Patch, deadline: Deadline, *flags: str) -> str:
     """What git said against it; "" when it is applied. git apply has no fuzz and changes all files or none."""
-    done = proc.run(
-        git.argv("apply", "-p1", "--whitespace=nowarn", *flags, "-"),
+    done = git.run(
+        *("apply", "-p1", "--whitespace=nowarn", *flags, "-"),
         cwd=scratch,
         # A scratch directory inside somebody's repository: git would silently skip paths outside of it.
         env={"GIT_CEILING_DIRECTORIES": str(scratch.resolve().parent)},

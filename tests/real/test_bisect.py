@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from kzram_ci.base import git, proc
+from kzram_ci.base import git
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.bisect.session import store
@@ -39,8 +39,7 @@ def grown() -> Iterator[ModuleType]:
 
 
 def ask(repository: Path, *words: str, at: Path | None = None) -> str:
-    argv = git.argv("--git-dir", str(repository), *words) if at is None else git.argv(*words)
-    return proc.run(argv, cwd=at, deadline=Deadline.after(120)).text()
+    return git.run(*words, directory=repository if at is None else "", cwd=at, deadline=Deadline.after(120)).text()
 
 
 def test_the_culprit_of_a_flaky_crash_is_found(

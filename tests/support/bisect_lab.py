@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from kzram_ci.base import git, proc
+from kzram_ci.base import git
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, InfraError
 from kzram_ci.bisect.session import model as states
@@ -61,8 +61,8 @@ class Repo:
         self.git("checkout", "--quiet", "main")
 
     def git(self, *words: str, at: Path | None = None) -> str:
-        who = ("-c", "user.name=A U Thor", "-c", "user.email=a@example.org", "-c", "protocol.file.allow=always")
-        return proc.run(git.argv(*who, *words), cwd=at or self.path, deadline=Deadline.after(60)).text()
+        config = ("user.name=A U Thor", "user.email=a@example.org", "protocol.file.allow=always")
+        return git.run(*words, config=config, cwd=at or self.path, deadline=Deadline.after(60)).text()
 
     def commit(self, subject: str, **files: str) -> str:
         for name_, text in files.items():

@@ -45,15 +45,14 @@ class Repo:
 
     def run(self, *words: str, given: bytes = b"") -> proc.Completed:
         """A git command that may fail."""
-        argv = git.argv("--git-dir", str(self.directory), *words)
-        return proc.run(argv, deadline=self.deadline, input=given, check=False)
+        return git.run(*words, directory=self.directory, deadline=self.deadline, input=given, check=False)
 
     def ask(self, *words: str, given: bytes = b"") -> str:
         """A git command that must not fail. Raises InfraError with git's own words."""
-        done = self.run(*words, given=given)
-        if done.code:
-            said = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit status {done.code}"]
-            raise InfraError(f"git {words[0]} in {self.name}: {said[-1]}", hint=f"git -C {self.name} fsck")
+        try:
+            done = git.run(*words, directory=self.directory, deadline=self.deadline, input=given)
+        except CommandFailed as error:
+            raise InfraError(f"{self.name}: {error.message}", hint=f"git -C {self.name} fsck") from error
         return done.stdout.decode("utf-8", "replace")
 
     def commit(self, ref: str) -> str:
@@ -114,7 +113,7 @@ def _open(repository: str, bad: str, cache: Path, deadline: Deadline, listener: 
             name=repository,
             deadline=deadline,
         )
-    done = proc.run(git.argv("-C", repository, "rev-parse", "--absolute-git-dir"), deadline=deadline, check=False)
+    done = git.run("rev-parse", "--absolute-git-dir", at=repository, deadline=deadline, check=False)
     if not Path(repository).is_dir() or done.code:
         raise UserError(f"{repository} is no git repository", hint="--repo PATH of a clone, or its URL")
     return Repo(directory=Path(done.text().strip()), name=repository, deadline=deadline)
@@ -190,7 +189,7 @@ def _uncommitted(repo: Repo, repository: str, bad: str) -> tuple[str, ...]:
     if is_url(repository) or repo.commit("HEAD") != bad:
         return ()
     words = ("status", "--porcelain", "--untracked-files=no")
-    done = proc.run(git.argv("-C", repository, *words), deadline=repo.deadline, check=False)
+    done = git.run(*words, at=repository, deadline=repo.deadline, check=False)
     count = len(done.stdout.splitlines())
     if done.code or not count:
         return ()
@@ -234,15 +233,16 @@ def without(store: str, culprit: str, bad: str) -> tuple[str, str]:
         return "", "a merge has no single change to revert" if parents else "a root commit cannot be reverted"
     patch = repo.run("diff-tree", "-p", "--binary", "--full-index", "--no-renames", culprit, parents[0])
     index = Path(store) / f"revert-{culprit[:12]}.index"
-    words = ("-c", "core.bare=false", "--git-dir", store, "--work-tree", store)
     try:
         for action, given in (
             (("read-tree", bad), b""),
             (("apply", "--cached", "--3way", "--whitespace=nowarn", "-"), patch.stdout),
             (("write-tree",), b""),
         ):
-            argv = git.argv(*words, *action, index=str(index))
-            done = proc.run(argv, deadline=repo.deadline, cwd=Path(store), input=given)
+            done = git.run(
+                *action, config=("core.bare=false",), directory=store, work_tree=store, index=index, cwd=Path(store),
+                deadline=repo.deadline, input=given,
+            )  # fmt: skip
     except CommandFailed:
         return "", "its revert does not apply cleanly on the bad end"
     finally:

@@ -8,14 +8,16 @@ import re
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from kzram_ci.base import files, git, proc
+from kzram_ci.base import files
 from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_bytes, digest_json
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
-from kzram_ci.kernel import archive, filetree
+from kzram_ci.base.transcripts import transcript_in
+from kzram_ci.kernel import archive, filetree, repository
 from kzram_ci.kernel.kbuild.rewrite import write_if_changed
 from kzram_ci.model.events import Event, Listener
 from kzram_ci.model.kernel import ArchiveTree, CommitTree, DirectoryTree, Tree
@@ -85,7 +87,7 @@ class ScannedDirectory:
 class CommittedFiles:
     """What a commit holds. `files`: `mode:object id` of each path; submodules have no content here."""
 
-    repository: Path
+    root: Path  # a bare repository
     tree: str
     files: Mapping[str, str]
     deadline: Deadline
@@ -94,8 +96,8 @@ class CommittedFiles:
         """A file's content, None when there is none."""
         if path not in self.files:
             return None
-        words = ("--git-dir", str(self.repository), "cat-file", "blob", self.files[path].partition(":")[2])
-        return proc.run(git.argv(*words), deadline=self.deadline).stdout
+        blob = self.files[path].partition(":")[2]
+        return repository.ask(self.root, "cat-file", "blob", blob, deadline=self.deadline).stdout
 
     def kconfig(self) -> str:
         """A digest of what decides about .config: Kconfig files, defaults, compiler checks."""
@@ -106,15 +108,11 @@ class CommittedFiles:
         index = target.with_name("git-index")
         for stale in (index, index.with_name(f"{index.name}.lock")):
             stale.unlink(missing_ok=True)
-        where = ("--git-dir", str(self.repository), "--work-tree", str(target))
-        proc.run(git.argv(*where, "read-tree", self.tree, index=str(index)), deadline=self.deadline)
         names = b"".join(os.fsencode(path) + b"\0" for path in paths)
+        run = partial(repository.ask, self.root, deadline=self.deadline, index=index)
         try:
-            argv = git.argv(*where, "checkout-index", "--force", "--quiet", "-z", "--stdin", index=str(index))
-            proc.run(argv, cwd=target, input=names, deadline=self.deadline)
-        except CommandFailed as error:
-            hint = "free disk space: kzram-ci cache gc" if "No space left" in error.tail else "git fsck"
-            raise InfraError(f"cannot check out {self.tree[:12]}: {error.message}", hint=hint) from error
+            run("read-tree", self.tree)
+            run("checkout-index", "--force", "--quiet", "-z", "--stdin", work_tree=target, cwd=target, input=names)
         finally:
             index.unlink(missing_ok=True)
 
@@ -125,13 +123,14 @@ BaseTree = UnpackedArchive | ChangingTree
 
 def pristine(tree: Tree, *, cache: Path, deadline: Deadline, listener: Listener) -> BaseTree:
     """The tree's content, ready to read; an archive is unpacked once and shared by all slots."""
-    match tree:
-        case ArchiveTree():
-            return _unpacked(tree, cache, deadline, listener)
-        case DirectoryTree():
-            return _scanned(tree, cache, deadline)
-        case CommitTree():
-            return _committed(tree, deadline)
+    with transcript_in(cache / "logs" / f"source-{digest_bytes(tree.identity.encode())[:12]}.log"):
+        match tree:
+            case ArchiveTree():
+                return _unpacked(tree, cache, deadline, listener)
+            case DirectoryTree():
+                return _scanned(tree, cache, deadline)
+            case CommitTree():
+                return _committed(tree, deadline)
 
 
 def is_local(tree: Tree, *, cache: Path) -> bool:
@@ -188,11 +187,12 @@ def _scanned(tree: DirectoryTree, cache: Path, deadline: Deadline) -> ScannedDir
 
 
 def _committed(tree: CommitTree, deadline: Deadline) -> CommittedFiles:
-    words = ("--git-dir", tree.repository, "ls-tree", "-r", "-z", tree.tree)
     found = {}
-    for row in proc.run(git.argv(*words), deadline=deadline).stdout.split(b"\0"):
+    root = Path(tree.repository)
+    listed = repository.ask(root, "ls-tree", "-r", "-z", tree.tree, deadline=deadline)
+    for row in listed.stdout.split(b"\0"):
         meta, _, path = row.partition(b"\t")
         mode, _, rest = meta.decode().partition(" ")
         if rest.startswith("blob "):
             found[os.fsdecode(path)] = f"{mode}:{rest.removeprefix('blob ')}"
-    return CommittedFiles(repository=Path(tree.repository), tree=tree.tree, files=found, deadline=deadline)
+    return CommittedFiles(root=root, tree=tree.tree, files=found, deadline=deadline)

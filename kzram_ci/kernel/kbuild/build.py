@@ -12,6 +12,7 @@ from typing import Protocol
 from kzram_ci.base import clock, files, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandTimeout, InfraError, Interrupted, KzramError, UserError
+from kzram_ci.base.transcripts import transcript_in
 from kzram_ci.kernel.kbuild import ccache
 from kzram_ci.kernel.kbuild.artifacts import cached, kbuild_arch, store, targets
 from kzram_ci.kernel.kbuild.base_tree import pristine
@@ -82,7 +83,8 @@ def build(
         )  # fmt: skip
         listener(Event(kind="build-start", subject=inputs.name))
         try:
-            _build(job)
+            with transcript_in(_kept_log(job)):
+                _build(job)
         except KzramError as error:
             _keep_log(error, job)
             raise
@@ -147,11 +149,15 @@ def _make(job: _Job, options: Mapping[str, str], fresh: bool) -> int:
     return run(job.make_dir, argv, deadline=job.deadline, steps=tell)
 
 
+def _kept_log(job: _Job) -> Path:
+    return job.cache / "logs" / f"{job.inputs.name}-{key(job.inputs)[:12]}.log"
+
+
 def _keep_log(error: KzramError, job: _Job) -> None:
     """Copy the error's log to a place that the next variant does not overwrite."""
     if error.log != str(job.slot.log) or not job.slot.log.is_file():
         return
-    kept = job.cache / "logs" / f"{job.inputs.name}-{key(job.inputs)[:12]}.log"
+    kept = _kept_log(job)
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(job.slot.log, kept)

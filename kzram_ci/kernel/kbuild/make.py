@@ -49,11 +49,10 @@ class Killed(Exception):
         self.error = error
 
 
-def clean(command: Sequence[str], path: str = "") -> tuple[str, ...]:
-    """A command without the caller's environment; `path` takes the place of PATH."""
-    setting = (f"PATH={path}",) if path else ()
-    drop = sorted(name for name in os.environ if name not in _ALLOWED and not name.startswith(_ALLOWED_PREFIXES))
-    return ("env", *(word for name in drop for word in ("-u", name)), *setting, *command)
+def _environment(path: str) -> dict[str, str | None]:
+    """What takes the caller's environment away; `path` takes the place of PATH."""
+    drop = (name for name in os.environ if name not in _ALLOWED and not name.startswith(_ALLOWED_PREFIXES))
+    return {**dict.fromkeys(drop), **({"PATH": path} if path else {})}
 
 
 def run(
@@ -65,7 +64,7 @@ def run(
     """
     start = make_dir.log.stat().st_size if make_dir.log.exists() else 0
     with make_dir.log.open("ab") as out:
-        child = proc.spawn(clean(command, make_dir.path), cwd=make_dir.src, stdout=out, stderr=out)
+        child = proc.spawn(command, cwd=make_dir.src, env=_environment(make_dir.path), stdout=out, stderr=out)
     follower = _Follower(make_dir.log, start, steps)
     try:
         with follower:

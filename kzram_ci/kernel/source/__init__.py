@@ -9,7 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.digest import digest_bytes
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.transcripts import transcript_in
 from kzram_ci.kernel.source import debian, directory, git, image, tarball
 from kzram_ci.kernel.source.context import Context
 from kzram_ci.kernel.source.git import history
@@ -63,15 +65,16 @@ def _tree(ref: Source, context: Context) -> Tree:
     if isinstance(ref, ImageSource) or ref.ready:
         hint = "use debian or directory or git or tarball"
         raise UserError(f"{ref.words()} is a ready kernel, there is nothing to build", hint=hint)
-    match ref:
-        case DebianSource():
-            return debian.source(ref, context)
-        case DirectorySource():
-            return directory.source(ref, context)
-        case LocalGit() | RemoteGit():
-            return git.source(ref, context)
-        case LocalTarball() | RemoteTarball():
-            return tarball.source(ref, context)
+    with transcript_in(context.cache / "logs" / f"source-{digest_bytes(ref.words().encode())[:12]}.log"):
+        match ref:
+            case DebianSource():
+                return debian.source(ref, context)
+            case DirectorySource():
+                return directory.source(ref, context)
+            case LocalGit() | RemoteGit():
+                return git.source(ref, context)
+            case LocalTarball() | RemoteTarball():
+                return tarball.source(ref, context)
 
 
 def _is_local(ref: Source, context: Context) -> bool:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from kzram_ci.base import files, git, proc
+from kzram_ci.base import files, git
 from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
 from kzram_ci.base.digest import digest_bytes
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
+from kzram_ci.kernel import repository
 from kzram_ci.kernel.source.context import LOCK_SECONDS, Context
 from kzram_ci.model.kernel import CommitTree
 from kzram_ci.model.source import GitSource, LocalGit, RemoteGit
@@ -63,8 +64,7 @@ def _bare(ref: GitSource, context: Context) -> Path:
     with files.lock(bare.with_name(f"{bare.name}.lock"), context.deadline.within(LOCK_SECONDS)):
         if not complete(bare):
             with entry_in_progress(bare) as temporary:
-                made = git.argv("init", "--quiet", "--bare", "--template=", str(temporary))
-                proc.run(made, deadline=context.deadline)
+                git.run("init", "--quiet", "--bare", "--template=", str(temporary), deadline=context.deadline)
                 files.write_json(temporary / MANIFEST, {"origin": ref.origin})
     return bare
 
@@ -81,7 +81,7 @@ def _borrowing(ref: LocalGit, context: Context) -> Path:
 
 def _user_git(ref: LocalGit, context: Context, *words: str) -> str:
     """Ask the user's own repository. Raises UserError when it is not one."""
-    done = proc.run(git.argv("-C", ref.path, *words), deadline=context.deadline, check=False)
+    done = git.run(*words, at=ref.path, deadline=context.deadline, check=False)
     if done.code and done.stderr:  # --quiet says nothing about a ref that is not there
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1]
         if not (Path(ref.path) / ".git").exists() and "not a git repository" in said:
@@ -117,8 +117,8 @@ def _wanted(ref: RemoteGit) -> str:
 
 
 def _known(ref: RemoteGit, bare: Path, context: Context) -> bool:
-    words = ("--git-dir", str(bare), "cat-file", "-e", f"{_wanted(ref)}^{{commit}}")
-    return proc.run(git.argv(*words), deadline=context.deadline, check=False).code == 0
+    words = ("cat-file", "-e", f"{_wanted(ref)}^{{commit}}")
+    return git.run(*words, directory=bare, deadline=context.deadline, check=False).code == 0
 
 
 def _remote_commit(ref: RemoteGit, bare: Path, context: Context) -> str:
@@ -137,17 +137,15 @@ def _remote_commit(ref: RemoteGit, bare: Path, context: Context) -> str:
 def _fetch(ref: RemoteGit, bare: Path, context: Context, *depth: str) -> None:
     context.note(ref.url, f"fetching {ref.ref}")
     options = depth or ("--depth=1",)
-    words = ("--git-dir", str(bare), "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *options)
+    words = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *options)
     with files.lock(bare.with_name(f"{bare.name}.lock"), context.deadline.within(LOCK_SECONDS)):
         try:
-            proc.run(git.argv(*words, "--", ref.url, f"+{ref.ref}:{_name(ref)}"), deadline=context.deadline)
+            git.run(*words, "--", ref.url, f"+{ref.ref}:{_name(ref)}", directory=bare, deadline=context.deadline)
         except CommandFailed as error:
             if "couldn't find remote ref" in error.tail or "not our ref" in error.tail:
                 raise _unknown(ref) from error
-            fatal = (line for line in error.tail.splitlines() if line.startswith("fatal: "))
-            said = next(fatal, error.message).removeprefix("fatal: ")
-            raise InfraError(f"git fetch {ref.url}: {said}", hint="check the URL and the network") from error
+            raise InfraError(f"{ref.url}: {error.message}", hint="check the URL and the network") from error
 
 
 def _ask(bare: Path, context: Context, *words: str) -> str:
-    return proc.run(git.argv("--git-dir", str(bare), *words), deadline=context.deadline).text()
+    return repository.ask(bare, *words, deadline=context.deadline).text()

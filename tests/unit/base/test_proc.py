@@ -10,7 +10,8 @@ import pytest
 
 from kzram_ci.base import clock, proc, reaper
 from kzram_ci.base.clock import Deadline
-from kzram_ci.base.errors import CommandFailed, CommandTimeout, Interrupted, UserError
+from kzram_ci.base.errors import CommandFailed, CommandTimeout, InfraError, Interrupted, UserError
+from kzram_ci.base.transcripts import transcript_in
 
 
 def soon() -> Deadline:
@@ -42,11 +43,56 @@ def test_input_survives_a_slow_reader() -> None:
     assert len(done.stdout) == 200_000
 
 
-def test_failure_carries_command_code_and_last_line() -> None:
+def test_a_failure_begins_with_the_commands_own_words() -> None:
     with pytest.raises(CommandFailed) as caught:
         proc.run(("sh", "-c", "echo first; echo why >&2; exit 7"), deadline=soon())
     assert caught.value.code == 7
-    assert "exited with 7: why" in str(caught.value)
+    assert str(caught.value) == "why (sh exited with 7)"
+    assert caught.value.transcript() == "$ sh -c 'echo first; echo why >&2; exit 7'\nwhy\n[exit status 7]\n"
+
+
+@pytest.mark.parametrize(
+    ("printed", "reason"),
+    [
+        ("error: unable to read sha1 file of a.c (78)\nerror: unable to read sha1 file of b.c (12)", "error: unable"),
+        ("warning: slow\nfatal: not a tree object", "fatal: not a tree object"),
+        ("W: old list\nE: Unable to locate package x\nN: see apt-secure(8)", "E: Unable to locate"),
+        ("xz: (stdin): File format not recognized\ntar: Child returned status 1\ntar: Error is not recoverable",
+         "xz: (stdin): File format"),
+        ("In file included from a.h:\na.c:1:2: error: no such\nmake: *** [a.o] Error 1", "a.c:1:2: error: no such"),
+        ("make: *** No rule to make target 'x'.  Stop.", "make: *** No rule"),
+        ("Traceback (most recent call last):\n  File x\nValueError: why", "ValueError: why"),
+    ],
+)  # fmt: skip
+def test_the_reason_is_the_line_that_names_the_cause(printed: str, reason: str) -> None:
+    error = CommandFailed(("git", "-c", "a=b", "checkout-index"), 1, printed, name="git checkout-index")
+    assert error.message.startswith(reason)
+    assert error.message.endswith(" (git checkout-index exited with 1)")
+
+
+def test_a_command_that_printed_nothing_or_was_killed() -> None:
+    assert CommandFailed(("/usr/bin/x", "y"), 1, " \n").message == "x exited with 1 and printed nothing"
+    assert CommandFailed(("x",), -9, "half").message == "half (x was killed by signal 9)"
+
+
+def test_a_variable_is_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GONE", "1")
+    done = proc.run(("sh", "-c", "echo ${GONE-none} $NEW"), deadline=soon(), env={"GONE": None, "NEW": "2"})
+    assert done.text() == "none 2\n"
+
+
+def test_the_transcript_of_a_failed_command_is_kept(tmp_path: Path) -> None:
+    log = tmp_path / "logs/x.log"
+    with pytest.raises(InfraError) as caught, transcript_in(log):
+        try:
+            proc.run(("sh", "-c", "echo why >&2; exit 3"), deadline=soon())
+        except CommandFailed as error:
+            raise InfraError("told otherwise") from error
+    assert caught.value.log == str(log)
+    assert log.read_text() == "$ sh -c 'echo why >&2; exit 3'\nwhy\n[exit status 3]\n"
+    with pytest.raises(InfraError) as caught, transcript_in(tmp_path / "none"):
+        raise InfraError("no command was run")
+    assert not caught.value.log
 
 
 def test_missing_program_is_the_users_to_fix() -> None:

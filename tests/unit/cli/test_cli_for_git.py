@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kzram_ci.base import git, proc
+from kzram_ci.base import git
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, Interrupted, KzramError, UserError
 from kzram_ci.cli import run
@@ -68,7 +68,7 @@ def test_results_within_the_tree_are_no_part_of_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tracked: bool
 ) -> None:
     if tracked:
-        proc.run(git.argv("init", "--quiet", str(tmp_path)), deadline=Deadline.after(60))
+        git.run("init", "--quiet", str(tmp_path), deadline=Deadline.after(60))
     (tmp_path / "Makefile").write_text("all:\n")
 
     def scan() -> dict[str, str]:

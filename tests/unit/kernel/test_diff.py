@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kzram_ci.base import git, proc
+from kzram_ci.base import git
 from kzram_ci.base.clock import Deadline
 from kzram_ci.kernel import diff
 
@@ -61,8 +61,8 @@ index 0000000..e69de29
 
 def numstat(text: str, directory: Path) -> set[tuple[int, int, str]]:
     """What git reads out of a patch: lines added, lines removed, name after (before, for a file that goes)."""
-    argv = git.argv("apply", "--numstat", "-z", "-")
-    done = proc.run(argv, cwd=directory, input=text.encode("utf-8", "surrogateescape"), deadline=Deadline.after(30))
+    given = text.encode("utf-8", "surrogateescape")
+    done = git.run("apply", "--numstat", "-z", "-", cwd=directory, input=given, deadline=Deadline.after(30))
     rows = (row.decode().split("\t") for row in done.stdout.split(b"\0") if row)
     return {(int(added), int(removed), path) for added, removed, path in rows}
 

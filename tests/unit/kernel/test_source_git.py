@@ -179,3 +179,31 @@ def test_config_is_made_again_only_when_it_may_change(repo: Path, cache: Path) -
     commit(repo, "fourth", b="int again;\n")
     log = Path(build(cache, fetch(cache, repo)).image).parent / "build.log"
     assert ".config" in log.read_text()
+
+
+def lose(repo: Path, name: str) -> None:
+    """Remove an object from a repository, as a broken disk or a partial clone does."""
+    sha = git(repo, "rev-parse", name)
+    (repo / ".git/objects" / sha[:2] / sha[2:]).unlink()
+
+
+@pytest.mark.parametrize("name", ["HEAD:c.c", "HEAD:scripts"])
+def test_missing_objects_are_told_in_gits_own_words(repo: Path, cache: Path, name: str) -> None:
+    tree = fetch(cache, repo)
+    lose(repo, name)
+    with pytest.raises(InfraError) as caught:
+        build(cache, tree)
+    assert caught.value.message.startswith(("error: unable to read sha1 file of c.c", "error: Could not read"))
+    assert f"git -C {repo} fsck" in caught.value.hint
+    assert "$ git " in Path(caught.value.log).read_text()
+
+
+def test_a_commit_whose_tree_is_missing_is_told_too(repo: Path, cache: Path) -> None:
+    lose(repo, "HEAD^{tree}")
+    with pytest.raises(InfraError, match=r"^fatal: .*\(git [a-z-]+ exited with 128\)") as caught:
+        fetch_for_build(cache, repo)
+    assert "$ git " in Path(caught.value.log).read_text()
+
+
+def fetch_for_build(cache: Path, repo: Path) -> object:
+    return source.fetch(LocalGit(path=str(repo), ref="HEAD"), cache=cache, deadline=Deadline.after(60))
