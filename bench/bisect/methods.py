@@ -27,7 +27,7 @@ from worlds import World, name
 
 from kzram_ci.bisect.belief.decide import Costs, Done, Kind, next_step
 from kzram_ci.bisect.belief.graph import Graph
-from kzram_ci.bisect.session.model import Observation, Settings, observe, start
+from kzram_ci.bisect.belief.model import Observation, Settings, observe, start
 
 MOST_BOOTS = 4000  # a method that has not answered by then has no answer
 FAILURES = frozenset({Observation.CRASH, Observation.OTHER})

@@ -14,7 +14,7 @@ import time
 from worlds import Row, World, name
 
 from kzram_ci.bisect.belief.decide import Done, next_step
-from kzram_ci.bisect.session.model import Observation, observe, start
+from kzram_ci.bisect.belief.model import Observation, observe, start
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass, field
 
 from kzram_ci.bisect.belief.graph import Graph, parse
-from kzram_ci.bisect.session.model import Observation
+from kzram_ci.bisect.belief.model import Observation
 
 RUN = 4  # mean length of a run of neighbours that do not build
 

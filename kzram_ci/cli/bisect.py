@@ -15,6 +15,7 @@ from kzram_ci.base import budget, clock
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import KzramError, UserError
 from kzram_ci.bisect.belief.decide import Answer, Kind
+from kzram_ci.bisect.belief.model import Observation, Settings
 from kzram_ci.bisect.belief.posterior import posterior
 from kzram_ci.bisect.reports import files as reports
 from kzram_ci.bisect.reports.view import view_of, words
@@ -22,7 +23,6 @@ from kzram_ci.bisect.session import history as ranges
 from kzram_ci.bisect.session import request
 from kzram_ci.bisect.session import store as session
 from kzram_ci.bisect.session.engine import Engine
-from kzram_ci.bisect.session.model import Observation, Settings
 from kzram_ci.bisect.session.observations import expectation
 from kzram_ci.bisect.session.runner import RealLab
 from kzram_ci.bisect.session.store import Session

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 
 from kzram_ci.bisect.belief.decide import Answer, Boot, Done, next_step
-from kzram_ci.bisect.session.model import Bisection, Observation, Settings, observe, start
+from kzram_ci.bisect.belief.model import Bisection, Observation, Settings, observe, start
 
 Parents = Sequence[tuple[int, ...]]
 CRASH, CLEAN = Observation.CRASH, Observation.CLEAN

@@ -11,10 +11,10 @@ from random import Random
 from kzram_ci.base import git
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, InfraError
-from kzram_ci.bisect.session import model as states
+from kzram_ci.bisect.belief import model as states
+from kzram_ci.bisect.belief.model import Settings
 from kzram_ci.bisect.session import store as sessions
 from kzram_ci.bisect.session.engine import Engine
-from kzram_ci.bisect.session.model import Settings
 from kzram_ci.bisect.session.observations import Wanted
 from kzram_ci.bisect.session.runner import Kernel
 from kzram_ci.bisect.session.store import REVERT, Asked, Commit, Session

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kzram_ci.bisect.belief.graph import Graph
+from kzram_ci.bisect.belief.model import Settings
 from kzram_ci.bisect.belief.posterior import Tally
-from kzram_ci.bisect.session.model import Settings
 
 HOPS = 24  # beyond, the influence of a neighbour is below 1 %
 NEXT_DOOR = 0.85  # that the direct neighbour of an untestable commit is untestable as well

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kzram_ci.bisect.belief.decide import Answer, Kind
+from kzram_ci.bisect.belief.model import Bisection
 from kzram_ci.bisect.belief.posterior import Posterior, posterior, tallies
 from kzram_ci.bisect.belief.untestable import untestable
-from kzram_ci.bisect.session.model import Bisection
 
 ABBREVIATION = 12  # hex digits of a commit in a Fixes: line, Documentation/process/submitting-patches.rst (v6.12)
 

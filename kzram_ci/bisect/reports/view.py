@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from kzram_ci.bisect.belief.decide import Answer, Kind
+from kzram_ci.bisect.belief.model import Bisection, Observation
 from kzram_ci.bisect.belief.posterior import Posterior, posterior, tallies
 from kzram_ci.bisect.belief.untestable import untestable
 from kzram_ci.bisect.reports.git_log import fixes
 from kzram_ci.bisect.reports.model import BisectView, BootView, CommitView
-from kzram_ci.bisect.session.model import Bisection, Observation
 from kzram_ci.bisect.session.observations import BootRecord, told
 from kzram_ci.bisect.session.store import REVERT, Session
 

@@ -15,8 +15,8 @@ from statistics import fmean
 from kzram_ci.base import clock, files, proc
 from kzram_ci.base.errors import InfraError, Interrupted, KernelError
 from kzram_ci.bisect.belief.decide import Answer, Boot, Costs, Done, Kind, Stage, next_step
+from kzram_ci.bisect.belief.model import EVIDENCE, Observation
 from kzram_ci.bisect.belief.posterior import posterior
-from kzram_ci.bisect.session.model import EVIDENCE, Observation
 from kzram_ci.bisect.session.observations import BootRecord, BuildRecord, record, told
 from kzram_ci.bisect.session.runner import Kernel, Lab
 from kzram_ci.bisect.session.store import REVERT, Commit, Revert, Session, place

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.bisect.session.model import Observation, observation
+from kzram_ci.bisect.belief.model import Observation, observation
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.outcome import Outcome

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.bisect.belief import model as states
+from kzram_ci.bisect.belief.model import Settings
 from kzram_ci.bisect.session import history as ranges
-from kzram_ci.bisect.session import model as states
 from kzram_ci.bisect.session import store as sessions
 from kzram_ci.bisect.session.history import Range
-from kzram_ci.bisect.session.model import Settings
 from kzram_ci.bisect.session.observations import expectation
 from kzram_ci.bisect.session.store import Asked, Session
 from kzram_ci.model.cell import Cell, Plan

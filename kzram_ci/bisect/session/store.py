@@ -21,9 +21,9 @@ from typing import Any
 from kzram_ci.base import clock, files
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, UserError
+from kzram_ci.bisect.belief import model as states
 from kzram_ci.bisect.belief.decide import Answer
-from kzram_ci.bisect.session import model as states
-from kzram_ci.bisect.session.model import Bisection, Observation, Seen
+from kzram_ci.bisect.belief.model import Bisection, Observation, Seen
 from kzram_ci.bisect.session.observations import BootRecord, BuildRecord, Wanted, learnt, told
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Cell

@@ -4,7 +4,7 @@ import pytest
 from bisect_histories import CLEAN, CRASH, Machine, Parents, begin, bisect, infected, line, name, number, saw
 
 from kzram_ci.bisect.belief.decide import Boot, Costs, Done, Kind, Stage, next_step
-from kzram_ci.bisect.session.model import Bisection, Observation, Settings, same_bytes, start
+from kzram_ci.bisect.belief.model import Bisection, Observation, Settings, same_bytes, start
 
 MERGED: Parents = [
     (), (0,), (1,), (2,), (2,), (4,), (5,), (3,), (7, 6), (8,), (9,), (9,), (11,), (12,), (10, 13), (14,)

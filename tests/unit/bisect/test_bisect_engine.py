@@ -12,10 +12,10 @@ from lxml import etree
 
 from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.bisect.belief.decide import Kind
+from kzram_ci.bisect.belief.model import Observation
 from kzram_ci.bisect.reports import files
 from kzram_ci.bisect.reports.view import percent, view_of, words
 from kzram_ci.bisect.session import store
-from kzram_ci.bisect.session.model import Observation
 from kzram_ci.bisect.session.observations import Wanted, expectation, learnt, told
 from kzram_ci.bisect.session.store import REVERT
 from kzram_ci.model.cell import Expectation

@@ -7,8 +7,8 @@ from bisect_histories import CLEAN, CRASH, Machine, begin, bisect, infected, lin
 
 from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
+from kzram_ci.bisect.belief.model import Bisection, Observation, observe, start
 from kzram_ci.bisect.reports.git_log import fixes, git_bisect_log
-from kzram_ci.bisect.session.model import Bisection, Observation, observe, start
 
 
 def git(root: Path, *words: str, given: str = "") -> str:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.bisect.belief.decide import Done, next_step
+from kzram_ci.bisect.belief.model import Bisection, Observation, same_bytes
 from kzram_ci.bisect.belief.posterior import posterior
-from kzram_ci.bisect.session.model import Bisection, Observation, same_bytes
 
 NO_EVIDENCE = (
     Observation.OTHER,

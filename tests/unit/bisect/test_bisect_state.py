@@ -7,7 +7,7 @@ from bisect_histories import CLEAN, CRASH, Machine, begin, bisect, infected, lin
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.bisect.belief.decide import Done, next_step
-from kzram_ci.bisect.session.model import Observation, Settings, from_json, observation, observe, same_bytes, to_json
+from kzram_ci.bisect.belief.model import Observation, Settings, from_json, observation, observe, same_bytes, to_json
 from kzram_ci.model.outcome import KERNEL_OUTCOMES, Outcome
 
 FORK = [(), (0,), (1,), (0,), (3,), (2, 4), (5,), (6,)]
