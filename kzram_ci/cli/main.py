@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 
 import kzram_ci
 from kzram_ci.base import proc
@@ -40,7 +41,27 @@ example: kzram-ci run testplans/overrun.yaml
 """
 
 
-def _parser(wanted: str | None) -> argparse.ArgumentParser:
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The options of a command line; `trailing` holds the words after `--` for a command that takes such words."""
+    wanted = next((word for word in argv if word in COMMANDS), None)
+    module = None if wanted is None else import_module(f"kzram_ci.cli.{wanted}")
+    words, trailing = tuple(argv), tuple[str, ...]()
+    if wanted is not None:
+        at = words.index(wanted) + 1
+        if getattr(module, "TRAILING", False) and "--" in words:
+            end = words.index("--")
+            words, trailing = words[:end], words[end + 1 :]
+        if normal_form := getattr(module, "normal_form", None):
+            words = (*words[:at], *normal_form(words[at:]))
+    parser = _parser(wanted, module)
+    args = parser.parse_args(words)
+    if trailing and not getattr(args, "takes_trailing", False):
+        parser.error(f"unrecognized arguments: -- {' '.join(trailing)}")
+    args.trailing = trailing
+    return args
+
+
+def _parser(wanted: str | None, module: ModuleType | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="kzram-ci",
         description="Build patched kernels, boot them in QEMU with zram swap, race swap-out, judge by evidence.",
@@ -50,8 +71,8 @@ def _parser(wanted: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"kzram-ci {kzram_ci.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, help_text in COMMANDS.items():
-        if name == wanted:
-            import_module(f"kzram_ci.cli.{name}").add_parser(commands)
+        if module is not None and name == wanted:
+            module.add_parser(commands)
         else:  # a name for --help and for errors; its module stays unloaded
             commands.add_parser(name, help=help_text)
     return parser
@@ -85,8 +106,7 @@ def _for_git(argv: Sequence[str]) -> int:
 
 
 def _main(argv: Sequence[str]) -> int:
-    wanted = next((word for word in argv if word in COMMANDS), None)
-    args = _parser(wanted).parse_args(argv)
+    args = _parse(argv)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _on_signal)
     try:

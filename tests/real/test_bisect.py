@@ -62,7 +62,7 @@ def test_the_culprit_of_a_flaky_crash_is_found(
             assert "not built" in commit["build"]
     assert data["revert"]["heals"] is True
 
-    where = store.last(tmp_path)
+    where = store.newest(tmp_path)
     cases = ElementTree.parse(where / "junit.xml").getroot().findall(".//testcase")
     assert len(cases) == len(commits)
     assert "<svg" in (where / "report.html").read_text()

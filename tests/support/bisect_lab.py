@@ -11,13 +11,13 @@ from random import Random
 from kzram_ci.base import git
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, InfraError
-from kzram_ci.bisect.belief import model as states
-from kzram_ci.bisect.belief.model import Settings
-from kzram_ci.bisect.session import store as sessions
+from kzram_ci.bisect.belief.model import Settings, start
+from kzram_ci.bisect.session import store
 from kzram_ci.bisect.session.engine import Engine
-from kzram_ci.bisect.session.observations import Wanted
+from kzram_ci.bisect.session.model import REVERT, Asked, Commit
 from kzram_ci.bisect.session.runner import Kernel
-from kzram_ci.bisect.session.store import REVERT, Asked, Commit, Session
+from kzram_ci.bisect.session.store import Session
+from kzram_ci.bisect.session.wanted import Wanted
 from kzram_ci.model.cell import Cell, Expectation, OopsWanted
 from kzram_ci.model.evidence import Evidence, OopsSummary
 from kzram_ci.model.kernel import KernelImage, KernelSpec
@@ -157,7 +157,7 @@ def new_session(
     root: Path, length: int = 16, *, wanted: Wanted | None = None, cell: Cell = CELL, settings: Settings | None = None,
     text: str = "", trees: Mapping[int, str] | None = None,
 ) -> Session:  # fmt: skip
-    start = states.start(text or linear(length), bad=name(length), goods=(name(0),), settings=settings or Settings())
+    state = start(text or linear(length), bad=name(length), goods=(name(0),), settings=settings or Settings())
     commits = tuple(
         Commit(
             name=one,
@@ -166,12 +166,12 @@ def new_session(
             author="A U Thor <a@example.org>",
             date="2026-01-01",
         )
-        for one in start.graph.names
+        for one in state.graph.names
     )
     asked = Asked(
         plan="flaky", cell=cell, repository="/r", store="/r", wanted=wanted or Wanted(plan=True), commits=commits
     )
-    return sessions.create(root, asked, start, "name: flaky\n")
+    return store.create(root, asked, state, "name: flaky\n")
 
 
 def engine(opened: Session, lab: SimLab, told: list[str] | None = None) -> Engine:
@@ -180,4 +180,4 @@ def engine(opened: Session, lab: SimLab, told: list[str] | None = None) -> Engin
     def tell(subject: str, text: str) -> None:
         lines.append(f"{subject[:8]}: {text}")
 
-    return Engine(session=opened, lab=lab, tell=tell)
+    return Engine(session=opened, runner=lab, tell=tell)

@@ -25,10 +25,17 @@ FLOORS = {
 }
 # base has an order of its own, so that errors stay free of everything and proc of files
 BASE = {"errors": 0, "reaper": 0, "clock": 1, "proc": 2}
+# So has bisect: its rooms, and what brings them together
+BISECT = {"belief": 0, "session": 1, "reports": 2, "run": 3}
 # A pure module sees no process, clock or file. A name stands for a module or for all below it;
 PURE = (
     "bisect.belief",
     "bisect.reports",
+    "bisect.session.choice",
+    "bisect.session.findings",
+    "bisect.session.model",
+    "bisect.session.observations",
+    "bisect.session.wanted",
     "guest.conf",
     "guest.cpio",
     "guest.modinfo",
@@ -114,6 +121,9 @@ def may_import(importer: str, imported: str) -> bool:
     if mine == its == "base":
         rank = [BASE.get(name.split(".")[2] if name.count(".") > 1 else "", 3) for name in (importer, imported)]
         return rank[1] <= rank[0]
+    if mine == its == "bisect":
+        inner = [BISECT.get(name.split(".")[2] if name.count(".") > 1 else "", 9) for name in (importer, imported)]
+        return inner[1] <= inner[0]
     return mine == its or FLOORS[its] < FLOORS[mine]
 
 

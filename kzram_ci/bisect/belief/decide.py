@@ -110,7 +110,7 @@ class _View:
 
     def open(self, node: int) -> bool:
         """Whether more boots of it are allowed and make sense."""
-        return node not in self.broken and self.tally(node).told < self.state.settings.commit_budget
+        return node not in self.broken and self.tally(node).evidence < self.state.settings.commit_budget
 
 
 def next_step(state: Bisection, costs: Costs | None = None) -> Step:
@@ -154,7 +154,7 @@ def _confirm_bad(view: _View) -> Step | None:
         return None
     if graph.bad in view.broken:
         return _done(view, Kind.UNTESTABLE_END, (graph.names[graph.bad],), 1.0)
-    left = settings.end_budget - tally.told
+    left = settings.end_budget - tally.evidence
     if left > 0:
         return view.boot(graph.bad, Stage.CONFIRM_BAD, left)
     if tally.crashes:
@@ -172,13 +172,13 @@ def _confirm_good(view: _View, costs: Costs) -> Step | None:
     marked = any(Observation.MARK_GOOD in view.tally(good).marks for good in graph.goods)
     if marked or not testable:
         return None
-    fresh = not any(view.tally(good).told for good in testable)
+    fresh = not any(view.tally(good).evidence for good in testable)
     if fresh and not settings.good_first and all(costs.of(graph.names[good]) > 0.0 for good in testable):
         return None  # the search takes it when it tells most
     if not fresh and none <= settings.settle_none:
         return None
     # Evidence against "the crash is everywhere" is the same on every good end: the one that is built is cheapest.
-    node = max(testable, key=lambda good: (view.tally(good).told, -costs.of(graph.names[good])))
+    node = max(testable, key=lambda good: (view.tally(good).evidence, -costs.of(graph.names[good])))
     return view.boot(node, Stage.CONFIRM_GOOD, _times(view, none, settings.settle_none))
 
 
@@ -242,7 +242,7 @@ def _splitters(view: _View, suspects: Suspects) -> Iterator[int]:
     graph = view.state.graph
     for node, reach in enumerate(graph.reach[: graph.candidates]):
         inside = reach & suspects.commits
-        if inside and inside != suspects.commits and node not in view.broken and not view.tally(node).told:
+        if inside and inside != suspects.commits and node not in view.broken and not view.tally(node).evidence:
             yield node
 
 
@@ -251,7 +251,7 @@ def _settle(view: _View, least: float) -> Boot | None:
     best, chosen, rate = 0.0, None, view.belief.rate_bad()
     for node in sorted(view.counts):
         doubt = _doubt(view, node)
-        if not view.tally(node).told or not view.open(node) or min(doubt, 1.0 - doubt) <= least:
+        if not view.tally(node).evidence or not view.open(node) or min(doubt, 1.0 - doubt) <= least:
             continue
         if (bits := information(doubt, rate)) > best + LEAST_BITS:
             best, chosen = bits, node
@@ -301,7 +301,7 @@ def _candidates(view: _View) -> Iterator[tuple[int, float]]:
     while heavy < len(splitting) and rest > settle / 2.0:
         rest -= splitting[heavy][0].bit_count() * splitting[heavy][1]
         heavy += 1
-    known = view.broken | {node for node, tally in view.counts.items() if tally.told}
+    known = view.broken | {node for node, tally in view.counts.items() if tally.evidence}
     for node, reach in enumerate(graph.reach[: graph.candidates]):
         bad = 0.0
         for commits, each in splitting[:heavy]:
@@ -314,7 +314,7 @@ def _candidates(view: _View) -> Iterator[tuple[int, float]]:
         if settle < bad < 1.0 - settle:
             yield node, bad
     none = view.belief.none
-    if none > view.state.settings.settle_none and not any(view.tally(good).told for good in graph.goods):
+    if none > view.state.settings.settle_none and not any(view.tally(good).evidence for good in graph.goods):
         yield from ((good, none) for good in graph.goods if good not in known)
 
 
@@ -326,7 +326,7 @@ def _give_up(view: _View) -> Done:
         if total >= view.state.settings.confidence:
             break
     graph, none = view.state.graph, view.belief.none
-    untold = not any(view.tally(good).told for good in graph.goods)
+    untold = not any(view.tally(good).evidence for good in graph.goods)
     if untold and total < view.state.settings.confidence and none > 1.0 - view.state.settings.confidence:
         # The crash may be everywhere, and no good end can be booted to tell.
         return _done(view, Kind.UNTESTABLE_END, tuple(graph.names[good] for good in graph.goods), 1.0)
@@ -351,6 +351,6 @@ def _done(view: _View, kind: Kind, commits: tuple[str, ...], confidence: float) 
             runner_up_probability=probability if commits or name else 0.0,
             rate_bad=view.belief.rate_bad(),
             rate_good=view.belief.rate_good(),
-            boots=sum(tally.told + tally.useless + tally.unbootable for tally in view.counts.values()),
+            boots=sum(tally.evidence + tally.useless + tally.unbootable for tally in view.counts.values()),
         )
     )

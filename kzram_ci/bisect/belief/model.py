@@ -1,22 +1,15 @@
-"""A bisection as a value: the range, the settings, and everything observed, in order. JSON and back. Pure.
+"""A bisection as a value: the range, the settings, and everything observed, in order. Pure.
 
-The engine writes `to_json` after every boot; a killed bisection goes on from `from_json`, for all else (posterior,
-next commit) follows from this value.
+All else (posterior, next commit) follows from this value, so a bisection that was killed goes on from it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
 
-from kzram_ci.base.errors import UserError
 from kzram_ci.bisect.belief.graph import Graph, parse
 from kzram_ci.bisect.belief.likelihood import Beta
-from kzram_ci.model.outcome import KERNEL_OUTCOMES, Outcome
-
-VERSION = 1
 
 
 class Observation(StrEnum):
@@ -36,23 +29,6 @@ class Observation(StrEnum):
 
 EVIDENCE = frozenset({Observation.CRASH, Observation.CLEAN})
 MARKS = frozenset({Observation.MARK_GOOD, Observation.MARK_BAD, Observation.SKIP})
-
-
-def observation(outcome: Outcome, *, wanted: bool) -> Observation:
-    """What an outcome of a cell is to a bisection; `wanted`: it carried the signature that is looked for."""
-    if wanted:
-        return Observation.CRASH
-    if outcome in KERNEL_OUTCOMES:
-        return Observation.UNBUILDABLE
-    return {
-        Outcome.PASS: Observation.CLEAN,
-        Outcome.INCONCLUSIVE: Observation.INCONCLUSIVE,
-        Outcome.BOOT_FAILED: Observation.UNBOOTABLE,
-        Outcome.LOST: Observation.INFRA,
-        Outcome.INFRA: Observation.INFRA,
-        Outcome.NOT_RUN: Observation.INFRA,
-        Outcome.SKIPPED: Observation.SKIP,
-    }.get(outcome, Observation.OTHER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,40 +101,3 @@ def same_bytes(state: Bisection, commit: str, other: str) -> Bisection:
     state.graph.node(commit), state.graph.node(other)
     pair = (commit, other)
     return state if pair in state.same else replace(state, same=(*state.same, pair))
-
-
-def to_json(state: Bisection) -> dict[str, Any]:
-    """The state as JSON-ready data."""
-    graph = state.graph
-    return {
-        "version": VERSION,
-        "bad": graph.names[graph.bad],
-        "goods": [graph.names[good] for good in graph.goods],
-        "range": list(graph.lines()),
-        "settings": asdict(state.settings),
-        "seen": [[seen.commit, seen.what.value] for seen in state.seen],
-        "same": [list(pair) for pair in state.same],
-    }
-
-
-def _betas(data: list[dict[str, float]]) -> tuple[Beta, ...]:
-    return tuple(Beta(**beta) for beta in data)
-
-
-def from_json(data: Mapping[str, Any]) -> Bisection:
-    """The state that `to_json` wrote. Raises UserError when the data is not that."""
-    try:
-        if data["version"] != VERSION:
-            raise UserError(f"the saved bisection has version {data['version']}, this kzram-ci reads {VERSION}")
-        settings = dict(data["settings"])
-        settings |= {name: _betas(betas) for name, betas in settings.items() if name.startswith("rate_")}
-        return Bisection(
-            graph=parse("\n".join(data["range"]), bad=data["bad"], goods=data["goods"]),
-            settings=Settings(**settings),
-            seen=tuple(Seen(commit=commit, what=Observation(what)) for commit, what in data["seen"]),
-            same=tuple((one, other) for one, other in data["same"]),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"the saved bisection cannot be read: {error!r}", hint="start it again without --resume") from (
-            error
-        )

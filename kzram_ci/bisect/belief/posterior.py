@@ -29,7 +29,7 @@ class Tally:
     marks: frozenset[Observation] = frozenset()
 
     @property
-    def told(self) -> int:
+    def evidence(self) -> int:
         """Boots that are evidence."""
         return self.crashes + self.clean
 
@@ -38,7 +38,7 @@ class Tally:
         if self.unbuildable or Observation.SKIP in self.marks:
             return True
         # One failed boot may be the host's; a kernel that hides the crash behind another one never tells.
-        return not self.told and (self.unbootable >= 2 or self.useless + self.unbootable >= patience)
+        return not self.evidence and (self.unbootable >= 2 or self.useless + self.unbootable >= patience)
 
 
 def sum_of(counts: Iterable[Tally]) -> Tally:
@@ -193,7 +193,7 @@ def posterior(state: Bisection, counts: dict[int, Tally] | None = None) -> Poste
     possible, none = _possible(state, counts)
     if not possible and not none:
         raise UserError("the marks contradict each other: no commit is left", hint="kzram-ci bisect log, then fix one")
-    evidence = [(node, counts[node]) for node in sorted(counts) if counts[node].told]
+    evidence = [(node, counts[node]) for node in sorted(counts) if counts[node].evidence]
     crashes = sum(tally.crashes for _, tally in evidence)
     clean = sum(tally.clean for _, tally in evidence)
     parts = _partition(state.graph, possible, evidence)

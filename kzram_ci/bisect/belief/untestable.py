@@ -23,7 +23,7 @@ def chances(graph: Graph, counts: Mapping[int, Tally], settings: Settings) -> di
     A walk from each untestable commit along the graph, stopped by commits that did work.
     """
     broken = untestable(counts, settings)
-    works = {node for node, tally in counts.items() if tally.told}
+    works = {node for node, tally in counts.items() if tally.evidence}
     result = dict.fromkeys(broken, 0.0)
     front, influence, base = set(broken), NEXT_DOOR, usual(counts, settings)
     for _ in range(HOPS):
@@ -38,5 +38,5 @@ def chances(graph: Graph, counts: Mapping[int, Tally], settings: Settings) -> di
 def usual(counts: Mapping[int, Tally], settings: Settings) -> float:
     """The share of commits that can be tested, far from any that cannot: learnt, from one in twenty at first."""
     broken = len(untestable(counts, settings))
-    works = sum(1 for tally in counts.values() if tally.told)
+    works = sum(1 for tally in counts.values() if tally.evidence)
     return (19.0 + works) / (20.0 + works + broken)

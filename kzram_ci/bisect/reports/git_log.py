@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kzram_ci.bisect.belief.decide import Answer, Kind
-from kzram_ci.bisect.belief.model import Bisection
-from kzram_ci.bisect.belief.posterior import Posterior, posterior, tallies
-from kzram_ci.bisect.belief.untestable import untestable
+from kzram_ci.bisect.belief.standing import Standing
 
 ABBREVIATION = 12  # hex digits of a commit in a Fixes: line, Documentation/process/submitting-patches.rst (v6.12)
 
@@ -20,13 +18,13 @@ def fixes(commit: str, subject: str) -> str:
     return f'Fixes: {commit[:ABBREVIATION]} ("{subject.strip()}")'
 
 
-def git_bisect_log(state: Bisection, subjects: Mapping[str, str], answer: Answer | None = None) -> str:
+def git_bisect_log(standing: Standing, subjects: Mapping[str, str], answer: Answer | None = None) -> str:
     """Text for `git bisect replay`. `subjects`: by full commit name, "" when unknown.
 
-    With `answer`, git is told what the bisection concluded, so that a replay ends at the same commits.
+    With `answer` it ends with what the bisection concluded, so that a replay ends at the same commits.
     """
-    graph, counts = state.graph, tallies(state)
-    belief, broken = posterior(state, counts), untestable(counts, state.settings)
+    state = standing.state
+    graph, doubt = state.graph, 1.0 - state.settings.confidence
     bad, goods = graph.names[graph.bad], [graph.names[good] for good in graph.goods]
     lines = [_comment("bad", bad, subjects)]
     lines += [_comment("good", good, subjects) for good in goods]
@@ -35,7 +33,7 @@ def git_bisect_log(state: Bisection, subjects: Mapping[str, str], answer: Answer
     for node in dict.fromkeys(graph.numbers[seen.commit] for seen in state.seen):
         if node in ends or node >= graph.candidates:
             continue  # git knows the ends, and that what lies before a good end is good
-        if word := _side(belief, node, skip=node in broken, settle=1.0 - state.settings.confidence):
+        if word := standing.side(node, doubt):
             name = graph.names[node]
             lines += [_comment(word, name, subjects), f"git bisect {word} {name}"]
     if answer and answer.kind in (Kind.CULPRIT, Kind.SUSPECTS):
@@ -46,13 +44,6 @@ def git_bisect_log(state: Bisection, subjects: Mapping[str, str], answer: Answer
 def _found(answer: Answer) -> str:
     # git's own words: `git bisect log` ends a finished bisection with one of these comments.
     return "first bad commit" if answer.kind is Kind.CULPRIT else "possible first bad commit"
-
-
-def _side(belief: Posterior, node: int, *, skip: bool, settle: float) -> str:
-    if skip:
-        return "skip"
-    bad = belief.bad(node)
-    return "bad" if bad >= 1.0 - settle else "good" if bad <= settle else ""
 
 
 def _comment(word: str, commit: str, subjects: Mapping[str, str]) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LOG, JUNIT, PAGE = "git-bisect.log", "junit.xml", "report.html"
+FILES = (PAGE, JUNIT, LOG)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootView:

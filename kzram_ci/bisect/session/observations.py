@@ -1,36 +1,36 @@
 """What one boot and one build left, and what they mean once the wanted signature is known. Pure.
 
-Boots are kept as facts. Which of them are evidence follows from the signature, so a signature that was learnt late,
+Boots are kept as facts. Which of them are evidence follows from the signature, so a signature that became known late,
 or that the user adds with `--resume`, counts for the boots before it as well.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from kzram_ci.base.errors import UserError
-from kzram_ci.bisect.belief.model import Observation, observation
+from kzram_ci.bisect.belief.model import Observation
+from kzram_ci.bisect.session.wanted import ENDINGS, Crash, Wanted
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.evidence import Evidence
-from kzram_ci.model.outcome import Outcome
+from kzram_ci.model.outcome import KERNEL_OUTCOMES, Outcome, Verdict
 from kzram_ci.verdict.judge import below_floors, fatal, judge, matches
 
-# Ends of a boot that have no oops, as signatures: a hang or a corruption can be bisected like a crash.
-WORDS = frozenset({Outcome.CORRUPTION, Outcome.FAIL, Outcome.HANG})
 KEPT_OOPSES = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crash:
-    """An oops of a boot, or a bad end without one (its outcome as signature)."""
-
-    signature: str
-    title: str
-    fatal: bool = True
-    planned: bool = False  # the plan's own expectation describes it
+_MEANING = {
+    Outcome.PASS: Observation.CLEAN,
+    Outcome.FAIL: Observation.OTHER,
+    Outcome.CORRUPTION: Observation.OTHER,
+    Outcome.OOPS: Observation.OTHER,
+    Outcome.HANG: Observation.OTHER,
+    Outcome.INCONCLUSIVE: Observation.INCONCLUSIVE,
+    Outcome.BOOT_FAILED: Observation.UNBOOTABLE,
+    Outcome.LOST: Observation.INFRA,
+    Outcome.INFRA: Observation.INFRA,
+    Outcome.NOT_RUN: Observation.INFRA,
+    Outcome.SKIPPED: Observation.SKIP,
+} | dict.fromkeys(KERNEL_OUTCOMES, Observation.UNBUILDABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,11 @@ class BootRecord:
         """What the boot is remembered for."""
         return next((crash for crash in self.crashes if crash.fatal), self.crashes[0] if self.crashes else None)
 
+    @property
+    def no_boot(self) -> bool:
+        """Whether the kernel did not reach the workload, by a crash on the way or without a word."""
+        return not self.ready and self.outcome in (Outcome.BOOT_FAILED, Outcome.OOPS)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRecord:
@@ -69,38 +74,40 @@ class BuildRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """The crash that is looked for. `given`: patterns of signatures or titles; `plan`: the plan describes it."""
+class SeenBoot:
+    """A boot, and what it means for its commit."""
 
-    given: tuple[str, ...] = ()
-    plan: bool = False
-
-    def holds(self, crash: Crash) -> bool:
-        """Whether a crash is the wanted one."""
-        names = (crash.signature, crash.title)
-        return (self.plan and crash.planned) or any(
-            name == pattern or fnmatchcase(name, pattern) for pattern in self.given for name in names
-        )
-
-    def words(self) -> str:
-        """For people."""
-        return " or ".join((*self.given, *(("what the plan expects",) if self.plan else ())))
+    record: BootRecord
+    what: Observation
 
 
-def told(record: BootRecord, wanted: Wanted) -> Observation:
-    """What a boot says about its commit."""
-    if any(wanted.holds(crash) for crash in record.crashes):
+def observation_of(record: BootRecord, wanted: Wanted) -> Observation:
+    """What a boot means for its commit."""
+    if any(wanted.holds(crash) for crash in record.crashes) or (wanted.no_boot and record.no_boot):
         return Observation.CRASH
     if record.outcome is Outcome.OOPS and not record.ready:
         return Observation.UNBOOTABLE  # another crash before the workload: this kernel will never reach it
+    if wanted.only_no_boot and record.ready:
+        return Observation.CLEAN
     if record.outcome is Outcome.BOOT_FAILED and record.ready:
         return Observation.INFRA  # the workload ran, on a clock that the guest misjudged
     if record.outcome is Outcome.PASS and not record.proved:
         return Observation.INCONCLUSIVE
-    return observation(record.outcome, wanted=False)
+    return _MEANING[record.outcome]
 
 
-def learnt(boots: Sequence[BootRecord], bad: str) -> str:
+def observed(boots: Sequence[BootRecord], wanted: Wanted) -> Iterator[SeenBoot]:
+    """Each boot with its meaning. A boot that ended before the workload and left no crash may be the host's doing:
+    it counts once another boot of the same commit ended before the workload as well.
+    """
+    ended_early = Counter(boot.commit for boot in boots if boot.no_boot)
+    for boot in boots:
+        what = observation_of(boot, wanted)
+        silent = boot.outcome is Outcome.BOOT_FAILED and what is Observation.CRASH
+        yield SeenBoot(record=boot, what=Observation.UNBOOTABLE if silent and ended_early[boot.commit] < 2 else what)
+
+
+def dominant_signature(boots: Iterable[BootRecord], bad: str) -> str:
     """The signature that the bad end shows most, "" while it showed none; the first seen wins a tie."""
     seen = Counter(
         crash.signature for boot in boots if boot.commit == bad and boot.ready and (crash := boot.principal) is not None
@@ -108,9 +115,9 @@ def learnt(boots: Sequence[BootRecord], bad: str) -> str:
     return seen.most_common(1)[0][0] if seen else ""
 
 
-def record(cell: Cell, evidence: Evidence, *, commit: str, number: int, directory: str, accel: str) -> BootRecord:
-    """The facts of a boot that a bisection keeps; `cell.expect` says what the plan describes."""
-    word = judge(cell, evidence)
+def boot_record(cell: Cell, evidence: Evidence, *, commit: str, number: int, directory: str, accel: str) -> BootRecord:
+    """The facts of a boot that a bisection keeps; `cell.expect` is what the plan describes."""
+    judgement = judge(cell, evidence)
     crashes = [
         Crash(
             signature=oops.signature,
@@ -120,16 +127,18 @@ def record(cell: Cell, evidence: Evidence, *, commit: str, number: int, director
         )
         for oops in evidence.oopses
     ]
-    if word.outcome in WORDS and not any(crash.fatal for crash in crashes):
-        crashes.append(Crash(signature=str(word.outcome), title=word.reason))
+    # Only a finding: a workload that could not be set up in the guest is a `fail` of the host's.
+    ending = judgement.outcome in ENDINGS and judgement.verdict is Verdict.FINDING
+    if ending and not any(crash.fatal for crash in crashes):
+        crashes.append(Crash(signature=str(judgement.outcome), title=judgement.reason))
     kept = list(dict.fromkeys(crashes))
     kept.sort(key=lambda crash: not crash.planned)  # what the plan describes must not be cut off
     return BootRecord(
         commit=commit,
         number=number,
         seed=cell.seed,
-        outcome=word.outcome,
-        reason=word.reason,
+        outcome=judgement.outcome,
+        reason=judgement.reason,
         crashes=tuple(kept[:KEPT_OOPSES]),
         ready=evidence.ready,
         proved=not below_floors(cell, evidence),
@@ -137,26 +146,3 @@ def record(cell: Cell, evidence: Evidence, *, commit: str, number: int, director
         directory=directory,
         accel=accel,
     )
-
-
-def expectation(cell: Cell, others: Sequence[Cell], given: tuple[str, ...]) -> tuple[Cell, Wanted, str]:
-    """The cell to boot, what to look for, and a sentence about it; the sentence is "" where the user said it.
-
-    Raises UserError for a test that could not tell a good kernel from a bad one.
-    """
-    if given:
-        return cell, Wanted(given=given), ""
-    if cell.expect.outcome == "oops":
-        return cell, Wanted(plan=True), "looking for the oops that the plan expects"
-    if sibling := next((other for other in others if other.expect.outcome == "oops"), None):
-        # The same test on another kernel of the plan describes the crash; the proof of a clean boot stays our own.
-
-        expect = replace(cell.expect, outcome="oops", oops=sibling.expect.oops)
-        text = f"looking for the oops that the plan expects of {sibling.id}"
-        return replace(cell, expect=expect), Wanted(plan=True), text
-    if not cell.expect.floors and not cell.expect.ceilings:
-        raise UserError(
-            f"{cell.id} cannot tell good from bad: it expects a pass, names no oops and asks for no proof of one",
-            hint="--signature SIGNATURE, or `expect:` with floors or an oops in the plan",
-        )
-    return cell, Wanted(), "the plan names no oops: the wanted signature will be what the bad end shows most"

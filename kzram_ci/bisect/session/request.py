@@ -1,73 +1,82 @@
-"""From a plan and a repository to a bisection that can begin; every error that can be known is raised here."""
+"""What the user asks of a bisection, and all checks that need no build."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import UserError
-from kzram_ci.bisect.belief import model as states
-from kzram_ci.bisect.belief.model import Settings
-from kzram_ci.bisect.session import history as ranges
-from kzram_ci.bisect.session import store as sessions
-from kzram_ci.bisect.session.history import Range
-from kzram_ci.bisect.session.observations import expectation
-from kzram_ci.bisect.session.store import Asked, Session
-from kzram_ci.model.cell import Cell, Plan
+from kzram_ci.bisect.belief.model import Bisection, Observation, Settings, start
+from kzram_ci.bisect.session import store
+from kzram_ci.bisect.session.choice import choose_cell
+from kzram_ci.bisect.session.commits import describe
+from kzram_ci.bisect.session.findings import findings_of
+from kzram_ci.bisect.session.history import Range, find
+from kzram_ci.bisect.session.model import Asked
+from kzram_ci.bisect.session.repository import is_url
+from kzram_ci.bisect.session.store import Session
+from kzram_ci.bisect.session.wanted import expectation
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.source import LocalGit, RemoteGit
-from kzram_ci.plan.matrix import glob_any
-from kzram_ci.plan.select import select
+from kzram_ci.plan.library import find_kernel, find_plan, known_kernels
+from kzram_ci.plan.load import load_plan
+
+EXAMPLE = "kzram-ci bisect PLAN --repo R --good REF --bad REF"
+MARKS = {"good": Observation.MARK_GOOD, "bad": Observation.MARK_BAD, "skip": Observation.SKIP}
 
 
-def pick(plan: Plan, kernel: str, test: str) -> tuple[Cell, tuple[Cell, ...]]:
-    """The one cell to boot, and those of the same test on other kernels. Raises UserError naming the choices."""
-    kernels = tuple(dict.fromkeys(cell.kernel.name for cell in plan.cells))
-    if not kernel and len(kernels) > 1:
-        raise UserError(
-            f"{plan.name} has {len(kernels)} kernels: {', '.join(kernels)}; one of them gives patches and config",
-            hint=f"--kernel {kernels[0]}",
-        )
-    chosen = select(plan, kernels=(kernel,)) if kernel else plan
-    cells = [cell for cell in chosen.cells if not test or _named(cell, test)]
-    if len({cell.kernel.name for cell in cells}) > 1:
-        raise UserError(f"--kernel {kernel} means {len(kernels)} kernels: {', '.join(kernels)}", hint="name one")
-    if not cells:
-        known = ", ".join(dict.fromkeys(_tail(cell) for cell in chosen.cells))
-        raise UserError(f"no test of {plan.name} matches {test!r}", hint=f"known: {known}")
-    if len(cells) > 1:
-        listed = ", ".join(_tail(cell) for cell in cells)
-        raise UserError(
-            f"{plan.name} has {len(cells)} tests: {listed}; a bisection boots one", hint=f"--test {_tail(cells[0])}"
-        )
-    cell = cells[0]
-    if cell.skip:
-        raise UserError(f"{cell.id} is skipped by the plan: {cell.skip}", hint="choose another --test or --kernel")
-    if cell.kernel.source.ready:
-        raise UserError(
-            f"kernel {cell.kernel.name} is a ready image: it cannot be built from a commit",
-            hint="--kernel with a source",
-        )
-    tail = _tail(cell)
-    return cell, tuple(other for other in plan.cells if other is not cell and _tail(other) == tail and not other.skip)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BisectRequest:
+    """A new bisection, in the user's words."""
+
+    plan: str
+    repository: str
+    goods: tuple[str, ...]
+    bad: str
+    kernel: str = ""
+    test: str = ""
+    signatures: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    first_parent: bool = False
+    good_first: bool = False
+    confidence: float = Settings().confidence
+    runs: Path = Path("runs")
 
 
-def _tail(cell: Cell) -> str:
-    """A cell's id without its kernel: test and axes."""
-    return cell.id.removeprefix(f"{cell.kernel.name}/")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeRequest:
+    """A bisection to go on with; without `directory` the newest below `runs`. `signatures` are added to its own."""
+
+    directory: str = ""
+    runs: Path = Path("runs")
+    signatures: tuple[str, ...] = ()
 
 
-def _named(cell: Cell, test: str) -> bool:
-    return any(glob_any(name, (test,)) for name in (cell.test, cell.id, _tail(cell)))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkRequest:
+    """What the user knows of a commit; `side` is a key of MARKS."""
+
+    commit: str
+    side: str
+    directory: str = ""
+    runs: Path = Path("runs")
 
 
-def begin(
-    plan: Plan, cell: Cell, others: tuple[Cell, ...], found: Range, *, signatures: tuple[str, ...], settings: Settings,
-    paths: tuple[str, ...], first_parent: bool, root: Path,
-) -> Session:  # fmt: skip
-    """A new bisection on disk. Raises UserError (a test that cannot tell, a range that is none), InfraError."""
-    cell, wanted, note = expectation(cell, others, signatures)
-    start = states.start(found.text, bad=found.bad, goods=found.goods, first_parent=first_parent, settings=settings)
+def begin(request: BisectRequest, warn: Callable[[str], None]) -> Session:
+    """A new bisection on disk; `warn` gets what the user should know before it starts. Raises UserError, InfraError."""
+    _check(request)
+    plan = load_plan(find_plan(request.plan), find_kernel=find_kernel, known_kernels=known_kernels())
+    cell, others = choose_cell(plan, request.kernel, request.test)
+    cell, wanted, note = expectation(cell, others, request.signatures)
+    found = find(
+        request.repository, bad=request.bad, goods=request.goods, paths=request.paths,
+        first_parent=request.first_parent, cache=cache_root(),
+    )  # fmt: skip
+    for text in found.notes:
+        warn(text)
+    state = _state(request, found)
     asked = Asked(
         plan=plan.name,
         cell=replace(cell, kernel=_at(cell.kernel, found), repeats=1),
@@ -75,18 +84,69 @@ def begin(
         store=found.store,
         wanted=wanted,
         note=note,
-        paths=paths,
-        first_parent=first_parent,
-        commits=ranges.describe(found.store, start.graph.names),
+        paths=request.paths,
+        first_parent=request.first_parent,
+        commits=describe(found.store, state.graph.names),
     )
-    session = sessions.create(root, asked, start, plan.text)
+    session = store.create(request.runs, asked, state, plan.text)
     if found.notes:
-        session.note(notes=found.notes)
+        session.keep(replace(session.facts, notes=found.notes))
     return session
+
+
+def _check(request: BisectRequest) -> None:
+    if not request.plan:
+        raise UserError("no plan", hint=EXAMPLE)
+    given = {"--repo": request.repository, "--good": request.goods, "--bad": request.bad}
+    if missing := [name for name, value in given.items() if not value]:
+        raise UserError(f"{' and '.join(missing)} missing", hint=EXAMPLE)
+    if not all(request.signatures):
+        raise UserError("--signature is empty", hint="leave it out, or name a signature (kzram-ci oops prints it)")
+    if not 0.5 < request.confidence < 1.0:
+        raise UserError(
+            f"--confidence {request.confidence} is not a probability above 0.5 and below 1", hint="--confidence 0.99"
+        )
+
+
+def _state(request: BisectRequest, found: Range) -> Bisection:
+    settings = Settings(confidence=request.confidence, good_first=request.good_first)
+    return start(found.text, bad=found.bad, goods=found.goods, first_parent=request.first_parent, settings=settings)
 
 
 def _at(kernel: KernelSpec, found: Range) -> KernelSpec:
     """The plan's kernel with the repository in the place of its own source."""
-    if ranges.is_url(found.repository):
+    if is_url(found.repository):
         return replace(kernel, source=RemoteGit(url=found.repository, ref=found.bad))
     return replace(kernel, source=LocalGit(path=found.repository, ref=found.bad))
+
+
+def reopen(request: ResumeRequest) -> Session:
+    """A bisection that was stopped, or one to look at. Raises UserError, InfraError."""
+    session = store.load(Path(request.directory) if request.directory else store.newest(request.runs))
+    if not request.signatures:
+        return session
+    with store.held(session.path):
+        return store.widen(session, request.signatures)
+
+
+def mark(request: MarkRequest) -> tuple[Session, str]:
+    """Keep what the user knows of a commit; the commit's full name. Raises UserError when marks contradict."""
+    path = reopen(ResumeRequest(directory=request.directory, runs=request.runs)).path
+    with store.held(path):
+        session = store.load(path)
+        commit = _one_commit(session, request.commit)
+        marks = (*session.facts.marks, (commit, MARKS[request.side]))
+        facts = replace(session.facts, marks=marks, answer=None, revert=None)
+        findings_of(session.asked, session.start, facts)  # raises before a contradicting mark is kept
+        session.keep(facts)
+    return session, commit
+
+
+def _one_commit(session: Session, prefix: str) -> str:
+    names = [name for name in session.start.graph.names if name.startswith(prefix.lower())]
+    if len(names) == 1:
+        return names[0]
+    raise UserError(
+        f"{len(names) or 'no'} commits of this bisection begin with {prefix!r}",
+        hint=f"give {'more digits' if names else 'a name from the list'}; kzram-ci bisect status lists commits",
+    )

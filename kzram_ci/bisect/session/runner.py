@@ -1,7 +1,7 @@
 """What the engine needs of the world: a kernel for a commit, a boot of it, a tree without the culprit.
 
-`Lab` is the seam: tests put a simulated one in its place. `RealLab` builds and boots as `kzram-ci run` does, so keys,
-patches, config checks and the cache are shared with it.
+`Runner` is the seam: tests put a simulated one in its place. `LocalRunner` builds and boots as `kzram-ci run` does, so
+keys, patches, config checks and the cache are shared with it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Protocol
 
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_file
-from kzram_ci.bisect.session import history as ranges
-from kzram_ci.bisect.session.store import Commit
+from kzram_ci.bisect.session.commits import tree_without
+from kzram_ci.bisect.session.model import Commit
 from kzram_ci.kernel.workshop import KernelContext, image_of, keys_of, suited
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.evidence import Evidence
@@ -34,7 +34,7 @@ class Kernel:
     sha256: str
 
 
-class Lab(Protocol):
+class Runner(Protocol):
     """The world, as the engine sees it."""
 
     @property
@@ -51,11 +51,11 @@ class Lab(Protocol):
         """One boot, and the accelerator it had. Raises InfraError, UserError, Interrupted."""
 
     def without(self, culprit: str, bad: str) -> tuple[str, str]:
-        """As `range.without`."""
+        """The tree of the bad end without the culprit, or why there is none; as `commits.tree_without`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RealLab:
+class LocalRunner:
     """Real kernels in real guests. `store` is the bare repository of the range."""
 
     store: str
@@ -63,11 +63,11 @@ class RealLab:
     stages: Stages
     context: KernelContext
     budget: Budget
-    jobs: int = 0  # guests at a time; 0: what the budget bears
+    jobs: int = 0  # guests at a time; 0: as many as the budget allows
 
     @property
     def workers(self) -> int:
-        """As many guests of this cell as the budget bears, one at least."""
+        """As many guests of this cell as the budget allows, one at least."""
         machine = self.cell.machine
         cpus = self.budget.cpus // max(1, machine.cpus)
         memory = self.budget.memory_mib // (machine.memory_mib + QEMU_OVERHEAD_MIB)
@@ -99,4 +99,4 @@ class RealLab:
 
     def without(self, culprit: str, bad: str) -> tuple[str, str]:
         """In the store, never in the user's repository."""
-        return ranges.without(self.store, culprit, bad)
+        return tree_without(self.store, culprit, bad)

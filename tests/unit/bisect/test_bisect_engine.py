@@ -14,10 +14,14 @@ from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.bisect.belief.decide import Kind
 from kzram_ci.bisect.belief.model import Observation
 from kzram_ci.bisect.reports import files
-from kzram_ci.bisect.reports.view import percent, view_of, words
+from kzram_ci.bisect.reports.answer import answer_lines
+from kzram_ci.bisect.reports.model import JUNIT, PAGE
+from kzram_ci.bisect.reports.view import view_of
+from kzram_ci.bisect.reports.wording import percent
 from kzram_ci.bisect.session import store
-from kzram_ci.bisect.session.observations import Wanted, expectation, learnt, told
-from kzram_ci.bisect.session.store import REVERT
+from kzram_ci.bisect.session.model import REVERT
+from kzram_ci.bisect.session.observations import dominant_signature
+from kzram_ci.bisect.session.wanted import Wanted, expectation
 from kzram_ci.model.cell import Expectation
 from kzram_ci.model.evidence import Evidence
 
@@ -44,7 +48,7 @@ def test_unbuildable_unbootable_and_other_crashes_are_no_evidence(tmp_path: Path
     opened = new_session(tmp_path)
     answer = engine(opened, lab).run()
     assert answer.commits == (name(12),)
-    sides = {commit.name: commit for commit in view_of(opened).commits}
+    sides = {commit.name: commit for commit in view_of(opened.findings, name="x").commits}
     for number in (7, 8, 10, 13):
         if sides[name(number)].visited:
             assert sides[name(number)].side == "skip"
@@ -99,16 +103,16 @@ def test_a_kill_between_boot_and_record_loses_that_boot_only(tmp_path: Path) -> 
         replace_tell.run()
     assert killed
     again = store.load(opened.path)
-    assert [boot.number for boot in again.boots_of(name(8))][:3] == [1, 2, 3]
+    assert [boot.record.number for boot in again.findings.boots_of(name(8))][:3] == [1, 2, 3]
     assert engine(again, SimLab(culprit=3)).run().commits == (name(3),)
 
 
 def test_what_a_killed_boot_left_is_set_aside(tmp_path: Path) -> None:
     opened = new_session(tmp_path)
-    path, relative = store.place(opened, name(3), 1)
+    path, relative = store.boot_directory(opened, name(3), 1)
     path.mkdir(parents=True)
     (path / "console.log").write_text("half")
-    assert store.place(opened, name(3), 1) == (path, relative)
+    assert store.boot_directory(opened, name(3), 1) == (path, relative)
     assert (path.with_name("1-interrupted-1") / "console.log").read_text() == "half"
     assert not path.exists()
 
@@ -117,15 +121,15 @@ def test_the_same_bytes_are_not_booted_twice(tmp_path: Path) -> None:
     trees = dict.fromkeys(range(1, 6), "early") | dict.fromkeys(range(6, 17), "late")
     lab = SimLab(culprit=6, trees=trees, rate=0.8)
     opened = new_session(tmp_path)
-    told_lines: list[str] = []
-    answer = engine(opened, lab, told_lines).run()
+    lines: list[str] = []
+    answer = engine(opened, lab, lines).run()
     assert answer.kind is Kind.CULPRIT
     assert answer.commits == (name(6),)
     booted = {boot.commit for boot in opened.facts.boots if boot.commit != REVERT}
-    late = {commit for commit in booted if opened.content(commit) == "late"}
+    late = {commit for commit in booted if opened.findings.contents[commit] == "late"}
     assert late <= {name(16), name(6)}  # the bad end, and the culprit itself if more crashes are wanted
-    assert len([commit for commit in booted if opened.content(commit) == "early"]) <= 2
-    assert any("same bytes" in line for line in told_lines)
+    assert len([commit for commit in booted if opened.findings.contents[commit] == "early"]) <= 2
+    assert any("same bytes" in line for line in lines)
 
 
 def test_a_commit_with_the_tree_of_its_parent_is_not_the_culprit_and_not_built(tmp_path: Path) -> None:
@@ -142,7 +146,7 @@ def test_a_bad_end_that_does_not_crash(tmp_path: Path) -> None:
     answer = engine(opened, lab).run()
     assert answer.kind is Kind.NOT_REPRODUCED
     assert set(lab.builds) == {name(16)}
-    assert "does not show the wanted crash" in words(opened)[0]
+    assert "does not show the wanted crash" in answer_lines(opened.findings)[0]
 
 
 def test_a_good_end_that_crashes(tmp_path: Path) -> None:
@@ -151,14 +155,14 @@ def test_a_good_end_that_crashes(tmp_path: Path) -> None:
     answer = engine(opened, lab).run()
     assert answer.kind is Kind.NONE
     assert name(0) in lab.builds
-    assert words(opened)[0].startswith("no commit of this range is to blame")
+    assert answer_lines(opened.findings)[0].startswith("no commit of this range is to blame")
 
 
 def test_a_bad_end_that_does_not_build(tmp_path: Path) -> None:
     opened = new_session(tmp_path)
     answer = engine(opened, SimLab(culprit=3, unbuildable=frozenset({16}))).run()
     assert answer.kind is Kind.UNTESTABLE_END
-    assert words(opened)[0].endswith("cannot be tested: 16 does not compile")
+    assert answer_lines(opened.findings)[0].endswith("cannot be tested: 16 does not compile")
 
 
 def test_a_host_that_fails_ends_it_with_a_way_on(tmp_path: Path) -> None:
@@ -166,7 +170,7 @@ def test_a_host_that_fails_ends_it_with_a_way_on(tmp_path: Path) -> None:
     with pytest.raises(InfraError, match=r"5 boots in a row failed on this host.*no QEMU.*--resume"):
         engine(opened, SimLab(culprit=3, host=lambda: "no QEMU")).run()
     again = store.load(opened.path)
-    assert {told(boot, again.wanted()) for boot in again.facts.boots} == {Observation.INFRA}
+    assert {boot.what for boots in again.findings.boots.values() for boot in boots} == {Observation.INFRA}
     assert engine(again, SimLab(culprit=3)).run().commits == (name(3),)
 
 
@@ -187,7 +191,7 @@ def test_the_signature_is_learnt_from_the_bad_end(tmp_path: Path) -> None:
     lines: list[str] = []
     answer = engine(opened, SimLab(culprit=9, crash=crash, rate=0.8), lines).run()
     assert answer.commits == (name(9),)
-    assert opened.wanted().given == ("paging_fault:obj_malloc",)
+    assert opened.findings.wanted.given == ("paging_fault:obj_malloc",)
     assert any("wanted from now on: paging_fault:obj_malloc" in line for line in lines)
 
 
@@ -196,18 +200,20 @@ def test_signatures_given_later_count_for_boots_that_were_made(tmp_path: Path) -
     answer = engine(opened, SimLab(culprit=9)).run()
     assert answer.kind in (Kind.NOT_REPRODUCED, Kind.UNTESTABLE_END)
     wider = store.widen(opened, ("null_deref:obj_*",))
-    assert wider.wanted().given == ("bug:zs_map_object", "null_deref:obj_*")
-    assert any(told(boot, wider.wanted()) is Observation.CRASH for boot in wider.facts.boots)
+    assert wider.findings.wanted.given == ("bug:zs_map_object", "null_deref:obj_*")
+    assert any(boot.what is Observation.CRASH for boots in wider.findings.boots.values() for boot in boots)
     assert engine(store.load(opened.path), SimLab(culprit=9)).run().commits == (name(9),)
 
 
 def test_a_revert_that_does_not_apply_or_heal_is_said(tmp_path: Path) -> None:
     opened = new_session(tmp_path / "a")
     engine(opened, SimLab(culprit=9, reverted=("", "its revert does not apply cleanly on the bad end"))).run()
-    assert "revert on the bad end: not told, its revert does not apply cleanly on the bad end" in words(opened)
+    assert "revert on the bad end: unknown, its revert does not apply cleanly on the bad end" in answer_lines(
+        opened.findings
+    )
     opened = new_session(tmp_path / "b")
     lab = SimLab(culprit=9)
-    lab.reverted = (opened.commit(name(16)).tree, "")  # the revert changes nothing: it must not heal
+    lab.reverted = (opened.findings.commit(name(16)).tree, "")  # the revert changes nothing: it must not heal
     engine(opened, lab).run()
     assert opened.facts.revert is not None
     assert opened.facts.revert.heals is False
@@ -230,8 +236,8 @@ def test_a_test_that_cannot_tell_is_refused() -> None:
     assert CELL.id in note
 
 
-def test_what_is_learnt_is_the_most_frequent() -> None:
-    assert learnt((), name(1)) == ""
+def test_nothing_is_dominant_in_no_boots() -> None:
+    assert dominant_signature((), name(1)) == ""
 
 
 def test_nobody_else_may_work_on_it(tmp_path: Path) -> None:
@@ -257,23 +263,50 @@ def test_reports_are_there_at_every_moment(tmp_path: Path) -> None:
     running.show = show
     running.run()
     assert len(steps) > 3
-    page = (opened.path / files.PAGE).read_text()
+    page = (opened.path / PAGE).read_text()
     assert "<svg" in page
     assert "change &lt;11&gt; &amp; more" in page
     assert "change <" not in page
-    root = etree.parse(opened.path / files.JUNIT).getroot()
+    root = etree.parse(opened.path / JUNIT).getroot()
     etree.XMLSchema(etree.parse(SCHEMA)).assertValid(root)
     cases = root.findall(".//testcase")
-    assert len(cases) == len(view_of(opened).visited())
+    assert len(cases) == len(view_of(opened.findings, name="x").visited())
     failed = [case.get("name", "") for case in cases if case.find("failure") is not None]
     assert any(one.startswith(name(11)[:12]) for one in failed)
-    assert f'Fixes: {name(11)[:12]} ("change <11> & more")' in words(opened)
+    assert f'Fixes: {name(11)[:12]} ("change <11> & more")' in answer_lines(opened.findings)
 
 
 def test_ten_thousand_commits_still_draw(tmp_path: Path) -> None:
     opened = new_session(tmp_path, 10_000)
     files.write(opened)
-    assert (opened.path / files.PAGE).stat().st_size < 400_000
+    assert (opened.path / PAGE).stat().st_size < 400_000
+
+
+def test_every_boot_of_the_culprit_is_counted(tmp_path: Path) -> None:
+    """Three of three, when eight were made, looks like a rate that nobody measured."""
+
+    def crash(random: Random) -> Evidence:
+        return crashed() if random.random() < 0.4 else crashed("bug", "swap_writepage")
+
+    opened = new_session(tmp_path)
+    assert engine(opened, SimLab(culprit=9, crash=crash, rate=1.0)).run().commits == (name(9),)
+    own = [boot.what for boot in opened.findings.boots_of(name(9))]
+    crashes, others = own.count(Observation.CRASH), own.count(Observation.OTHER)
+    assert others
+    are = "is" if others == 1 else "are"
+    lines = answer_lines(opened.findings)
+    assert f"culprit crashed in {crashes} of {len(own)} boots; {others} {are} no evidence ({others} other)" in lines
+    assert any(line.startswith("crash rate a boot that is evidence: ") for line in lines)
+    assert any(line.startswith(f"its parent {name(8)[:12]} crashed in 0 of ") for line in lines)
+
+
+def test_a_kernel_that_does_not_boot_can_be_bisected(tmp_path: Path) -> None:
+    """Without the signature such commits cannot be tested; with it they are what is looked for."""
+    lab = SimLab(culprit=99, unbootable=frozenset(range(7, 17)))
+    opened = new_session(tmp_path, wanted=Wanted(given=("boot-failed",)))
+    answer = engine(opened, lab).run()
+    assert answer.commits == (name(7),)
+    assert {boot.what for boot in opened.findings.boots_of(name(7))} == {Observation.CRASH}
 
 
 def test_percent_never_rounds_up_to_certainty() -> None:

@@ -8,6 +8,7 @@ from bisect_histories import CLEAN, CRASH, Machine, begin, bisect, infected, lin
 from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.bisect.belief.model import Bisection, Observation, observe, start
+from kzram_ci.bisect.belief.standing import standing_of
 from kzram_ci.bisect.reports.git_log import fixes, git_bisect_log
 
 
@@ -44,7 +45,7 @@ def test_git_replays_it_and_finds_the_same_commit(repository: tuple[Path, list[s
         for _ in range(8):
             state = observe(state, names[commit], what)
     state = observe(state, names[11], Observation.UNBUILDABLE)
-    log = git_bisect_log(state, {names[13]: "break it"})
+    log = git_bisect_log(standing_of(state), {names[13]: "break it"})
     assert f"# bad: [{names[13]}] break it\ngit bisect bad {names[13]}\n" in log
     assert f"git bisect skip {names[11]}\n" in log
     (tmp_path / "log").write_text(log)
@@ -60,7 +61,7 @@ def test_git_goes_on_from_a_bisection_that_is_not_done(repository: tuple[Path, l
         state = observe(observe(state, names[19], CRASH), names[10], CLEAN)
     state = observe(state, names[15], CLEAN)  # one clean boot of a commit settles nothing
     state = observe(state, names[17], Observation.OTHER)
-    log = git_bisect_log(state, {})
+    log = git_bisect_log(standing_of(state), {})
     assert names[17] not in log
     (tmp_path / "log").write_text(log)
     git(root, "bisect", "replay", str(tmp_path / "log"))
@@ -72,7 +73,9 @@ def test_git_goes_on_from_a_bisection_that_is_not_done(repository: tuple[Path, l
 def test_the_answer_is_in_the_log_in_gits_words() -> None:
     parents = line(32)
     answer, state, _ = bisect(begin(parents), Machine(infected(parents, 20), rate=0.9, seed=1))
-    assert f"# first bad commit: [{name(20)}] break it\n" in git_bisect_log(state, {name(20): "break it"}, answer)
+    assert f"# first bad commit: [{name(20)}] break it\n" in git_bisect_log(
+        standing_of(state), {name(20): "break it"}, answer
+    )
 
 
 def test_a_fixes_line_is_as_the_kernel_wants_it() -> None:

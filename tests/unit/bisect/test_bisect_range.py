@@ -10,7 +10,8 @@ from bisect_lab import Repo
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.bisect.belief.graph import parse
-from kzram_ci.bisect.session import history as ranges
+from kzram_ci.bisect.session import history
+from kzram_ci.bisect.session.commits import describe, tree_without
 from kzram_ci.bisect.session.history import Range
 
 
@@ -21,7 +22,7 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Repo:
 
 def find(repo: Repo, cache: Path, *, good: str = "v0", bad: str = "main", where: str = "", **more: object) -> Range:
     words = {"paths": (), "first_parent": False, "goods": [good], **more}
-    return ranges.find(where or str(repo.path), bad=bad, cache=cache, **words)  # type: ignore[arg-type]
+    return history.find(where or str(repo.path), bad=bad, cache=cache, **words)  # type: ignore[arg-type]
 
 
 def everything(path: Path) -> dict[str, bytes]:
@@ -34,13 +35,13 @@ def test_a_range_and_its_commits(repo: Repo, tmp_path: Path) -> None:
     assert (found.bad, found.goods) == (repo.names[8], (repo.names[0],))
     graph = parse(found.text, bad=found.bad, goods=found.goods)
     assert graph.names[: graph.candidates] == tuple(repo.names[1:])
-    commits = ranges.describe(found.store, graph.names)
+    commits = describe(found.store, graph.names)
     assert [commit.subject for commit in commits[:2]] == ["area: make it v1", "area: make it v2"]
     assert commits[0].author == "A U Thor <a@example.org>"
     assert {len(commit.tree) for commit in commits} == {40}
     assert {commit.version for commit in commits} == {"6.12.0"}  # decides which patches and build fixes fit
     assert found.notes == ()
-    ranges.without(found.store, repo.names[5], found.bad)
+    tree_without(found.store, repo.names[5], found.bad)
     assert everything(repo.path) == before
 
 
@@ -63,7 +64,7 @@ def test_paths_and_first_parent(repo: Repo, tmp_path: Path) -> None:
         ),
         ({"paths": ("sound",)}, "no commit between main and v0 that touches sound"),
         ({"paths": ("../..",)}, "is outside repository"),
-        ({"where": "/nonexistent"}, "/nonexistent is no git repository"),
+        ({"where": "/nonexistent"}, "/nonexistent is not a git repository"),
         ({"goods": ["v0", "side"]}, "good side is not an ancestor"),
     ],
 )
@@ -98,17 +99,17 @@ def test_a_repository_somewhere_else(repo: Repo, tmp_path: Path) -> None:
 
 def test_what_the_bad_end_is_without_a_commit(repo: Repo, tmp_path: Path) -> None:
     found = find(repo, tmp_path)
-    tree, why = ranges.without(found.store, repo.names[8], found.bad)
+    tree, why = tree_without(found.store, repo.names[8], found.bad)
     assert why == ""
-    assert tree == ranges.describe(found.store, [repo.names[7]])[0].tree
-    tree, why = ranges.without(found.store, repo.names[3], found.bad)  # later commits change the same line
+    assert tree == describe(found.store, [repo.names[7]])[0].tree
+    tree, why = tree_without(found.store, repo.names[3], found.bad)  # later commits change the same line
     assert (tree, why) == ("", "its revert does not apply cleanly on the bad end")
-    assert ranges.without(found.store, repo.names[0], found.bad)[1] == "a root commit cannot be reverted"
+    assert tree_without(found.store, repo.names[0], found.bad)[1] == "a root commit cannot be reverted"
 
 
 def test_a_merge_is_not_reverted(tmp_path: Path) -> None:
     merged = Repo(tmp_path / "linux", 2)
     merged.git("merge", "--quiet", "--no-ff", "-m", "merge side", "side")
     found = find(merged, tmp_path / "cache")
-    assert ranges.without(found.store, found.bad, found.bad) == ("", "a merge has no single change to revert")
+    assert tree_without(found.store, found.bad, found.bad) == ("", "a merge has no single change to revert")
     assert parse(found.text, bad=found.bad, goods=found.goods).candidates == 4

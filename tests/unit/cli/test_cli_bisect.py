@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from bisect_lab import Repo, SimLab
 
-from kzram_ci.bisect.reports import files
+from kzram_ci.bisect import run as bisect_run
+from kzram_ci.bisect.reports.model import LOG
 from kzram_ci.bisect.session import store
-from kzram_ci.cli import bisect as command
 from kzram_ci.cli.main import main
 
 PLAN = """\
@@ -44,7 +44,7 @@ def bisect(repo: Repo, lab: SimLab, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "flaky.yaml").write_text(PLAN)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KZRAM_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(command, "RealLab", lambda **given: lab)
+    monkeypatch.setattr(bisect_run, "local_runner", lambda *given: lab)
 
     def run(*words: str) -> int:
         return main(("bisect", *words))
@@ -63,15 +63,15 @@ def test_it_answers_and_the_log_replays(
     assert f"culprit: {repo.names[5][:12]} area: make it v5" in out
     assert f'Fixes: {repo.names[5][:12]} ("area: make it v5")' in out
     assert "looking for the oops that the plan expects" in err
-    where = store.last(Path("runs"))
+    where = store.newest(Path("runs"))
     assert {"bisection.json", "state.json", "plan.yaml", "git-bisect.log", "junit.xml", "report.html", "boots"} <= {
         path.name for path in where.iterdir()
     }
-    said = repo.git("bisect", "replay", str(where.absolute() / files.LOG))
+    said = repo.git("bisect", "replay", str(where.absolute() / LOG))
     assert f"{repo.names[5]} is the first bad commit" in said
     repo.git("bisect", "reset")
     assert bisect("log") == 0
-    assert capsys.readouterr().out == (where / files.LOG).read_text()
+    assert capsys.readouterr().out == (where / LOG).read_text()
 
 
 def test_again_boots_nothing(bisect: Bisect, lab: SimLab) -> None:
@@ -88,7 +88,7 @@ def test_status_and_json(bisect: Bisect, repo: Repo, capsys: pytest.CaptureFixtu
     assert data["done"] is True
     assert bisect("status") == 0
     assert repo.names[5][:12] in capsys.readouterr().out
-    assert bisect("status", str(store.last(Path("runs")))) == 0
+    assert bisect("status", str(store.newest(Path("runs")))) == 0
 
 
 def test_marks(bisect: Bisect, repo: Repo, lab: SimLab, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,9 +99,12 @@ def test_marks(bisect: Bisect, repo: Repo, lab: SimLab, capsys: pytest.CaptureFi
     assert bisect("mark", repo.names[4][:10], "good") == 0
     assert bisect("mark", repo.names[6], "bad") == 0
     assert bisect("mark", "feed", "bad") == 2
-    assert bisect("mark", repo.names[4][:10], "dunno") == 2
-    assert "mark what as what?" in capsys.readouterr().err
-    assert bisect("--resume") == 0
+    assert "no commits of this bisection begin with 'feed'" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        bisect("mark", repo.names[4][:10], "dunno")
+    assert stop.value.code == 2
+    assert "invalid choice: 'dunno'" in capsys.readouterr().err
+    assert bisect("resume") == 0
     assert {number for number, name in enumerate(repo.names) if name in lab.builds} <= {4, 5, 6, 12}
 
 
@@ -118,7 +121,7 @@ def test_paths_after_two_dashes(bisect: Bisect, capsys: pytest.CaptureFixture[st
     assert bisect(*FULL, "--", "sound") == 2
     assert "that touches sound" in capsys.readouterr().err
     assert bisect(*FULL, "--", "mm") == 0
-    assert len(store.load(store.last(Path("runs"))).start.graph.names) < 12
+    assert len(store.load(store.newest(Path("runs"))).start.graph.names) < 12
 
 
 @pytest.mark.parametrize(
@@ -133,10 +136,10 @@ def test_paths_after_two_dashes(bisect: Bisect, capsys: pytest.CaptureFixture[st
         ((*FULL, "--kernel", "nope"), "no kernel of flaky matches 'nope'"),
         ((*FULL[:-1], "nope"), "no test of flaky matches 'nope'; fix: known: race, other"),
         ((*FULL[:-1], "other"), "k/other cannot tell good from bad"),
-        ((*FULL, "--confidence", "2"), "--confidence 2.0 is no probability"),
+        ((*FULL, "--confidence", "2"), "--confidence 2.0 is not a probability"),
         ((*FULL, "--signature", ""), "--signature is empty"),
         ((*FULL, "--resume"), "--resume takes plan, repository and range"),
-        (("--resume", "nowhere"), "nowhere is no bisection"),
+        (("--resume", "nowhere"), "nowhere is not a bisection"),
         ((*FULL[:3], "--good", "main", "--bad", "v0", "--test", "race"), "bad v0 is an ancestor of good main"),
     ],
 )
@@ -184,7 +187,7 @@ def test_uncommitted_changes_are_in_the_report(
     (repo.path / "Makefile").write_text("# changed\n")
     assert bisect(*FULL, "--quiet") == 0
     assert "uncommitted changes to 1 file in linux are not part" in capsys.readouterr().err
-    assert "uncommitted changes" in (store.last(Path("runs")) / "report.html").read_text()
+    assert "uncommitted changes" in (store.newest(Path("runs")) / "report.html").read_text()
 
 
 def test_help_has_examples(bisect: Bisect, capsys: pytest.CaptureFixture[str]) -> None:

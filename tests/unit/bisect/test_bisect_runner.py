@@ -1,4 +1,4 @@
-"""The real lab, as far as it goes without a kernel: which tree it asks for."""
+"""The local runner, as far as it goes without a kernel: which tree it asks for."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from bisect_lab import CELL
 
-from kzram_ci.bisect.session import runner as labs
-from kzram_ci.bisect.session.runner import RealLab
-from kzram_ci.bisect.session.store import Commit
+from kzram_ci.bisect.session import runner
+from kzram_ci.bisect.session.model import Commit
+from kzram_ci.bisect.session.runner import LocalRunner
 from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.kernel import CommitTree, KernelImage, Tree
 from kzram_ci.run.pool import Budget
@@ -24,8 +24,8 @@ def test_a_commit_is_built_as_the_version_it_is(monkeypatch: pytest.MonkeyPatch,
         asked.append(tree)
         return KernelImage(key="k", name="k", arch="x86_64", release="6.1.9", image=str(tmp_path / "bzImage"))
 
-    monkeypatch.setattr(labs, "image_of", image_of)
-    lab = RealLab(
+    monkeypatch.setattr(runner, "image_of", image_of)
+    lab = LocalRunner(
         store="/store.git", cell=CELL, stages=None, context=KernelContext(cache=tmp_path, jobs=1),  # type: ignore[arg-type]
         budget=Budget(cpus=4, memory_mib=4096),
     )  # fmt: skip

@@ -1,0 +1,63 @@
+"""A session from where it stands to its answer: kernels and guests of this host, reports after every step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from kzram_ci.base.cache import cache_root
+from kzram_ci.base.errors import KzramError
+from kzram_ci.bisect.belief.decide import Answer
+from kzram_ci.bisect.reports import files as reports
+from kzram_ci.bisect.session import store
+from kzram_ci.bisect.session.engine import Engine
+from kzram_ci.bisect.session.runner import LocalRunner
+from kzram_ci.bisect.session.store import Session
+from kzram_ci.kernel.workshop import KernelContext
+from kzram_ci.model.events import Listener
+from kzram_ci.model.machine import Accel
+from kzram_ci.run.pool import host_budget
+from kzram_ci.run.stages import real_stages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkRequest:
+    """How to work: guests at a time and make jobs (0: what the host has), an accelerator in place of the plan's."""
+
+    jobs: int = 0
+    make_jobs: int = 0
+    accel: Accel | None = None
+
+
+def work(session: Session, request: WorkRequest, *, tell: Callable[[str, str], None], listener: Listener) -> Answer:
+    """Go on until there is an answer; reports are up to date after every step, also after an error.
+
+    Raises UserError when another process works on it, InfraError, Interrupted.
+    """
+    with store.held(session.path):
+        engine = Engine(
+            session=session,
+            runner=local_runner(session, request, listener),
+            tell=tell,
+            show=lambda: reports.write(session),
+        )
+        try:
+            return engine.run()
+        except KzramError:
+            reports.write(session)
+            raise
+
+
+def local_runner(session: Session, request: WorkRequest, listener: Listener) -> LocalRunner:
+    """Builds and boots on this host, as `kzram-ci run` does."""
+    cache = cache_root()
+    context = KernelContext(cache=cache, listener=listener)
+    stages, _ = real_stages(cache=cache, make_jobs=request.make_jobs, listener=listener, wanted=request.accel)
+    return LocalRunner(
+        store=session.asked.store,
+        cell=session.asked.cell,
+        stages=stages,
+        context=replace(context, jobs=request.make_jobs) if request.make_jobs else context,
+        budget=host_budget(request.jobs),
+        jobs=request.jobs,
+    )

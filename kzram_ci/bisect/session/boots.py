@@ -1,0 +1,109 @@
+"""The boots of one commit: several at a time, each written down as it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass, replace
+from itertools import count
+
+from kzram_ci.base import files, proc
+from kzram_ci.base.errors import InfraError
+from kzram_ci.bisect.belief.model import EVIDENCE, Observation
+from kzram_ci.bisect.session.builds import Tell
+from kzram_ci.bisect.session.model import REVERT
+from kzram_ci.bisect.session.observations import BootRecord, boot_record
+from kzram_ci.bisect.session.runner import Kernel, Runner
+from kzram_ci.bisect.session.store import Session, boot_directory
+from kzram_ci.model import codec
+from kzram_ci.model.evidence import Evidence
+from kzram_ci.model.outcome import Outcome
+
+HOST_PATIENCE = 5  # boots in a row that failed on the host, until the bisection stops
+_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boots:
+    """Boots commits in the threads of `pool`."""
+
+    session: Session
+    runner: Runner
+    tell: Tell
+    pool: Executor
+
+    def run(self, commit: str, kernel: Kernel, times: int, more: Callable[[], int]) -> None:
+        """Boot a commit `times` times; `more` is asked after each boot how many boots are wanted from then on.
+
+        Every boot that was started counts, also after a crash: a crash ends its boot sooner, so dropping what
+        still runs would drop clean boots more often than crashes.
+        """
+        running: dict[Future[tuple[BootRecord, Evidence]], int] = {}
+        failure: BaseException | None = None
+        while True:
+            while len(running) < min(times, self.runner.workers) and failure is None and not proc.cancelled():
+                taken = {*running.values(), *(boot.number for boot in self._records(commit))}
+                number = next(number for number in count(1) if number not in taken)
+                running[self.pool.submit(self._boot, commit, kernel, number)] = number
+            if not running:
+                break
+            done, _ = wait(running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
+            for future in done:
+                running.pop(future)
+                if (error := future.exception()) is not None:
+                    failure = failure or error
+                    continue
+                self._keep(*future.result())
+            if done and failure is None:
+                failure = self._spoilt(commit)
+                times = more() if failure is None else 0
+        if failure is not None:
+            raise failure
+
+    def _records(self, commit: str) -> list[BootRecord]:
+        return [boot for boot in self.session.facts.boots if boot.commit == commit]
+
+    def _boot(self, commit: str, kernel: Kernel, number: int) -> tuple[BootRecord, Evidence]:
+        directory, relative = boot_directory(self.session, commit, number)
+        cell = self.session.asked.cell
+        cell = replace(cell, seed=cell.seed + number - 1)
+        with files.disk_errors(f"cannot create {directory}"):
+            directory.mkdir(parents=True)
+        try:
+            evidence, accel = self.runner.boot(cell, kernel, directory)
+        except InfraError as error:
+            evidence, accel = Evidence(host_error=str(error)), ""
+        record = boot_record(cell, evidence, commit=commit, number=number, directory=relative, accel=accel)
+        return record, evidence
+
+    def _keep(self, boot: BootRecord, evidence: Evidence) -> None:
+        session, before = self.session, self.session.findings.wanted
+        files.write_json(session.path / boot.directory / "evidence.json", codec.to_json(evidence))
+        ours = sorted((*self._records(boot.commit), boot), key=lambda one: one.number)
+        others = (one for one in session.facts.boots if one.commit != boot.commit)
+        session.keep(replace(session.facts, boots=(*others, *ours)))
+        now = session.findings
+        what = next(seen.what for seen in now.boots_of(boot.commit) if seen.record.number == boot.number)
+        title = boot.principal.signature if boot.principal is not None else boot.reason
+        self.tell(boot.commit, f"boot {boot.number}: {what}{f': {title}' if title else ''} ({boot.seconds:.1f} s)")
+        if now.wanted != before:
+            self.tell("", f"wanted from now on: {now.wanted.text()} (what the bad end shows most)")
+
+    def _spoilt(self, commit: str) -> BaseException | None:
+        """A host that fails again and again ends the bisection; a commit that does so on a good host is skipped."""
+        session, findings = self.session, self.session.findings
+        recent = findings.boots_of(commit)[-HOST_PATIENCE:]
+        if len(recent) < HOST_PATIENCE or any(boot.what is not Observation.INFRA for boot in recent):
+            return None
+        elsewhere = any(
+            boot.what in EVIDENCE for other, boots in findings.boots.items() if other != commit for boot in boots
+        )
+        last = recent[-1].record
+        if elsewhere and last.outcome is Outcome.LOST and commit != REVERT:
+            session.keep(replace(session.facts, marks=(*session.facts.marks, (commit, Observation.SKIP))))
+            self.tell(commit, f"skipped: {HOST_PATIENCE} guests in a row were lost, other commits boot well")
+            return None
+        return InfraError(
+            f"{HOST_PATIENCE} boots in a row failed on this host, the last one: {last.reason}",
+            hint=f"repair the host, then kzram-ci bisect --resume {session.path}",
+        )
