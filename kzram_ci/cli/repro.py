@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.suggest import did_you_mean
 from kzram_ci.model.evidence import CellResult
-from kzram_ci.plan.marks import did_you_mean
 from kzram_ci.plan.matrix import safe_id
 from kzram_ci.results import rundir
 from kzram_ci.results.reports.table import printable

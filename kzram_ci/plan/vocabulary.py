@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from kzram_ci.plan.marks import allowed, did_you_mean
+from kzram_ci.base.suggest import allowed, did_you_mean
 
 WORKLOADS = ("anonmutate", "directmutate", "pressure")
 ALGORITHMS = ("lzo", "lzo-rle", "lz4", "lz4hc", "zstd", "deflate", "842")

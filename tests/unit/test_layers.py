@@ -29,6 +29,8 @@ BASE = {"errors": 0, "reaper": 0, "clock": 1, "proc": 2}
 BISECT = {"belief": 0, "session": 1, "reports": 2, "run": 3}
 # A pure module sees no process, clock or file. A name stands for a module or for all below it;
 PURE = (
+    "base.grammar",
+    "base.suggest",
     "bisect.belief",
     "bisect.reports",
     "bisect.session.choice",
@@ -55,6 +57,7 @@ PURE = (
     "vm.tiny_guest",
 )
 EDGE = (
+    "base.grammar.read",
     "bisect.reports.files",
     "kernel.mechanism.data",
     "oops.capture",

@@ -99,7 +99,7 @@ def test_all_errors_are_reported_in_order(kernels: Path) -> None:
         (b"name: p\nx: \x01", "p.yaml:2:4: not YAML: character U+0001 is not allowed"),
         (b"- a\n", "p.yaml:1:1: expected a mapping (key: value), got a list"),
         (b"a: 1\n---\nb: 1\n", "p.yaml:2:1: not YAML: but found another document; expected a single document"),
-        (b"[" * 5000, "p.yaml:1:1: not a plan: nested too deeply"),
+        (b"[" * 5000, "p.yaml:1:1: nested too deeply"),
         (b"\ta: 1", "found character '\\t' that cannot start any token"),
     ],
 )  # fmt: skip

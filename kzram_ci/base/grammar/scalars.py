@@ -1,0 +1,73 @@
+"""The scalar types that all grammars share, as pydantic annotations; imported late. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from kzram_ci.base.grammar.yaml_source import Decimal, Whole
+from kzram_ci.base.suggest import allowed
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
+
+
+def text_of(value: Any) -> Any:
+    """YAML reads 842 as a number; as a name it is a word, spelled as it was written."""
+    if isinstance(value, (Whole, Decimal)):
+        return value.text
+    return str(value) if type(value) in {int, float} else value
+
+
+def any_word(value: Any) -> Any:
+    """As `text_of`, where `true` and `false` are words too."""
+    return ("false", "true")[value] if isinstance(value, bool) else text_of(value)
+
+
+def one_or_many(value: Any) -> Any:
+    """One word where a list is wanted is a list of one."""
+    return [value] if isinstance(value, (str, int, float)) and not isinstance(value, bool) else value
+
+
+def choice(what: str, known: tuple[str, ...]) -> Any:
+    """A word out of a list; the error names the list and the nearest word."""
+
+    def check(value: str) -> str:
+        if value not in known:
+            raise ValueError(f"unknown {what} {value!r}; {allowed(value, known)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def check_word(value: str) -> str:
+    """One word. Raises ValueError."""
+    if not value or value.split() != [value]:
+        raise ValueError(f"{value!r} must be one word without blanks")
+    return value
+
+
+def _check_name(value: str) -> str:
+    if not re.match(NAME, value):
+        raise ValueError(f"{value!r} is not a name; letters, digits, . _ + - are allowed, the first a letter or digit")
+    return value
+
+
+def _check_regex(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"{value!r} is not a regular expression: {error}") from error
+    return value
+
+
+MANY_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+
+Word = Annotated[str, BeforeValidator(text_of), AfterValidator(check_word)]
+Name = Annotated[str, BeforeValidator(text_of), AfterValidator(_check_name)]
+Text = Annotated[str, BeforeValidator(text_of), Field(min_length=1)]
+Regex = Annotated[
+    str, BeforeValidator(text_of), AfterValidator(_check_regex), WithJsonSchema({"type": "string", "format": "regex"})
+]
+Patterns = Annotated[list[Word], BeforeValidator(one_or_many), WithJsonSchema(MANY_SCHEMA)]
