@@ -6,36 +6,35 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from kzram_ci.base import clock, files, git
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_bytes, digest_file, digest_json
+from kzram_ci.kernel import products
 
 LINK = "link:"
 _RACY_SECONDS = 2.0
-# Where there is no git to tell source from product: what kbuild leaves in a tree (its own .gitignore, shortened).
-_PRODUCT = re.compile(
-    r"(^|/)\.|\.(o|a|s|ko|mod|order|su|cmd|gcno|lst|symtypes|dtb|dtbo|patch\.orig|rej)$|(^|/)(vmlinux|bzImage|zImage|Image)"
-    r"([.\w]*)$|^System\.map$|^Module\.symvers$|^modules\.(builtin|order)|^include/(config|generated)/"
-    r"|^arch/[^/]+/include/generated/"
-)
+# Where there is no git to say what belongs to a tree: the files of editors, quilt and patch.
+_STRAY = re.compile(r"(^|/)\.|\.(orig|rej)$|~$")
 _NEEDED_DOTS = re.compile(r"(^|/)\.(get_maintainer\.ignore|clang-format|cocciconfig|gitignore|mailmap|rustfmt\.toml)$")
 
 
-def scan(directory: Path, *, cache: Path, deadline: Deadline) -> dict[str, str]:
+def scan(
+    directory: Path, *, cache: Path, deadline: Deadline, note: Callable[[str], None] = lambda text: None
+) -> dict[str, str]:
     """Each source file's relative path and content: `<sha256>` (with `+x` if executable), or `link:<target>`.
 
-    In a git work tree: tracked and untracked files, ignored ones not; elsewhere what does not look like a
-    build product. Digests are remembered by (path, size, mtime) under `cache`.
+    Build products are left out. In a git work tree, tracked and untracked files count, ignored ones do not; `note` is
+    called when there are products among them. Digests are remembered by (path, size, mtime) under `cache`.
     """
     memory = cache / "scans" / f"{digest_bytes(str(directory.absolute()).encode())[:16]}.json"
     known = _remembered(memory)
     young = clock.now_utc().timestamp() - _RACY_SECONDS  # may change again within the same tick: not remembered
     found: dict[str, str] = {}
     fresh: dict[str, list[str | int]] = {}
-    for name in sorted(_names(directory, deadline)):
+    for name in sorted(_names(directory, deadline, note)):
         try:
             status = (directory / name).lstat()
             if stat.S_ISLNK(status.st_mode):
@@ -71,20 +70,29 @@ def _remembered(memory: Path) -> dict[str, list[str | int]]:
     return rows
 
 
-def _names(directory: Path, deadline: Deadline) -> Iterator[str]:
+def _names(directory: Path, deadline: Deadline, note: Callable[[str], None]) -> Iterator[str]:
     if (directory / ".git").exists():
         words = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
         listed = git.run(*words, cwd=directory, deadline=deadline)
-        yield from {os.fsdecode(name) for name in listed.stdout.split(b"\0") if name}
+        names = {os.fsdecode(name) for name in listed.stdout.split(b"\0") if name}
+        found = products.products(names)
+        if found:
+            note(products.left_out(found))
+        yield from names - found
         return
+    names = set(_walk(directory))
+    for name in names - products.products(names):
+        if not _STRAY.search(name) or _NEEDED_DOTS.search(name):
+            yield name
+
+
+def _walk(directory: Path) -> Iterator[str]:
     for folder, folders, names in os.walk(directory):
         base = Path(folder).relative_to(directory)
         folders[:] = [name for name in folders if name != ".git" and not _left_out(Path(folder) / name)]
         linked = [name for name in folders if (Path(folder) / name).is_symlink()]
         for name in (*names, *linked):
-            path = (base / name).as_posix()
-            if not _PRODUCT.search(path) or _NEEDED_DOTS.search(path):
-                yield path
+            yield (base / name).as_posix()
 
 
 def _left_out(directory: Path) -> bool:

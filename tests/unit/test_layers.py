@@ -47,6 +47,7 @@ PURE = (
     "kernel.kbuild.log",
     "kernel.kconfig",
     "kernel.mechanism",
+    "kernel.products",
     "kernel.series",
     "model",
     "oops",

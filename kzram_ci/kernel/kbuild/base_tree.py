@@ -17,11 +17,12 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_bytes, digest_json
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
 from kzram_ci.base.transcripts import transcript_in
-from kzram_ci.kernel import archive, filetree, repository
+from kzram_ci.kernel import archive, filetree, products, repository
 from kzram_ci.kernel.kbuild.rewrite import write_if_changed
 from kzram_ci.model.events import Event, Listener
 from kzram_ci.model.kernel import ArchiveTree, CommitTree, DirectoryTree, Tree
 
+_noted: set[tuple[str, str]] = set()  # by this process: kernels of one plan share a source
 _KCONFIG = re.compile(r"(^|/)Kconfig[^/]*$|^scripts/|/configs/|^Makefile$|^arch/[^/]+/Makefile$")
 
 
@@ -130,7 +131,7 @@ def pristine(tree: Tree, *, cache: Path, deadline: Deadline, listener: Listener)
             case DirectoryTree():
                 return _scanned(tree, cache, deadline)
             case CommitTree():
-                return _committed(tree, deadline)
+                return _committed(tree, deadline, listener)
 
 
 def is_local(tree: Tree, *, cache: Path) -> bool:
@@ -186,8 +187,8 @@ def _scanned(tree: DirectoryTree, cache: Path, deadline: Deadline) -> ScannedDir
     return ScannedDirectory(root=root, files=scanned)
 
 
-def _committed(tree: CommitTree, deadline: Deadline) -> CommittedFiles:
-    found = {}
+def _committed(tree: CommitTree, deadline: Deadline, listener: Listener) -> CommittedFiles:
+    found: dict[str, str] = {}
     root = Path(tree.repository)
     listed = repository.ask(root, "ls-tree", "-r", "-z", tree.tree, deadline=deadline)
     for row in listed.stdout.split(b"\0"):
@@ -195,4 +196,9 @@ def _committed(tree: CommitTree, deadline: Deadline) -> CommittedFiles:
         mode, _, rest = meta.decode().partition(" ")
         if rest.startswith("blob "):
             found[os.fsdecode(path)] = f"{mode}:{rest.removeprefix('blob ')}"
+    if text := products.left_out(made := products.products(found)):
+        if (tree.identity, text) not in _noted:
+            listener(Event(kind="note", subject=tree.version, text=text))
+        _noted.add((tree.identity, text))
+        found = {path: content for path, content in found.items() if path not in made}
     return CommittedFiles(root=root, tree=tree.tree, files=found, deadline=deadline)

@@ -10,6 +10,7 @@ from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.kernel import filetree, source
 from kzram_ci.kernel.source import debian
+from kzram_ci.model.events import Event
 from kzram_ci.model.kernel import ArchiveTree, DirectoryTree, Tree
 from kzram_ci.model.source import DebianSource, DirectorySource, ImageSource
 
@@ -128,6 +129,34 @@ def test_a_build_inside_the_users_tree_does_not_disturb(tree: Path, tmp_path: Pa
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_text("left over")
     assert filetree.scan(tree, cache=tmp_path / "cache", deadline=Deadline.after(60)) == clean
+
+
+@pytest.mark.parametrize("with_git", [False, True])
+def test_linker_scripts_are_source(tree: Path, tmp_path: Path, with_git: bool) -> None:
+    names = ("arch/x86/kernel/vmlinux.lds.S", "include/asm-generic/vmlinux.lds.h")
+    for name in names:
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text("SECTIONS")
+    if with_git:
+        git(tree, "init", "-q")
+    assert set(names) <= filetree.scan(tree, cache=tmp_path / "cache", deadline=Deadline.after(60)).keys()
+
+
+def test_products_that_a_work_tree_tracks_are_left_out_with_a_note(tree: Path, tmp_path: Path) -> None:
+    clean = filetree.scan(tree, cache=tmp_path / "cache", deadline=Deadline.after(60))
+    for name in LEFTOVERS:
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text("left over")
+    git(tree, "init", "-q")
+    git(tree, "add", "--all", "--force")
+    git(tree, "commit", "-qm", "first")
+    events: list[Event] = []
+    ref = DirectorySource(path=str(tree))
+    found = source.fetch(ref, cache=tmp_path / "cache", deadline=Deadline.after(60), listener=events.append)
+    assert found.identity == f"directory:{filetree.identity(clean)}"
+    assert [(event.kind, event.text.partition(":")[0]) for event in events] == [
+        ("note", "7 build products left out of the source")
+    ]
 
 
 DEBIAN = DebianSource(package="linux-source-6.12")

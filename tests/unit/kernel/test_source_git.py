@@ -11,6 +11,7 @@ from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.kernel import kbuild, source
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.source.context import Context
+from kzram_ci.model.events import Listener, silent
 from kzram_ci.model.kernel import CommitTree, KernelImage, Tree
 from kzram_ci.model.source import LocalGit, RemoteGit
 
@@ -109,7 +110,7 @@ def test_history(repo: Path, cache: Path) -> None:
         assert git(where, "rev-list", "--all").splitlines()[-1] == first
 
 
-def build(cache: Path, tree: Tree, name: str = "stock") -> KernelImage:
+def build(cache: Path, tree: Tree, name: str = "stock", listener: Listener = silent) -> KernelImage:
     class Patched:
         files = {"c.c": b"int patched;\n"} if name == "patched" else {}
         executable: frozenset[str] = frozenset()
@@ -117,7 +118,8 @@ def build(cache: Path, tree: Tree, name: str = "stock") -> KernelImage:
     inputs = kbuild.Inputs(
         name=name, arch="x86_64", tree=tree, fragments=(Fragment(name="f.config", text="CONFIG_B=y\n"),)
     )
-    return kbuild.build(inputs, patch=lambda read: Patched(), cache=cache, jobs=1, deadline=Deadline.after(60))
+    deadline = Deadline.after(60)
+    return kbuild.build(inputs, patch=lambda read: Patched(), cache=cache, jobs=1, deadline=deadline, listener=listener)
 
 
 def compiled(image: KernelImage) -> list[str]:
@@ -158,6 +160,22 @@ def test_a_directory_that_lost_its_last_file_is_not_left_behind(repo: Path, cach
     commit(repo, "third", b="int changed;\n")
     build(cache, fetch(cache, repo))
     assert not (slot / "src/sub").exists()
+
+
+def test_products_that_a_commit_tracks_are_left_out_with_a_note(repo: Path, cache: Path) -> None:
+    plain = build(cache, fetch(cache, repo))
+    for name in ("include/config/x", "arch/x86/include/generated/y.h", ".config", "a.o", ".a.o.cmd"):
+        (repo / name).parent.mkdir(parents=True, exist_ok=True)
+        (repo / name).write_text("left over\n")
+    git(repo, "add", "--all", "--force")
+    git(repo, "commit", "-qm", "second")
+    notes: list[str] = []
+    image = build(cache, fetch(cache, repo), listener=lambda event: notes.append(event.text))
+    assert Path(image.image).read_bytes() == Path(plain.image).read_bytes()
+    assert any(text.startswith("5 build products left out of the source: .a.o.cmd, .config, a.o") for text in notes)
+    git(repo, "rm", "-rq", "include", "arch", ".config", "a.o", ".a.o.cmd")
+    commit(repo, "third", b="int changed;\n")
+    assert compiled(build(cache, fetch(cache, repo))) == ["b.o"]
 
 
 def test_a_slot_with_an_empty_directory_that_kbuild_refuses_heals(repo: Path, cache: Path) -> None:
