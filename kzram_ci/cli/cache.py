@@ -1,4 +1,4 @@
-"""`kzram-ci cache`: what the build cache holds, and removing what nobody used for long."""
+"""`kzram-ci cache`: what the build cache holds, and removing what was not used for long."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kzram_ci.base.cache import cache_root
@@ -17,10 +18,19 @@ example: kzram-ci cache ls
          kzram-ci cache gc --max-size 0 --dry-run
 
 gc never removes what is locked by a running kzram-ci or was used within the last hour.
-Downloaded packages stay as they are: `kzram-ci run --refresh PLAN` asks for newer ones.
+Downloaded packages are not renewed here: `kzram-ci run --refresh PLAN` asks for newer ones.
 """
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _AGES = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanRequest:
+    """What to remove: unused for `older_than` seconds, and then as much as it takes to fit `max_bytes`."""
+
+    older_than: float
+    max_bytes: int | None
+    dry_run: bool
 
 
 def add_parser(subparsers: Any) -> None:
@@ -28,7 +38,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "cache",
         help="list or clean the build cache",
-        description="List the cache (kernels, slots, sources, rootfs, downloads), or remove what nobody used for long.",
+        description="List the cache (kernels, slots, sources, rootfs …), or remove what was not used for long.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -36,13 +46,14 @@ def add_parser(subparsers: Any) -> None:
     shape: dict[str, Any] = {"epilog": EXAMPLE, "formatter_class": argparse.RawDescriptionHelpFormatter}
     listing = actions.add_parser("ls", help="what is there, least recently used first", **shape)
     listing.add_argument("--json", action="store_true", help="for programs")
-    cleaning = actions.add_parser("gc", help="remove what nobody used for long", **shape)
+    listing.set_defaults(func=_list)
+    cleaning = actions.add_parser("gc", help="remove what was not used for long", **shape)
     cleaning.add_argument("--older-than", type=age, default=age("30d"), metavar="AGE", help="30d, 12h … (default 30d)")
     cleaning.add_argument(
         "--max-size", type=size, metavar="SIZE", help="then the least recently used, until it fits: 20G"
     )
-    cleaning.add_argument("--dry-run", action="store_true", help="say what would go")
-    parser.set_defaults(func=main)
+    cleaning.add_argument("--dry-run", action="store_true", help="show what would go")
+    cleaning.set_defaults(func=_clean)
 
 
 def size(text: str) -> int:
@@ -61,11 +72,8 @@ def age(text: str) -> float:
     return float(match[1]) * _AGES[match[2].lower()]
 
 
-def main(args: argparse.Namespace) -> int:
-    """List or clean."""
+def _list(args: argparse.Namespace) -> int:
     found = entries(cache_root())
-    if args.action == "gc":
-        return clean(select(found, older_than=args.older_than, max_bytes=args.max_size), dry_run=args.dry_run)
     if args.json:
         rows = [{"entry": entry.name, "bytes": entry.size, "age_seconds": round(entry.age())} for entry in found]
         print(json.dumps(rows, indent=2))
@@ -74,16 +82,21 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def clean(chosen: Sequence[Entry], *, dry_run: bool) -> int:
-    """Remove the chosen entries and say so, one line each."""
+def _clean(args: argparse.Namespace) -> int:
+    return clean(CleanRequest(older_than=args.older_than, max_bytes=args.max_size, dry_run=args.dry_run))
+
+
+def clean(request: CleanRequest) -> int:
+    """Remove what is asked for, a line each."""
+    chosen = select(entries(cache_root()), older_than=request.older_than, max_bytes=request.max_bytes)
     freed = 0
     for entry in chosen:
-        if dry_run or remove(entry):
+        if request.dry_run or remove(entry):
             freed += entry.size
-            print(f"{'would remove' if dry_run else 'removed'} {entry.name} ({say_size(entry.size)})")
+            print(f"{'would remove' if request.dry_run else 'removed'} {entry.name} ({say_size(entry.size)})")
         else:
             print(f"kept {entry.name}: in use")
-    print(f"{'would free' if dry_run else 'freed'} {say_size(freed)}")
+    print(f"{'would free' if request.dry_run else 'freed'} {say_size(freed)}")
     return 0
 
 

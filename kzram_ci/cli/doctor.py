@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
@@ -17,6 +18,14 @@ from kzram_ci.vm import accel
 
 DEADLINE_SECONDS = 120.0
 EXIT_MISSING = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorRequest:
+    """What to check: a host for guests of these architectures."""
+
+    archs: tuple[str, ...] = ("x86_64",)
+    as_json: bool = False
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,15 +45,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def main(args: argparse.Namespace) -> int:
+    """The command."""
+    archs = tuple(args.arch) if args.arch else DoctorRequest().archs
+    return examine(DoctorRequest(archs=archs, as_json=args.json))
+
+
+def examine(request: DoctorRequest) -> int:
     """Run the checks and print them."""
     deadline = Deadline.after(DEADLINE_SECONDS)
-    cache = cache_root()
-    archs = tuple(args.arch or ["x86_64"])
-    checks = doctor.examine(archs, cache=cache, deadline=deadline)
+    checks = doctor.examine(request.archs, cache=cache_root(), deadline=deadline)
     have_qemu = {check.name for check in checks if check.ok}
-    checks += tuple(_acceleration(name, deadline) for name in archs if arch_of(name).qemu in have_qemu)
+    checks += tuple(_acceleration(name, deadline) for name in request.archs if arch_of(name).qemu in have_qemu)
     ok = all(check.ok for check in checks if check.required)
-    if args.json:
+    if request.as_json:
         print(json.dumps({"ok": ok, "checks": [codec.to_json(check) for check in checks]}, indent=2))
     else:
         _print(checks)

@@ -6,11 +6,11 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kzram_ci.base.errors import KzramError
 from kzram_ci.oops import Oops, iterate
 
 EXAMPLE = """\
@@ -24,19 +24,107 @@ examples:
 DECODE_SECONDS = 300.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OopsRequest:
+    """Which logs to read (`-`: standard input), and with which vmlinux to decode what they hold."""
+
+    logs: tuple[str, ...]
+    as_json: bool = False
+    vmlinux: Path | None = None
+    modules: Path | None = None
+    fail_on_oops: bool = False
+
+    @property
+    def live(self) -> bool:
+        """Whether an oops is printed as soon as it is found: JSON and decoding want all of them first."""
+        return not self.as_json and self.vmlinux is None
+
+
 def add_parser(subparsers: Any) -> None:
     """Register the command."""
-    shape = {"epilog": EXAMPLE, "formatter_class": argparse.RawDescriptionHelpFormatter}
-    _arguments(subparsers.add_parser("oops", help="find oopses in console logs", **shape))
-
-
-def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser = subparsers.add_parser(
+        "oops",
+        help="find oopses in console logs",
+        description="Find oopses in console logs, of any kernel and with any bytes between them.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("logs", nargs="+", metavar="LOG", help="a console log, any bytes; - is standard input")
     parser.add_argument("--json", action="store_true", help="print a JSON array, one object a log")
     parser.add_argument("--vmlinux", type=Path, metavar="FILE", help="decode frames to file:line with inlines")
     parser.add_argument("--modules", type=Path, metavar="DIR", help="where modules are (default: beside vmlinux)")
     parser.add_argument("--fail-on-oops", action="store_true", help="exit with 1 when an oops was found")
     parser.set_defaults(func=main)
+
+
+def main(args: argparse.Namespace) -> int:
+    """The command."""
+    return find(
+        OopsRequest(
+            logs=tuple(args.logs),
+            as_json=args.json,
+            vmlinux=args.vmlinux,
+            modules=args.modules,
+            fail_on_oops=args.fail_on_oops,
+        )
+    )
+
+
+def find(request: OopsRequest) -> int:
+    """Parse every log. Raises UserError when --vmlinux cannot be used."""
+    entries: list[dict[str, Any]] = []
+    unreadable = found = 0
+    for name in request.logs:
+        oopses, readable = _one(name, request)
+        unreadable += not readable
+        found += len(oopses)
+        if request.as_json:
+            entries.append({"log": name, "oopses": [oops.to_json() for oops in oopses]})
+    if request.as_json:
+        json.dump(entries, sys.stdout)
+        print()
+    if unreadable:
+        return 2
+    return 1 if found and request.fail_on_oops else 0
+
+
+def _one(name: str, request: OopsRequest) -> tuple[list[Oops], bool]:
+    """The oopses of one log, and whether it was readable; printed, unless JSON is wanted."""
+    oopses: list[Oops] = []
+    several = len(request.logs) > 1
+    counted, readable = _Counted(_pieces(name)), True
+    try:
+        for oops in iterate(counted):
+            oopses.append(oops)
+            if request.live:
+                _print_text(name, oops, several=several)
+    except OSError as error:
+        print(f"kzram-ci: {name}: {error.strerror or error}", file=sys.stderr)
+        readable = False
+    oopses.sort(key=lambda oops: oops.start)
+    if request.vmlinux is not None and oopses:
+        oopses = _decoded(oopses, request.vmlinux, request.modules)
+    if not request.live and not request.as_json:
+        for oops in oopses:
+            _print_text(name, oops, several=several)
+    if readable and not oopses and not request.as_json and sys.stdout.isatty():
+        print(f"{name}: no oops in {counted.lines:,} line{'' if counted.lines == 1 else 's'}")
+    return oopses, readable
+
+
+class _Counted:
+    """Pieces of a log, with a count of the lines that went by."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces, self.lines = pieces, 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        last = b"\n"
+        for piece in self._pieces:
+            self.lines += piece.count(b"\n")
+            last = piece[-1:]
+            yield piece
+        self.lines += last != b"\n"
 
 
 def _pieces(name: str) -> Iterator[bytes]:
@@ -49,12 +137,12 @@ def _pieces(name: str) -> Iterator[bytes]:
             yield piece
 
 
-def _decoded(oopses: Sequence[Oops], args: argparse.Namespace) -> list[Oops]:
+def _decoded(oopses: Sequence[Oops], vmlinux: Path, modules: Path | None) -> list[Oops]:
     from kzram_ci.base.clock import Deadline
     from kzram_ci.oops import symbolize
 
     deadline = Deadline.after(DECODE_SECONDS)
-    found = symbolize.decode(oopses, args.vmlinux, deadline=deadline, modules=args.modules)
+    found = symbolize.decode(oopses, vmlinux, deadline=deadline, modules=modules)
     return [symbolize.disassemble(oops, deadline=deadline) for oops in found]
 
 
@@ -62,59 +150,3 @@ def _print_text(name: str, oops: Oops, *, several: bool) -> None:
     from kzram_ci.oops.render import text
 
     print((f"{name}: " if several else "") + text(oops), flush=True)
-
-
-def _one(name: str, args: argparse.Namespace) -> tuple[list[Oops], bool]:
-    """The oopses of one log, printed as found unless JSON or decoding wants them all; and whether it was readable."""
-    oopses: list[Oops] = []
-    readable = True
-    live = not args.json and not args.vmlinux
-    try:
-        for oops in iterate(_pieces(name)):
-            oopses.append(oops)
-            if live:
-                _print_text(name, oops, several=len(args.logs) > 1)
-    except OSError as error:
-        print(f"kzram-ci: {name}: {error.strerror or error}", file=sys.stderr)
-        readable = False
-    oopses.sort(key=lambda oops: oops.start)
-    if args.vmlinux and oopses:
-        oopses = _decoded(oopses, args)
-    if not live and not args.json:
-        for oops in oopses:
-            _print_text(name, oops, several=len(args.logs) > 1)
-    return oopses, readable
-
-
-def main(args: argparse.Namespace) -> int:
-    """Parse every log. Raises UserError when --vmlinux cannot be used."""
-    entries: list[dict[str, Any]] = []
-    unreadable = found = 0
-    for name in args.logs:
-        oopses, readable = _one(name, args)
-        unreadable += not readable
-        found += len(oopses)
-        if args.json:
-            entries.append({"log": name, "oopses": [oops.to_json() for oops in oopses]})
-    if args.json:
-        json.dump(entries, sys.stdout)
-        print()
-    if unreadable:
-        return 2
-    return 1 if found and args.fail_on_oops else 0
-
-
-def _standalone() -> int:
-    parser = argparse.ArgumentParser(
-        prog="kzram-ci oops", epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    _arguments(parser)
-    try:
-        return main(parser.parse_args())
-    except KzramError as error:
-        print(f"kzram-ci: {error}", file=sys.stderr)
-        return error.exit_code
-
-
-if __name__ == "__main__":
-    sys.exit(_standalone())

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from kzram_ci.base.errors import KzramError
-from kzram_ci.cli.kernel_option import KERNEL_HELP, chosen
+from kzram_ci.cli.kernel_option import KERNEL_HELP, Selection, chosen
 from kzram_ci.kernel.mechanism import Facts
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Plan
@@ -78,7 +78,7 @@ def _suited(plan: Plan) -> Plan:
 def main(args: argparse.Namespace, plan_build: cost.PlanBuild | None = None) -> int:
     """Print the plan; `plan_build` tells whether a kernel is cached."""
     plan = load_plan(find_plan(args.plan), find_kernel=find_kernel, known_kernels=known_kernels())
-    plan = _suited(chosen(plan, args))
+    plan = _suited(chosen(plan, Selection(kernels=tuple(args.kernel), tests=tuple(args.test), cells=tuple(args.cell))))
     builds = cost.build_costs(plan, plan_build or _plan_build())
     if args.json:
         print(json.dumps(as_json(plan, builds), indent=2))

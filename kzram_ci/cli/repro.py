@@ -6,6 +6,8 @@ import argparse
 import os
 import shlex
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,18 @@ EXAMPLE = """\
 example: kzram-ci repro runs/20260101T000000Z-overrun-1a2b3c unstable/anonmutate
          kzram-ci repro RUNDIR CELL --print     the commands, and QEMU's own command line
 """
+
+
+MOST_LISTED = 24  # cells in an error message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReproRequest:
+    """A cell of a run directory, by id or by the name of its folder; `show`: print the commands, run nothing."""
+
+    run: Path
+    cell: str
+    show: bool = False
 
 
 def add_parser(subparsers: Any) -> None:
@@ -38,16 +52,23 @@ def add_parser(subparsers: Any) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    """The command."""
+    return repeat(ReproRequest(run=args.run, cell=args.cell, show=args.show))
+
+
+def repeat(request: ReproRequest) -> int:
     """Run `repro.sh` in this process's place, or print what it does. Raises UserError for an unknown cell."""
-    run = rundir.open_run(args.run)
-    result = find_cell(run.results(), args.cell)
+    run = rundir.open_run(request.run)
+    result = find_cell(run.results(), request.cell)
     directory = run.path / "cells" / rundir.cell_folder(result.id)
-    if args.show:
+    if request.show:
         sys.stdout.write(printable("\n".join(commands(run, result)) + "\n", sys.stdout))
         return 0
     script = directory / "repro.sh"
     if not script.is_file():
-        raise UserError(f"{script} is gone", hint=f"kzram-ci run --cell {shlex.quote(result.id)} {args.run}/plan.json")
+        raise UserError(
+            f"{script} is gone", hint=f"kzram-ci run --cell {shlex.quote(result.id)} {request.run}/plan.json"
+        )
     sys.stdout.flush()
     os.execv("/bin/sh", ("/bin/sh", str(script)))  # in our place: signals and the exit code are the run's own
 
@@ -58,7 +79,13 @@ def find_cell(results: tuple[CellResult, ...], name: str) -> CellResult:
         if name.rstrip("/") in (result.id, safe_id(result.id), rundir.cell_folder(result.id)):
             return result
     known = [result.id for result in results]
-    raise UserError(f"no cell {name!r} in this run{did_you_mean(name, known)}", hint=f"cells: {', '.join(known[:12])}")
+    raise UserError(f"no cell {name!r} in this run{did_you_mean(name, known)}", hint=f"cells: {listed(known)}")
+
+
+def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
+    """All names; of many the first, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:most])} and {more} more"
 
 
 def commands(run: rundir.RunDir, result: CellResult) -> list[str]:

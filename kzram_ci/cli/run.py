@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import InfraError, KzramError, UserError
 from kzram_ci.cli import progress
-from kzram_ci.cli.kernel_option import KERNEL_HELP, REFRESH_HELP, chosen, plan_without_name
+from kzram_ci.cli.kernel_option import KERNEL_HELP, REFRESH_HELP, Selection, chosen, plan_without_name
 from kzram_ci.cli.repeat_option import REPEAT_HELP, repeat, repeated
 from kzram_ci.host import environment
 from kzram_ci.model.cell import Plan
@@ -113,7 +113,7 @@ def _open(args: argparse.Namespace) -> RunDir:
     else:
         plan = load_plan(find_plan(name), find_kernel=find_kernel, known_kernels=known_kernels())
     history = None if args.no_history else store.default_history()
-    asked = chosen(plan, args)
+    asked = chosen(plan, Selection(kernels=tuple(args.kernel), tests=tuple(args.test), cells=tuple(args.cell)))
     if args.bisect_run:
         _warn(asked)
     return rundir.create(args.runs, repeated(asked, args.repeat, history, whole=plan))

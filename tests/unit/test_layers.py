@@ -89,6 +89,9 @@ FILE_CALLS = frozenset(
     {"read_text", "read_bytes", "write_bytes", "write_text", "unlink", "mkdir", "rename", "glob", "stat"}
 )
 KEEPERS = {"subprocess": "kzram_ci.base.proc", "time": "kzram_ci.base.clock"}
+# A command imports so many modules of ours at most
+MOST_USED = 8
+THICK = ("kzram_ci.cli.boot", "kzram_ci.cli.build", "kzram_ci.cli.mechanism", "kzram_ci.cli.plan", "kzram_ci.cli.run")
 SHELLS = ("shell=True", "os.system(", "os.popen(")
 
 
@@ -191,6 +194,39 @@ def test_each_door_has_one_keeper() -> None:
 def test_nobody_calls_a_shell() -> None:
     wrong = [f"{name}: {word}" for name, path in modules() for word in SHELLS if word in path.read_text()]
     assert not wrong, "\n".join(wrong)
+
+
+def used_by(path: Path) -> set[str]:
+    """The modules of ours that a file imports."""
+    known = {name for name, _ in modules()}
+    found = {name for name in imports(path) if name.startswith("kzram_ci.")}
+    return {name if name in known else name.rpartition(".")[0] for name in found}
+
+
+def test_commands_stay_thin() -> None:
+    """Options in, a request, one call below, an exit code out: a command that imports more holds logic."""
+    wrong = [
+        f"{name} imports {len(used)}: {', '.join(sorted(used))}"
+        for name, path in modules()
+        if room(f"{name}.") == "cli" and name not in THICK and len(used := used_by(path)) > MOST_USED
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_options_end_in_the_module_that_reads_them() -> None:
+    takers = [
+        (name, node.name)
+        for name, path in modules()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+        if any("Namespace" in ast.unparse(arg.annotation) for arg in node.args.args if arg.annotation)
+    ]
+    readers = {
+        name
+        for name, path in modules()
+        if any(f"def {made}(" in path.read_text() for made in ("add_parser", "_parser"))
+    }
+    assert not [taker for taker in takers if taker[0] not in readers]
 
 
 def test_modules_and_functions_stay_small() -> None:

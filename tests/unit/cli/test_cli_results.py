@@ -11,6 +11,7 @@ import report_samples as samples
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.cli.history import collect
+from kzram_ci.cli.repro import listed
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results import rundir
@@ -132,3 +133,12 @@ def test_repro_prints_or_takes_over(
     assert called == [("/bin/sh", ("/bin/sh", str(path / run_result.directory / "repro.sh")))]
     with pytest.raises(UserError, match=r"no cell 'unstabel/anonmutate' in this run.*did you mean unstable/anonmutate"):
         run("repro", str(path), "unstabel/anonmutate")
+
+
+def test_a_list_of_cells_is_whole_or_tells_how_many_more_there_are(tmp_path: Path) -> None:
+    path = made(tmp_path, samples.results())
+    with pytest.raises(UserError) as caught:
+        run("repro", str(path), "nothing-like-it")
+    assert all(result.id in str(caught.value) for result in rundir.open_run(path).results())
+    assert listed(["a", "b", "c"], most=3) == "a, b, c"
+    assert listed(["a", "b", "c"], most=2) == "a, b and 1 more"

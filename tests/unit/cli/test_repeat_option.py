@@ -1,28 +1,28 @@
 """How many boots make "good": from the history, else from the plan, else from nothing."""
 
+from argparse import ArgumentTypeError
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from bisect_lab import CELL
 
-from kzram_ci.base.errors import UserError
-from kzram_ci.cli.repeat_option import bad_boots, enough, repeated
+from kzram_ci.bisect.belief.repeats import bad_boots, enough
+from kzram_ci.cli.repeat_option import repeat, repeated
 from kzram_ci.model.cell import Cell, Expectation, Plan
 from kzram_ci.model.evidence import CellResult, Judgement
 from kzram_ci.model.outcome import Outcome, Verdict
-from kzram_ci.results.history import History, Record
+from kzram_ci.results.history import History
 
 PASS = replace(CELL, id="k/race", expect=Expectation())
 PLAN = Plan(name="p", cells=(PASS,))
 
 
-def result(cell: Cell, outcome: Outcome, attempts: int, key: str, verdict: Verdict = Verdict.FINDING) -> Record:
-    judged = CellResult(
+def result(cell: Cell, outcome: Outcome, attempts: int, key: str, verdict: Verdict = Verdict.FINDING) -> CellResult:
+    return CellResult(
         id=cell.id, kernel="k", test=cell.test, judgement=Judgement(outcome=outcome, verdict=verdict),
         attempts=attempts, kernel_key=key,
     )  # fmt: skip
-    return Record(run="r", plan="p", directory="/r", recorded="", result=judged)
 
 
 def test_nothing_known() -> None:
@@ -53,7 +53,10 @@ def test_the_history_counts_only_kernels_that_crashed() -> None:
 def test_the_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert repeated(PLAN, 0, None, whole=PLAN) is PLAN
     assert repeated(PLAN, 3, None, whole=PLAN).cells[0].repeats == 3
-    with pytest.raises(UserError, match="cannot be negative"):
-        repeated(PLAN, -1, None, whole=PLAN)
+    assert repeat("3") == 3
+    assert repeat("auto") == "auto"
+    for word, why in (("-1", "1 or more"), ("0", "1 or more"), ("often", "neither a number nor")):
+        with pytest.raises(ArgumentTypeError, match=why):
+            repeat(word)
     assert repeated(PLAN, "auto", History(path=tmp_path / "none"), whole=PLAN).cells[0].repeats == 20
     assert "k/race: 20 boots for good: nothing is known of the crash rate" in capsys.readouterr().err

@@ -1,6 +1,8 @@
 """The face: exit codes, JSON shape, standard input, unreadable logs."""
 
 import json
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ from kzram_ci.cli import oops as cli
 
 
 def run(*words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    argv = (sys.executable, "-m", "kzram_ci.cli.oops", *words)
+    argv = (sys.executable, "-m", "kzram_ci", "oops", *words)
     return subprocess.run(argv, input=stdin, capture_output=True, check=False, timeout=60)
 
 
@@ -72,3 +74,17 @@ def test_the_command_registers_itself() -> None:
     cli.add_parser(parser.add_subparsers())
     args = parser.parse_args(["oops", "a.log", "--json"])
     assert (args.logs, args.json, args.func) == (["a.log"], True, cli.main)
+
+
+def test_a_person_is_told_that_there_is_none(tmp_path: Path) -> None:
+    """On a terminal silence could mean anything; in a pipe it means none."""
+    clean = tmp_path / "clean.log"
+    clean.write_bytes(b"[    1.000000] zram: up\r\n[    1.000001] zram: down")
+    assert run(str(clean)).stdout == b""
+    ours, theirs = pty.openpty()
+    argv = (sys.executable, "-m", "kzram_ci", "oops", str(clean))
+    done = subprocess.run(argv, stdout=theirs, stderr=subprocess.PIPE, check=False, timeout=60)
+    os.close(theirs)
+    assert done.returncode == 0
+    assert os.read(ours, 4096).decode().strip() == f"{clean}: no oops in 2 lines"
+    os.close(ours)
