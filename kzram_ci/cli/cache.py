@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kzram_ci.base.cache import cache_root
+from kzram_ci.base.units import parse_bytes, parse_duration, say_size
 from kzram_ci.host.cache_gc import PARTS, Entry, entries, remove, select
 
 EXAMPLE = """\
@@ -20,8 +20,6 @@ example: kzram-ci cache ls
 gc never removes what is locked by a running kzram-ci or was used within the last hour.
 Downloaded packages are not renewed here: `kzram-ci run --refresh PLAN` asks for newer ones.
 """
-_SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-_AGES = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,28 +46,29 @@ def add_parser(subparsers: Any) -> None:
     listing.add_argument("--json", action="store_true", help="for programs")
     listing.set_defaults(func=_list)
     cleaning = actions.add_parser("gc", help="remove what was not used for long", **shape)
-    cleaning.add_argument("--older-than", type=age, default=age("30d"), metavar="AGE", help="30d, 12h … (default 30d)")
     cleaning.add_argument(
-        "--max-size", type=size, metavar="SIZE", help="then the least recently used, until it fits: 20G"
+        "--older-than", type=_quantity(parse_duration), default="30d", metavar="AGE", help="30d, 12h, 2w (default 30d)"
+    )
+    cleaning.add_argument(
+        "--max-size",
+        type=_quantity(parse_bytes),
+        metavar="SIZE",
+        help="then the least recently used, until it fits: 20G",
     )
     cleaning.add_argument("--dry-run", action="store_true", help="show what would go")
     cleaning.set_defaults(func=_clean)
 
 
-def size(text: str) -> int:
-    """Bytes from `20G`, `512M`, `0`; raises ValueError (argparse says which option)."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
-    if match is None:
-        raise ValueError(text)
-    return int(float(match[1]) * _SIZES[match[2].upper()])
+def _quantity(parse: Callable[[str], float]) -> Callable[[str], float]:
+    """The type of an option: what `parse` says is wrong becomes argparse's message."""
 
+    def convert(text: str) -> float:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
 
-def age(text: str) -> float:
-    """Seconds from `30d`, `12h`; raises ValueError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip(), re.IGNORECASE)
-    if match is None:
-        raise ValueError(text)
-    return float(match[1]) * _AGES[match[2].lower()]
+    return convert
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -107,12 +106,3 @@ def listing(found: Sequence[Entry]) -> list[str]:
         total = sum(entry.size for entry in found if entry.part == part)
         lines.append(f"{say_size(total):>10}  in {part}")
     return [*lines, f"{say_size(sum(entry.size for entry in found)):>10}  in {cache_root()}"]
-
-
-def say_size(count: float) -> str:
-    """Bytes for people: `1.7 GB`, in powers of 1024."""
-    for unit in ("B", "KB", "MB", "GB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TB"

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from kzram_ci.base.errors import KzramError
+from kzram_ci.base.units import say_duration
 from kzram_ci.cli.kernel_option import KERNEL_HELP, Selection, chosen
 from kzram_ci.kernel.mechanism import Facts
 from kzram_ci.model import codec
@@ -17,7 +18,6 @@ from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.plan import cost
 from kzram_ci.plan.library import find_kernel, find_plan, known_kernels
 from kzram_ci.plan.load import load_plan
-from kzram_ci.plan.units import say_duration
 
 EXAMPLE = """\
 example: kzram-ci plan testplans/overrun.yaml

@@ -18,9 +18,9 @@ from kzram_ci.base.grammar.scalars import (
     text_of,
 )
 from kzram_ci.base.suggest import allowed
+from kzram_ci.base.units import parse_duration, parse_size
 from kzram_ci.model.vocab import OOPS_TYPES
 from kzram_ci.plan import vocabulary
-from kzram_ci.plan.units import parse_duration, parse_size
 
 __all__ = ["MANY_SCHEMA", "Name", "Patterns", "Regex", "Word", "one_or_many", "text_of"]  # of all grammars
 
@@ -39,7 +39,7 @@ def _check_workload(value: str, info: ValidationInfo) -> str:
 
 
 _SIZE_SCHEMA = {"anyOf": [{"type": "string", "pattern": r"^[0-9.]+ ?[KMGT](i?B)?$"}, {"const": 0}]}
-_TIME_SCHEMA = {"anyOf": [{"type": "string", "pattern": r"^[0-9.]+ ?(ms|s|m|h)$"}, {"const": 0}]}
+_TIME_SCHEMA = {"anyOf": [{"type": "string", "pattern": r"^[0-9.]+ ?(ms|s|m|h|d|w)$"}, {"const": 0}]}
 
 
 def _check_argument(value: Any) -> Any:

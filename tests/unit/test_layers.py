@@ -31,6 +31,7 @@ BISECT = {"belief": 0, "session": 1, "reports": 2, "run": 3}
 PURE = (
     "base.grammar",
     "base.suggest",
+    "base.units",
     "bisect.belief",
     "bisect.reports",
     "bisect.session.choice",

@@ -126,18 +126,13 @@ def test_an_entry_that_went_away_is_no_error(tmp_path: Path) -> None:
     assert remove(Entry(part="kernels", path=tmp_path / "gone", size=1, used=0.0))
 
 
-@pytest.mark.parametrize(("text", "value"), [("0", 0), ("512M", 512 << 20), ("1.5G", 3 << 29), ("2 GiB", 2 << 30)])
-def test_sizes(text: str, value: int) -> None:
-    assert cache.size(text) == value
-
-
 @pytest.mark.parametrize("text", ["", "-1", "12q", "G"])
 def test_bad_sizes_and_ages_are_usage_errors(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     for option in ("--max-size", "--older-than"):
         with pytest.raises(SystemExit) as stopped:
             run("gc", f"{option}={text}")
         assert stopped.value.code == 2
-    assert "invalid" in capsys.readouterr().err
+    assert f"argument {option}: " in capsys.readouterr().err
 
 
 def test_an_empty_cache_is_fine(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.machine import Accel
 from kzram_ci.model.source import DebianSource, DirectorySource
 from kzram_ci.model.workload import Fault
-from kzram_ci.plan import library, merge, units
+from kzram_ci.plan import library, merge
 from kzram_ci.plan.kernels import load_kernel
 from kzram_ci.plan.load import load_plan, parse_plan, schema_of
 from kzram_ci.plan.marks import PlanErrors, Problems, parse
@@ -325,34 +325,6 @@ def test_selection(kernels: Path) -> None:
         select(plan, cells=["stock/a/compressor=zst"])
     with pytest.raises(UserError, match="no cell of big matches all filters together"):
         select(plan, kernels=["unstable"], cells=["stock/*"])
-
-
-@pytest.mark.parametrize(
-    ("text", "mib"), [("768M", 768), ("1G", 1024), ("1.5GiB", 1536), ("2 TB", 2 << 20), ("2048k", 2), (0, 0)]
-)
-def test_sizes(text: object, mib: int) -> None:
-    assert units.parse_size(text) == mib
-
-
-@pytest.mark.parametrize("text", ["1.5K", "12", "M", "-1M", "", None, 5, True, [1], "1,5G"])
-def test_no_sizes(text: object) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        units.parse_size(text)
-
-
-@pytest.mark.parametrize(("text", "seconds"), [("60s", 60), ("2m", 120), ("1.5h", 5400), ("250ms", 0.25), (0, 0)])
-def test_durations(text: object, seconds: float) -> None:
-    assert units.parse_duration(text) == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize("text", ["60", "s", 60, None, True, "1 d", "one minute"])
-def test_no_durations(text: object) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        units.parse_duration(text)
-
-
-def test_said_durations() -> None:
-    assert [units.say_duration(s) for s in (3.2, 65, 3700)] == ["3 s", "1 min 05 s", "1 h 01 min"]
 
 
 fields: st.SearchStrategy[dict[str, Any]] = st.dictionaries(

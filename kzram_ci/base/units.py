@@ -1,12 +1,12 @@
-"""Sizes and durations as people write them: 768M, 1G, 60s, 2m, 250ms."""
+"""Sizes and durations as people write them (768M, 1.5G, 60s, 2m, 250ms, 30d), and as they read them. Pure."""
 
 from __future__ import annotations
 
 import re
 
 _NUMBER = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*$")
-_MIB = {"k": 1 / 1024, "m": 1.0, "g": 1024.0, "t": 1024.0**2}
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_BYTES = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0}
 
 
 def parse_size(value: object) -> int:
@@ -14,25 +14,31 @@ def parse_size(value: object) -> int:
 
     Raises ValueError with what is wrong and what is allowed.
     """
-    allowed = "a size such as 512M or 2G"
+    count = parse_bytes(value)
+    if count % (1 << 20):
+        raise ValueError(f"{value!r} is not a whole number of MiB")
+    return count >> 20
+
+
+def parse_bytes(value: object) -> int:
+    """As `parse_size`, in bytes."""
     if value == 0 and not isinstance(value, bool):
         return 0
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         raise ValueError(f"{value} has no unit; write {value}M for MiB, or {value}G")
     match = _NUMBER.match(value) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f"expected {allowed}, got {value!r}")
-    number, unit = float(match[1]), match[2].lower().removesuffix("ib").removesuffix("b")
-    if unit not in _MIB:
+        raise ValueError(f"expected a size such as 512M or 2G, got {value!r}")
+    number, unit = float(match[1]), re.sub("(?<=[kmgt])i?b$", "", match[2].lower())
+    if not number and not unit:
+        return 0
+    if unit not in _BYTES:
         raise ValueError(f"{match[2] or 'no'} unit in {value!r}; expected K, M, G or T, as in 512M")
-    mib = number * _MIB[unit]
-    if mib != int(mib):
-        raise ValueError(f"{value!r} is not a whole number of MiB")
-    return int(mib)
+    return int(number * _BYTES[unit])
 
 
 def parse_duration(value: object) -> float:
-    """A duration in seconds. Units are ms, s, m, h; 0 needs none. Raises ValueError as `parse_size` does."""
+    """A duration in seconds. Units are ms, s, m, h, d, w; 0 needs none. Raises ValueError as `parse_size` does."""
     if value == 0 and not isinstance(value, bool):
         return 0.0
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -41,7 +47,7 @@ def parse_duration(value: object) -> float:
     if match is None:
         raise ValueError(f"expected a duration such as 60s or 2m, got {value!r}")
     if match[2].lower() not in _SECONDS:
-        raise ValueError(f"{match[2] or 'no'} unit in {value!r}; expected ms, s, m or h, as in 60s")
+        raise ValueError(f"{match[2] or 'no'} unit in {value!r}; expected ms, s, m, h, d or w, as in 60s")
     return float(match[1]) * _SECONDS[match[2].lower()]
 
 
@@ -53,3 +59,12 @@ def say_duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def say_size(count: float) -> str:
+    """Bytes for people: `1.7 GB`, in powers of 1024."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TB"
