@@ -329,8 +329,8 @@ def _import(repository: Path, stream: Iterator[bytes]) -> None:
 def grow(cache: Path) -> Path:
     """The repository with all branches; what is there is not made again."""
     deadline = Deadline.after(1800)
-    tree = source.fetch(BASE, cache=cache, deadline=deadline)
-    base = pristine(tree, cache=cache, deadline=deadline, listener=silent)
+    tree = source.fetch(BASE, source.Context(cache=cache, deadline=deadline))
+    base = pristine(tree, source.Context(cache=cache, deadline=deadline, listener=silent))
     assert isinstance(base, UnpackedArchive)
     root = base.root
     repository = cache / "histories" / f"linux-{digest_bytes(tree.identity.encode())[:12]}.git"

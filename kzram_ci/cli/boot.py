@@ -126,7 +126,7 @@ def _cell(args: argparse.Namespace) -> Cell:
 
 def _kernel(word: str, source: str | None, arch: str) -> KernelImage:
     """A ready image by path or source, else a kernel of ours, built when it is not in the cache."""
-    from kzram_ci.kernel.workshop import image_for
+    from kzram_ci.kernel.workshop import KernelContext, image_for
     from kzram_ci.plan.kernels import load_kernel
     from kzram_ci.plan.library import find_kernel, known_kernels
     from kzram_ci.plan.source_args import split
@@ -148,7 +148,7 @@ def _kernel(word: str, source: str | None, arch: str) -> KernelImage:
         spec = replace(spec, arch=arch)
     if spec.arch != arch:
         raise UserError(f"kernel {spec.name} is for {spec.arch}", hint=f"--arch {spec.arch}")
-    return image_for(spec)
+    return image_for(spec, KernelContext())
 
 
 def _rootfs(chosen: Path | None, arch: str) -> RootfsImage:
@@ -156,6 +156,7 @@ def _rootfs(chosen: Path | None, arch: str) -> RootfsImage:
         if not chosen.is_file():
             raise UserError(f"{chosen} is no file", hint="--rootfs wants an initramfs")
         return RootfsImage(key=digest_file(chosen), path=str(chosen.absolute()))
+    from kzram_ci.kernel.workshop import KernelContext
     from kzram_ci.run.guest_image import rootfs_for
 
-    return rootfs_for(arch)
+    return rootfs_for(arch, KernelContext())

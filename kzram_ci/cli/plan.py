@@ -45,11 +45,13 @@ def add_parser(subparsers: Any) -> None:
 
 def _plan_build() -> cost.PlanBuild:
     """The build cache's answer. What it cannot tell (a source that was never fetched) counts as not built."""
-    from kzram_ci.kernel.workshop import plan_build
+    from kzram_ci.kernel.workshop import KernelContext, plan_build
+
+    context = KernelContext()
 
     def ask(spec: Any) -> tuple[str, bool]:
         try:
-            return plan_build(spec)
+            return plan_build(spec, context)
         except KzramError:
             return cost.unknown(spec)
 
@@ -59,11 +61,13 @@ def _plan_build() -> cost.PlanBuild:
 def _suited(plan: Plan) -> Plan:
     """The plan as a run will find it: what a source leaves no meaning is skipped, what it needs to boot is there."""
     from kzram_ci.kernel import mechanism
-    from kzram_ci.kernel.workshop import facts_at_hand
+    from kzram_ci.kernel.workshop import KernelContext, facts_at_hand
+
+    context = KernelContext()
 
     def ask(spec: KernelSpec) -> Facts | None:
         try:
-            return facts_at_hand(spec)
+            return facts_at_hand(spec, context)
         except KzramError:
             return None
 

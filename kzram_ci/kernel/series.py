@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -30,13 +30,17 @@ class Line:
     versions: tuple[str, ...]
     patches: tuple[Patch, ...]
 
+    def ranges(self) -> str:
+        """The versions it is for, in words."""
+        return " ".join(self.versions)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
     """A named list of patches. `after`: series that must come before; `versions`: constraints that must all hold.
 
     `optional`: a kernel between its lines that takes none of its patches is built without it. One that has `lines`
-    has no patches of its own until `for_version` chose a line.
+    has no patches of its own; `choose` takes those of a line.
     """
 
     name: str
@@ -56,9 +60,25 @@ class Series:
 
     def ranges(self) -> str:
         """The versions it is for, in words."""
-        return " or ".join(" ".join(versions) for versions in (line.versions for line in self.lines)) or " ".join(
-            self.versions
-        )
+        return " or ".join(line.ranges() for line in self.lines) or " ".join(self.versions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What a kernel gets of a series: the first of the candidates that fits its text.
+
+    `near`: no line was made for this version; the candidates are those of other versions, the nearest first.
+    """
+
+    series: Series
+    version: str
+    candidates: tuple[Line, ...]
+    near: bool = False
+
+    @property
+    def patches(self) -> tuple[Patch, ...]:
+        """What decides about the kernel: the patches that were made for it, else all of which some may be taken."""
+        return self.series.named() if self.near else self.candidates[0].patches
 
 
 def series_from(data: Any, file: str, texts: Mapping[str, str] | None = None) -> Series:
@@ -142,8 +162,8 @@ def _strings(data: Mapping[str, Any], key: str, file: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def check_order(series: Sequence[Series]) -> None:
-    """Raise UserError when a series comes before one it stands on, or without it."""
+def choose_all(series: Sequence[Series], version: str) -> tuple[Choice, ...]:
+    """What a kernel gets of each series. Raises UserError when one comes before another it stands on, or without it."""
     seen: set[str] = set()
     for item in series:
         if missing := [name for name in item.after if name not in seen]:
@@ -151,25 +171,20 @@ def check_order(series: Sequence[Series]) -> None:
                 f"series {item.name} stands on {missing[0]}", hint=f"put {missing[0]} before {item.name} in `series:`"
             )
         seen.add(item.name)
+    return tuple(choose(item, version) for item in series)
 
 
-def for_version(series: Series, version: str) -> Series | None:
-    """The series with the patches it has for a kernel; None when it has none for it. The first line that fits wins.
+def choose(series: Series, version: str) -> Choice:
+    """What a kernel of this version gets of a series. The first line that fits wins.
 
     A kernel whose version is not known ("") gets a series without lines as it is, and no line of one with lines.
     """
-    if not series.lines:
-        return series if not version or applies_to(series.versions, version) else None
-    for line in series.lines:
-        if version and applies_to(line.versions, version):
-            return replace(series, versions=line.versions, patches=line.patches, lines=())
-    return None
-
-
-def nearest(series: Series, version: str) -> tuple[Series, ...]:
-    """The series with the patches of each line, the line made for the nearest version first.
-
-    For a kernel between the lines: which of them fits its text, if any, only applying them tells.
-    """
-    lines = sorted(series.lines, key=lambda line: distance(line.versions, version))
-    return tuple(replace(series, versions=line.versions, patches=line.patches, lines=()) for line in lines)
+    if series.lines:
+        fits = next((line for line in series.lines if version and applies_to(line.versions, version)), None)
+    else:
+        own = Line(versions=series.versions, patches=series.patches)
+        fits = own if not version or applies_to(own.versions, version) else None
+    if fits is not None:
+        return Choice(series=series, version=version, candidates=(fits,))
+    near = sorted(series.lines, key=lambda line: distance(line.versions, version)) if version else ()
+    return Choice(series=series, version=version, near=True, candidates=tuple(near))

@@ -6,21 +6,27 @@ import json
 from pathlib import Path
 
 from kzram_ci.base import files
-from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_json
 from kzram_ci.kernel import kbuild, mechanism
+from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.mechanism import Fact, Facts, data
 from kzram_ci.model import codec
-from kzram_ci.model.events import Listener, silent
 from kzram_ci.model.kernel import Tree
 
 
-def facts_of(tree: Tree, *, cache: Path, deadline: Deadline, listener: Listener = silent) -> Facts:
+def facts_of(tree: Tree, context: Context) -> Facts:
     """The facts of a tree without patches. An archive is unpacked, as it is for a build.
 
     Raises UserError, InfraError, Interrupted.
     """
-    return mechanism.probe(kbuild.pristine(tree, cache=cache, deadline=deadline, listener=listener).read)
+    return mechanism.probe(kbuild.pristine(tree, context).read)
+
+
+def keep(key: str, tree: Tree, context: Context) -> None:
+    """Remember the facts of a kernel that was found built, if they are not known and nothing must be unpacked."""
+    if recall(key, cache=context.cache) is None and kbuild.is_local(tree, cache=context.cache):
+        facts = facts_of(tree, context)
+        remember(key, facts, cache=context.cache)
 
 
 def remember(key: str, facts: Facts, *, cache: Path) -> None:

@@ -9,12 +9,11 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from kzram_ci.base import datafiles, files, proc
+from kzram_ci.base import files, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_json
 from kzram_ci.base.errors import UserError
-from kzram_ci.kernel import buildfixes
-from kzram_ci.kernel.buildfixes import Fix
+from kzram_ci.kernel.recipe import Toolchain
 from kzram_ci.model.arch import arch_of
 
 # GNU triplet of each architecture's cross tools, as Debian names them.
@@ -34,6 +33,13 @@ REQUIRED = {
 }
 # In the identity when present: they write into .config or into the image.
 OPTIONAL = ("pahole", "rustc")
+
+
+def toolchain_for(arch: str, given: tuple[tuple[str, str], ...], *, cache: Path, deadline: Deadline) -> Toolchain:
+    """The tools for an architecture, with the make variables a kernel sets. Raises UserError for a missing one."""
+    variables = make_vars(arch, given)
+    identity = identify(arch, dict(variables), cache=cache, deadline=deadline)
+    return Toolchain(make_vars=variables, cc=commands(dict(variables))["CC"], identity=identity)
 
 
 def make_vars(arch: str, given: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
@@ -99,18 +105,6 @@ def _install(arch: str, command: tuple[str, ...]) -> str:
         kind = "binutils" if tool.endswith("ld") else "gcc"
         return f"sudo apt-get install {kind}-{triplet.replace('_', '-')}"
     return f"sudo apt-get install {REQUIRED.get(tool, {'ld.lld': 'lld'}.get(tool, tool))}"
-
-
-def fixes() -> tuple[Fix, ...]:
-    """The table of build fixes: kernels/toolchain/fixes.yaml. Raises UserError."""
-    import yaml
-
-    path = datafiles.find("kernels", "toolchain/fixes.yaml")
-    try:
-        # BaseLoader: every scalar is text, so that a commit id made of digits stays one
-        return buildfixes.load(yaml.load(path.read_text(), Loader=yaml.BaseLoader), str(path))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: {' '.join(str(error).split())}") from error
 
 
 def require() -> None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from kzram_ci.base import datafiles
 from kzram_ci.guest import rootfs
-from kzram_ci.kernel import toolchain
+from kzram_ci.kernel.toolchain import toolchain_for
 from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.kernel import RootfsImage
 
 
-def rootfs_for(arch: str, context: KernelContext | None = None) -> RootfsImage:
+def rootfs_for(arch: str, context: KernelContext) -> RootfsImage:
     """The guest's initramfs, from the cache or built now. Raises UserError, InfraError, Interrupted."""
-    ctx = context or KernelContext()
-    deadline = ctx.until()
-    variables = dict(toolchain.make_vars(arch, ()))
-    identity = dict(toolchain.identify(arch, variables, cache=ctx.cache, deadline=deadline))
-    compiler = rootfs.Compiler(command=toolchain.commands(variables)["CC"], identity=identity["CC"])
+    ctx = context.begin()
+    tools = toolchain_for(arch, (), cache=ctx.cache, deadline=ctx.deadline)
+    compiler = rootfs.Compiler(command=tools.cc, identity=dict(tools.identity)["CC"])
     recipe = rootfs.load(datafiles.find("rootfs", "rootfs.yaml"))
-    return rootfs.build(recipe, arch=arch, compiler=compiler, cache=ctx.cache, deadline=deadline)
+    return rootfs.build(recipe, arch=arch, compiler=compiler, cache=ctx.cache, deadline=ctx.deadline)

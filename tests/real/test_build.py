@@ -67,8 +67,8 @@ def second_cache() -> Iterator[Path]:
 def of_the_source(path: str) -> str:
     """A file of the distribution's source, as it is."""
     cache, deadline = cache_root(), Deadline.after(600)
-    tree = source.fetch(SOURCE, cache=cache, deadline=deadline)
-    content = pristine(tree, cache=cache, deadline=deadline, listener=silent).read(path)
+    tree = source.fetch(SOURCE, source.Context(cache=cache, deadline=deadline))
+    content = pristine(tree, source.Context(cache=cache, deadline=deadline, listener=silent)).read(path)
     assert content is not None
     return content.decode()
 
@@ -79,8 +79,8 @@ def digests(image: KernelImage) -> dict[str, str]:
 
 
 def test_incremental_and_clean_builds_give_the_same_bytes(mine: Path, second_cache: Path) -> None:
-    stock = image_for(STOCK)
-    variant = image_for(VARIANT)  # incremental, in the slot that built stock
+    stock = image_for(STOCK, KernelContext())
+    variant = image_for(VARIANT, KernelContext())  # incremental, in the slot that built stock
     clean = image_for(VARIANT, KernelContext(cache=second_cache))
     assert variant.release.startswith("6.12")
     assert clean.key == variant.key != stock.key
@@ -89,26 +89,26 @@ def test_incremental_and_clean_builds_give_the_same_bytes(mine: Path, second_cac
 
 
 def test_every_wanted_symbol_is_in_the_config(mine: Path) -> None:
-    image = image_for(STOCK)
+    image = image_for(STOCK, KernelContext())
     wanted = kconfig.merge([kconfig.Fragment(name="tiny", text=TINY)])
     assert kconfig.unmet(wanted, kconfig.parse(Path(image.config).read_text())) == ()
     assert "zram_overrun" in (Path(image.image).parent / "System.map").read_text()
 
 
 def test_nothing_changed_means_nothing_done(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    image = image_for(STOCK)
+    image = image_for(STOCK, KernelContext())
     for name in ("make", "build"):  # by sys.modules: the package exports a function called build, too
         monkeypatch.setattr(sys.modules[f"kzram_ci.kernel.kbuild.{name}"], "run", None)
-    again = image_for(STOCK)
+    again = image_for(STOCK, KernelContext())
     assert again == replace(image, cached=True)
-    assert plan_build(STOCK) == (image.key, True)
+    assert plan_build(STOCK, KernelContext()) == (image.key, True)
 
 
 def test_an_unmet_symbol_is_named(mine: Path) -> None:
     (mine / "config" / "wrong.config").write_text("CONFIG_NO_SUCH_SYMBOL=y\nCONFIG_ZRAM_WRITEBACK=m\n")
     slots = set((cache_root() / "slots").glob("*"))
     with pytest.raises(ConfigUnmet) as caught:
-        image_for(replace(STOCK, name="tiny-wrong", config=("tiny", "wrong")))
+        image_for(replace(STOCK, name="tiny-wrong", config=("tiny", "wrong")), KernelContext())
     assert "CONFIG_NO_SUCH_SYMBOL: wanted y, got absent (fragment wrong.config)" in caught.value.message
     assert "CONFIG_ZRAM_WRITEBACK: wanted m" in caught.value.message
     for path in set((cache_root() / "slots").glob("*")) - slots:
@@ -116,7 +116,7 @@ def test_an_unmet_symbol_is_named(mine: Path) -> None:
 
 
 def test_a_compile_error_is_the_compilers_line(mine: Path) -> None:
-    image_for(STOCK)
+    image_for(STOCK, KernelContext())
     before = of_the_source("drivers/block/zram/zcomp.c").splitlines(keepends=True)
     at = next(number for number, line in enumerate(before) if line.startswith("static"))
     after = [*before[:at], "int broken = no_such_name;\n", *before[at:]]
@@ -126,6 +126,6 @@ def test_a_compile_error_is_the_compilers_line(mine: Path) -> None:
     (series / "series.yaml").write_text("name: broken\nkind: regression\npatches: [1.patch]\n")
     (series / "1.patch").write_text("".join(difflib.unified_diff(before, after, f"a/{path}", f"b/{path}")))
     with pytest.raises(BuildFailed) as caught:
-        image_for(replace(STOCK, name="tiny-broken", series=(*STOCK.series, "broken")))
+        image_for(replace(STOCK, name="tiny-broken", series=(*STOCK.series, "broken")), KernelContext())
     assert f"{path}:{at + 1}:14: error: 'no_such_name' undeclared" in caught.value.message
     assert Path(caught.value.log).is_file()

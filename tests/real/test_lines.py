@@ -18,6 +18,8 @@ from kzram_ci.base.digest import digest_json
 from kzram_ci.kernel import kbuild, kconfig, mechanism, patches, source
 from kzram_ci.kernel.kbuild.base_tree import UnpackedArchive
 from kzram_ci.kernel.kconfig import Fragment
+from kzram_ci.kernel.library import load_series
+from kzram_ci.kernel.series import Choice, choose
 from kzram_ci.model.kernel import KernelSpec, Tree
 from kzram_ci.plan.kernels import load_kernel
 from kzram_ci.plan.library import find_kernel, known_kernels
@@ -61,9 +63,9 @@ def spec_of(name: str) -> KernelSpec:
 
 def tree_of(name: str, deadline: Deadline) -> Tree:
     ref, cache = spec_of(name).source, cache_root()
-    tree = source.local(ref, cache=cache, deadline=deadline)
+    tree = source.local(ref, source.Context(cache=cache, deadline=deadline))
     if tree is None and os.environ.get("KZRAM_DOWNLOAD"):
-        tree = source.fetch(ref, cache=cache, deadline=deadline)
+        tree = source.fetch(ref, source.Context(cache=cache, deadline=deadline))
     if tree is None:
         pytest.skip(f"{ref.words()} is not on this host; KZRAM_DOWNLOAD=1 fetches it")
     return tree
@@ -75,12 +77,16 @@ def test_every_kernel_belongs_to_a_line() -> None:
     assert {source for source in sources if not source.ready} == listed
 
 
+def choices_of(spec: KernelSpec, tree: Tree) -> list[Choice]:
+    return [choose(load_series(name), tree.version) for name in spec.series]
+
+
 @pytest.mark.parametrize("line", LINES)
 def test_facts_and_strict_patches(line: str) -> None:
     deadline = Deadline.after(1200)
     stock, _ = LINES[line]
     tree = tree_of(stock, deadline)
-    base = kbuild.pristine(tree, cache=cache_root(), deadline=deadline, listener=lambda event: None)
+    base = kbuild.pristine(tree, source.Context(cache=cache_root(), deadline=deadline, listener=lambda event: None))
     facts = mechanism.probe(base.read)
     names = ("second_compression", "guard", "swap_path", "handle_cache", "failslab_mark")
     assert tuple(facts[name].value for name in names) == WANT[line]
@@ -89,8 +95,7 @@ def test_facts_and_strict_patches(line: str) -> None:
         spec = spec_of(name)
         if spec.source != spec_of(stock).source or mechanism.meaning(facts, spec.series):
             continue
-        series = [patches.load_series(item) for item in spec.series]
-        patched = patches.apply_series(base.read, series, deadline=deadline)
+        patched = patches.apply(base.read, choices_of(spec, tree), deadline=deadline)
         assert patched.files, name
         assert not patched.notes, name
         seen.update(spec.series)
@@ -104,13 +109,8 @@ def test_what_the_series_touch_compiles(line: str, tmp_path: Path) -> None:
     stock, names = LINES[line]
     tree = tree_of(stock, deadline)
     cache = cache_root()
-    base = kbuild.pristine(tree, cache=cache, deadline=deadline, listener=lambda event: None)
-    done = {
-        name: patches.apply_series(
-            base.read, [patches.load_series(item) for item in spec_of(name).series], deadline=deadline
-        ).files
-        for name in names
-    }
+    base = kbuild.pristine(tree, source.Context(cache=cache, deadline=deadline, listener=lambda event: None))
+    done = {name: patches.apply(base.read, choices_of(spec_of(name), tree), deadline=deadline).files for name in names}
     told = [sorted((path, (content or b"").hex()) for path, content in files.items()) for files in done.values()]
     stamp = cache / "scans" / f"objects-{digest_json([tree.identity, TINY, OBJECTS, told])[:16]}.json"
     if stamp.is_file():

@@ -14,7 +14,7 @@ from junitparser import JUnitXml
 
 from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
-from kzram_ci.kernel.workshop import image_for
+from kzram_ci.kernel.workshop import KernelContext, image_for
 from kzram_ci.plan.kernels import load_kernel
 from kzram_ci.plan.library import find_kernel, known_kernels
 from kzram_ci.plan.load import load_plan
@@ -29,8 +29,8 @@ KERNELS = ("stock", "unstable", "stable-page-v3", "saved-clen", "emergency-class
 def built() -> None:
     """The five kernels, from the cache or built now."""
     for name in KERNELS:
-        image_for(load_kernel(name, find_kernel=find_kernel, known_kernels=known_kernels()))
-    rootfs_for("x86_64")
+        image_for(load_kernel(name, find_kernel=find_kernel, known_kernels=known_kernels()), KernelContext())
+    rootfs_for("x86_64", KernelContext())
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
 """A source tree of three files that answers make as a kernel does: real make, real files, no minutes."""
 
+import difflib
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 
 MAKEFILE = """\
@@ -45,6 +47,20 @@ FILES = {
     "b.c": "int b;\n",
     "c.c": "int c;\n",
 }
+
+
+Files = Mapping[str, bytes | None]  # what a variant makes of a file; None: deleted
+
+
+def patch_text(files: Files) -> str:
+    """The patch that makes these files of the tree."""
+    parts = []
+    for path, content in sorted(files.items()):
+        before, after = FILES.get(path), None if content is None else content.decode()
+        names = ("/dev/null" if before is None else f"a/{path}", "/dev/null" if after is None else f"b/{path}")
+        old, new = ((text or "").splitlines(keepends=True) for text in (before, after))
+        parts.append("".join(difflib.unified_diff(old, new, *names)))
+    return "".join(parts)
 
 
 def write_tree(root: Path) -> Path:

@@ -10,11 +10,10 @@ from typing import Any
 
 from kzram_ci.base import clock, files
 from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
-from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, UserError
 from kzram_ci.kernel.kbuild.inputs import Inputs, key
-from kzram_ci.kernel.kbuild.make import MakeDir, run
-from kzram_ci.kernel.kbuild.slot import Slot
+from kzram_ci.kernel.kbuild.job import Job
+from kzram_ci.kernel.kbuild.make import run
 from kzram_ci.model import codec
 from kzram_ci.model.arch import arch_of
 from kzram_ci.model.kernel import KernelImage
@@ -51,11 +50,9 @@ def targets(inputs: Inputs, options: Mapping[str, str]) -> tuple[str, ...]:
     return (arch_of(inputs.arch).image, *modules)
 
 
-def store(
-    slot: Slot, inputs: Inputs, make_dir: MakeDir, *, options: Mapping[str, str], cache: Path, seconds: float,
-    deadline: Deadline,
-) -> None:  # fmt: skip
+def store(job: Job, options: Mapping[str, str], seconds: float) -> None:
     """Copy what make made to its content address. Raises BuildFailed when make made no image."""
+    inputs, slot, make_dir = job.inputs, job.slot, job.make_dir
     image = arch_of(inputs.arch).image
     boot = slot.out / "arch" / _ARCH[inputs.arch][1] / "boot" / image
     if not boot.is_file():
@@ -67,11 +64,11 @@ def store(
         "System.map": slot.out / "System.map",
         "build.log": slot.log,
     }
-    with entry_in_progress(entry_of(inputs, cache)) as entry:
+    with entry_in_progress(entry_of(inputs, job.context.cache)) as entry:
         modules = "modules" if "modules" in targets(inputs, options) else ""
         if modules:
             install = (f"INSTALL_MOD_PATH={entry / modules}", "INSTALL_MOD_STRIP=1", "DEPMOD=true", "modules_install")
-            run(make_dir, make_dir.argv(*install), deadline=deadline)
+            run(make_dir, make_dir.argv(*install), deadline=job.context.deadline)
         with files.disk_errors(f"cannot store {inputs.name}"):
             for name, origin in origins.items():
                 shutil.copyfile(origin, entry / name)
@@ -98,8 +95,12 @@ def _manifest(inputs: Inputs, image: KernelImage, make: tuple[str, ...]) -> dict
         "make": shlex.join(make),
         "tree": {"identity": inputs.tree.identity, "version": inputs.tree.version},
         "series": [
-            {"name": series.name, "kind": str(series.kind), "patches": [patch.name for patch in series.patches]}
-            for series in inputs.series
+            {
+                "name": choice.series.name,
+                "kind": str(choice.series.kind),
+                "patches": [patch.name for patch in choice.patches],
+            }
+            for choice in inputs.series
         ],
         "fragments": [fragment.name for fragment in inputs.fragments],
         "make_vars": dict(inputs.make_vars),

@@ -18,8 +18,8 @@ from kzram_ci.base.digest import digest_bytes, digest_json
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
 from kzram_ci.base.transcripts import transcript_in
 from kzram_ci.kernel import archive, filetree, products, repository
+from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.kbuild.rewrite import write_if_changed
-from kzram_ci.model.events import Event, Listener
 from kzram_ci.model.kernel import ArchiveTree, CommitTree, DirectoryTree, Tree
 
 _noted: set[tuple[str, str]] = set()  # by this process: kernels of one plan share a source
@@ -122,16 +122,16 @@ ChangingTree = ScannedDirectory | CommittedFiles
 BaseTree = UnpackedArchive | ChangingTree
 
 
-def pristine(tree: Tree, *, cache: Path, deadline: Deadline, listener: Listener) -> BaseTree:
+def pristine(tree: Tree, context: Context) -> BaseTree:
     """The tree's content, ready to read; an archive is unpacked once and shared by all slots."""
-    with transcript_in(cache / "logs" / f"source-{digest_bytes(tree.identity.encode())[:12]}.log"):
+    with transcript_in(context.cache / "logs" / f"source-{digest_bytes(tree.identity.encode())[:12]}.log"):
         match tree:
             case ArchiveTree():
-                return _unpacked(tree, cache, deadline, listener)
+                return _unpacked(tree, context)
             case DirectoryTree():
-                return _scanned(tree, cache, deadline)
+                return _scanned(tree, context)
             case CommitTree():
-                return _committed(tree, deadline, listener)
+                return _committed(tree, context)
 
 
 def is_local(tree: Tree, *, cache: Path) -> bool:
@@ -154,13 +154,13 @@ def _entry(tree: ArchiveTree, cache: Path) -> Path:
     return cache / "sources" / digest_bytes(tree.identity.encode())[:16]
 
 
-def _unpacked(tree: ArchiveTree, cache: Path, deadline: Deadline, listener: Listener) -> UnpackedArchive:
-    entry = _entry(tree, cache)
+def _unpacked(tree: ArchiveTree, context: Context) -> UnpackedArchive:
+    entry = _entry(tree, context.cache)
     if not complete(entry):
-        with files.lock(entry.with_name(f"{entry.name}.lock"), deadline):
+        with files.lock(entry.with_name(f"{entry.name}.lock"), context.deadline):
             if not complete(entry):
-                listener(Event(kind="note", subject=tree.version, text=f"unpacking {Path(tree.archive).name}"))
-                _unpack(tree, entry, deadline)
+                context.note(tree.version, f"unpacking {Path(tree.archive).name}")
+                _unpack(tree, entry, context.deadline)
     return UnpackedArchive(root=entry / "tree")
 
 
@@ -179,18 +179,18 @@ def _unpack(tree: ArchiveTree, entry: Path, deadline: Deadline) -> None:
         files.write_json(temporary / MANIFEST, {"identity": tree.identity, "version": tree.version})
 
 
-def _scanned(tree: DirectoryTree, cache: Path, deadline: Deadline) -> ScannedDirectory:
+def _scanned(tree: DirectoryTree, context: Context) -> ScannedDirectory:
     root = Path(tree.directory)
-    scanned = filetree.scan(root, cache=cache, deadline=deadline)
+    scanned = filetree.scan(root, cache=context.cache, deadline=context.deadline)
     if f"directory:{filetree.identity(scanned)}" != tree.identity:
         raise UserError(f"{root} changed since its build was planned", hint="run it again")
     return ScannedDirectory(root=root, files=scanned)
 
 
-def _committed(tree: CommitTree, deadline: Deadline, listener: Listener) -> CommittedFiles:
+def _committed(tree: CommitTree, context: Context) -> CommittedFiles:
     found: dict[str, str] = {}
     root = Path(tree.repository)
-    listed = repository.ask(root, "ls-tree", "-r", "-z", tree.tree, deadline=deadline)
+    listed = repository.ask(root, "ls-tree", "-r", "-z", tree.tree, deadline=context.deadline)
     for row in listed.stdout.split(b"\0"):
         meta, _, path = row.partition(b"\t")
         mode, _, rest = meta.decode().partition(" ")
@@ -198,7 +198,7 @@ def _committed(tree: CommitTree, deadline: Deadline, listener: Listener) -> Comm
             found[os.fsdecode(path)] = f"{mode}:{rest.removeprefix('blob ')}"
     if text := products.left_out(made := products.products(found)):
         if (tree.identity, text) not in _noted:
-            listener(Event(kind="note", subject=tree.version, text=text))
+            context.note(tree.version, text)
         _noted.add((tree.identity, text))
         found = {path: content for path, content in found.items() if path not in made}
-    return CommittedFiles(root=root, tree=tree.tree, files=found, deadline=deadline)
+    return CommittedFiles(root=root, tree=tree.tree, files=found, deadline=context.deadline)

@@ -4,70 +4,41 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
 from kzram_ci.base import clock, files, proc
-from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandTimeout, InfraError, Interrupted, KzramError, UserError
 from kzram_ci.base.transcripts import transcript_in
+from kzram_ci.kernel import patches
+from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.kbuild import ccache
 from kzram_ci.kernel.kbuild.artifacts import cached, kbuild_arch, store, targets
-from kzram_ci.kernel.kbuild.base_tree import pristine
+from kzram_ci.kernel.kbuild.base_tree import BaseTree, pristine
 from kzram_ci.kernel.kbuild.config import configure
 from kzram_ci.kernel.kbuild.inputs import REPRODUCIBLE, Inputs, key, slot_key
+from kzram_ci.kernel.kbuild.job import Job
 from kzram_ci.kernel.kbuild.make import Killed, MakeDir, run
 from kzram_ci.kernel.kbuild.slot import OBJECTS, Slot, usable
-from kzram_ci.model.events import Event, Listener, silent
+from kzram_ci.kernel.patches import Patched
+from kzram_ci.model.events import Event
 from kzram_ci.model.kernel import KernelImage
 
 _RESERVED = frozenset({"ARCH", "O", "M", "KBUILD_OUTPUT", "KBUILD_EXTMOD", "KCONFIG_CONFIG", "V", "INSTALL_MOD_PATH"})
 
 
-class Patched(Protocol):
-    """What patching gives: content by path, and which new files are executable."""
-
-    @property
-    def files(self) -> Mapping[str, bytes | None]:
-        """New content by path; None: deleted."""
-
-    @property
-    def executable(self) -> frozenset[str]:
-        """Files that are programs."""
-
-
-Patch = Callable[[Callable[[str], bytes | None]], Patched]  # called with a reader of the pristine tree
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
-    """One build on its way."""
-
-    inputs: Inputs
-    slot: Slot
-    make_dir: MakeDir
-    patch: Patch
-    cache: Path
-    jobs: int
-    deadline: Deadline
-    listener: Listener
-
-
-def build(
-    inputs: Inputs, *, patch: Patch, cache: Path, jobs: int, deadline: Deadline, listener: Listener = silent
-) -> KernelImage:
+def build(inputs: Inputs, context: Context) -> KernelImage:
     """The kernel, built if need be; kernels of one slot wait for each other.
 
     Raises PatchFailed, ConfigUnmet, BuildFailed, UserError, InfraError, Interrupted.
     """
+    cache = context.cache
     if (image := cached(inputs, cache=cache)) is not None:
         return image
     usable(cache)
     variables = _variables(inputs)
     path = cache / "slots" / slot_key(inputs)
-    with files.lock(path.with_name(f"{path.name}.lock"), deadline):
+    with files.lock(path.with_name(f"{path.name}.lock"), context.deadline):
         if (image := cached(inputs, cache=cache)) is not None:  # another process was first
             return image
         if proc.cancelled():
@@ -77,11 +48,8 @@ def build(
             name=inputs.name, src=slot.src, variables=variables, log=slot.log,
             path=ccache.path(cache, dict(variables)), advice=inputs.advice,
         )  # fmt: skip
-        job = _Job(
-            inputs=inputs, slot=slot, make_dir=make_dir, patch=patch, cache=cache, jobs=jobs, deadline=deadline,
-            listener=listener,
-        )  # fmt: skip
-        listener(Event(kind="build-start", subject=inputs.name))
+        job = Job(inputs=inputs, slot=slot, make_dir=make_dir, context=context)
+        context.listener(Event(kind="build-start", subject=inputs.name))
         try:
             with transcript_in(_kept_log(job)):
                 _build(job)
@@ -91,7 +59,7 @@ def build(
     image = cached(inputs, cache=cache)
     if image is None:
         raise InfraError(f"the kernel {inputs.name} vanished from {cache} while it was written")
-    listener(Event(kind="build-done", subject=inputs.name, text=f"{image.seconds:.0f} s"))
+    context.listener(Event(kind="build-done", subject=inputs.name, text=f"{image.seconds:.0f} s"))
     return dataclasses.replace(image, cached=False)
 
 
@@ -105,7 +73,7 @@ def _variables(inputs: Inputs) -> tuple[tuple[str, str], ...]:
     return tuple({**ours, **dict(REPRODUCIBLE), **dict(inputs.make_vars)}.items())
 
 
-def _debug_paths(job: _Job, options: Mapping[str, str]) -> tuple[str, ...]:
+def _debug_paths(job: Job, options: Mapping[str, str]) -> tuple[str, ...]:
     """Keep the cache's path out of debug info (DW_AT_comp_dir), the one place where it would get into the bytes."""
     if options.get("CONFIG_DEBUG_INFO") != "y":
         return ()
@@ -114,16 +82,16 @@ def _debug_paths(job: _Job, options: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(f"{name}={given.get(name, '')} {flag}".replace("= ", "=") for name in ("KCFLAGS", "KAFLAGS"))
 
 
-def _build(job: _Job) -> None:
+def _build(job: Job) -> None:
     began = clock.monotonic()
-    base = pristine(job.inputs.tree, cache=job.cache, deadline=job.deadline, listener=job.listener)
-    patched = job.patch(base.read)  # first: a patch that does not apply leaves the slot as it is
-    job.slot.prepare(base, job.deadline)
+    base = pristine(job.inputs.tree, job.context)
+    patched = _patch(job, base)  # first: a patch that does not apply leaves the slot as it is
+    job.slot.prepare(base, job.context.deadline)
     job.slot.switch(base, patched.files, patched.executable)
     job.slot.log.unlink(missing_ok=True)
     fresh = job.slot.begin()
     try:
-        options = configure(job.slot, job.inputs, job.make_dir, base, patched.files, job.deadline)
+        options = configure(job, base, patched.files)
         steps = _make(job, options, fresh)
     except Killed as killed:
         raise killed.error from killed  # the mark stays: the object directory is thrown away the next time
@@ -133,27 +101,33 @@ def _build(job: _Job) -> None:
         raise
     job.slot.mark_clean()
     job.slot.remember(**{"full" if fresh else "step": steps})
-    seconds = clock.monotonic() - began
-    store(job.slot, job.inputs, job.make_dir, options=options, cache=job.cache, seconds=seconds, deadline=job.deadline)
+    store(job, options, clock.monotonic() - began)
 
 
-def _make(job: _Job, options: Mapping[str, str], fresh: bool) -> int:
+def _patch(job: Job, base: BaseTree) -> Patched:
+    patched = patches.apply(base.read, job.inputs.series, deadline=job.context.deadline)
+    for note in patched.notes:
+        job.context.note(job.inputs.name, note)
+    return patched
+
+
+def _make(job: Job, options: Mapping[str, str], fresh: bool) -> int:
     """Run make for the image; returns its steps. The total is what the like took the last time, 0 if unknown."""
     total = job.slot.state.full if fresh else job.slot.state.step
 
     def tell(done: int) -> None:
         event = Event(kind="build-progress", subject=job.inputs.name, done=done, total=max(total, done) if total else 0)
-        job.listener(event)
+        job.context.listener(event)
 
-    argv = job.make_dir.argv(f"-j{job.jobs}", *_debug_paths(job, options), *targets(job.inputs, options))
-    return run(job.make_dir, argv, deadline=job.deadline, steps=tell)
-
-
-def _kept_log(job: _Job) -> Path:
-    return job.cache / "logs" / f"{job.inputs.name}-{key(job.inputs)[:12]}.log"
+    argv = job.make_dir.argv(f"-j{job.context.jobs}", *_debug_paths(job, options), *targets(job.inputs, options))
+    return run(job.make_dir, argv, deadline=job.context.deadline, steps=tell)
 
 
-def _keep_log(error: KzramError, job: _Job) -> None:
+def _kept_log(job: Job) -> Path:
+    return job.context.cache / "logs" / f"{job.inputs.name}-{key(job.inputs)[:12]}.log"
+
+
+def _keep_log(error: KzramError, job: Job) -> None:
     """Copy the error's log to a place that the next variant does not overwrite."""
     if error.log != str(job.slot.log) or not job.slot.log.is_file():
         return

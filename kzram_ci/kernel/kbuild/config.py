@@ -7,28 +7,22 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from kzram_ci.base import files
-from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_bytes, digest_json
 from kzram_ci.base.errors import ConfigUnmet, UserError
 from kzram_ci.kernel import kconfig
 from kzram_ci.kernel.kbuild.base_tree import BaseTree
 from kzram_ci.kernel.kbuild.inputs import Inputs
-from kzram_ci.kernel.kbuild.make import MakeDir, run
-from kzram_ci.kernel.kbuild.slot import OBJECTS, Slot
+from kzram_ci.kernel.kbuild.job import Job
+from kzram_ci.kernel.kbuild.make import run
+from kzram_ci.kernel.kbuild.slot import OBJECTS
 
 _SHOWN = 5
 _LIBELF = ("/usr/include/gelf.h", "/usr/local/include/gelf.h", "/usr/include/libelf/gelf.h")
 
 
-def configure(
-    slot: Slot,
-    inputs: Inputs,
-    make_dir: MakeDir,
-    base: BaseTree,
-    patched: Mapping[str, bytes | None],
-    deadline: Deadline,
-) -> dict[str, str]:
+def configure(job: Job, base: BaseTree, patched: Mapping[str, bytes | None]) -> dict[str, str]:
     """Have the right .config in the slot and return it. Raises ConfigUnmet naming symbol, wanted, got, fragment."""
+    inputs, slot, make_dir, deadline = job.inputs, job.slot, job.make_dir, job.context.deadline
     merged = kconfig.merge(inputs.fragments)
     dot_config = slot.out / ".config"
     stamp = _stamp(inputs, base, patched)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kzram_ci.base.digest import digest_bytes, digest_json
 from kzram_ci.kernel import diff, kconfig
 from kzram_ci.kernel.kconfig import Fragment
-from kzram_ci.kernel.series import Series
+from kzram_ci.kernel.series import Choice
 from kzram_ci.model.kernel import Tree
 
 # Raise it when the way of building changes the bytes: it parts old results from new ones.
@@ -31,7 +31,7 @@ class Inputs:
     name: str
     arch: str
     tree: Tree
-    series: tuple[Series, ...] = ()
+    series: tuple[Choice, ...] = ()
     fragments: tuple[Fragment, ...] = ()
     make_vars: tuple[tuple[str, str], ...] = ()
     toolchain: tuple[tuple[str, str], ...] = ()
@@ -50,8 +50,8 @@ def key(inputs: Inputs) -> str:
             # the changelog of a patch, or its series' name, is in no kernel
             "patches": [
                 digest_bytes(diff.body(patch.text).encode("utf-8", "surrogateescape"))
-                for series in inputs.series
-                for patch in series.named()
+                for choice in inputs.series
+                for patch in choice.patches
             ],
         }
     )

@@ -6,17 +6,15 @@ is asked for (`refresh`), so that a run today and a run tomorrow test the same b
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 
-from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_bytes
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.transcripts import transcript_in
+from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.source import debian, directory, git, image, tarball
-from kzram_ci.kernel.source.context import Context
 from kzram_ci.kernel.source.git import history
 from kzram_ci.kernel.source.git import source as commit
-from kzram_ci.model.events import Listener, silent
 from kzram_ci.model.kernel import KernelImage, Tree
 from kzram_ci.model.source import (
     DebianSource,
@@ -32,28 +30,24 @@ from kzram_ci.model.source import (
 __all__ = ["Context", "commit", "fetch", "history", "local", "ready"]
 
 
-def fetch(ref: Source, *, cache: Path, deadline: Deadline, listener: Listener = silent, refresh: bool = False) -> Tree:
+def fetch(ref: Source, context: Context) -> Tree:
     """Get a source, from the cache where that is exact. Raises UserError (no such source), InfraError (no network)."""
-    return _tree(ref, Context(cache=cache, deadline=deadline, listener=listener, refresh=refresh))
+    return _tree(ref, context)
 
 
-def local(ref: Source, *, cache: Path, deadline: Deadline) -> Tree | None:
+def local(ref: Source, context: Context) -> Tree | None:
     """As `fetch`, but None instead of going to the network."""
-    context = Context(cache=cache, deadline=deadline, offline=True)
-    return _tree(ref, context) if _is_local(ref, context) else None
+    here = replace(context, offline=True)
+    return _tree(ref, here) if _is_local(ref, here) else None
 
 
-def ready(
-    ref: Source, *, name: str, arch: str, cache: Path, deadline: Deadline,
-    listener: Listener = silent, refresh: bool = False, offline: bool = False,
-) -> KernelImage | None:  # fmt: skip
-    """A kernel that needs no build; None when it would have to be downloaded and `offline` forbids it.
+def ready(ref: Source, context: Context, *, name: str, arch: str) -> KernelImage | None:
+    """A kernel that needs no build; None when it would have to be downloaded and the context is offline.
 
     Raises UserError (no such image), InfraError (no network).
     """
-    context = Context(cache=cache, deadline=deadline, listener=listener, refresh=refresh, offline=offline)
     if isinstance(ref, DebianSource):
-        if offline and not debian.is_local(ref, context):
+        if context.offline and not debian.is_local(ref, context):
             return None
         ref = debian.image(ref, context)
     if not isinstance(ref, ImageSource):

@@ -10,7 +10,7 @@ from pathlib import Path
 from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
-from kzram_ci.kernel.source.context import Context
+from kzram_ci.kernel.context import Context
 from kzram_ci.model.source import DebianSource
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")

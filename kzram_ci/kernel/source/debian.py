@@ -13,8 +13,9 @@ from kzram_ci.base import clock, files, proc
 from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
 from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import InfraError, UserError
+from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.source import apt
-from kzram_ci.kernel.source.context import LOCK_SECONDS, Context, remembered
+from kzram_ci.kernel.source.memo import LOCK_SECONDS, remembered
 from kzram_ci.model.kernel import ArchiveTree
 from kzram_ci.model.source import DebianSource, ImageSource
 

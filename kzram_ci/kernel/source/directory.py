@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.kernel import filetree
-from kzram_ci.kernel.source.context import Context
+from kzram_ci.kernel.context import Context
 from kzram_ci.model.kernel import DirectoryTree
 from kzram_ci.model.source import DirectorySource
 from kzram_ci.model.version import kernel_version

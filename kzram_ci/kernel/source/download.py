@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 from kzram_ci.base import clock, files, proc
 from kzram_ci.base.errors import InfraError, Interrupted, UserError
-from kzram_ci.kernel.source.context import Context
+from kzram_ci.kernel.context import Context
 
 TRIES = 4
 _SCHEMES = ("http", "https", "ftp", "file")

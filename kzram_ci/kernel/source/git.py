@@ -15,7 +15,8 @@ from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
 from kzram_ci.base.digest import digest_bytes
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
 from kzram_ci.kernel import repository
-from kzram_ci.kernel.source.context import LOCK_SECONDS, Context
+from kzram_ci.kernel.context import Context
+from kzram_ci.kernel.source.memo import LOCK_SECONDS
 from kzram_ci.model.kernel import CommitTree
 from kzram_ci.model.source import GitSource, LocalGit, RemoteGit
 from kzram_ci.model.version import kernel_version

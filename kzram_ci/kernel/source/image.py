@@ -7,7 +7,8 @@ from pathlib import Path
 
 from kzram_ci.base.digest import digest_file, digest_json
 from kzram_ci.base.errors import UserError
-from kzram_ci.kernel.source.context import Context, remembered
+from kzram_ci.kernel.context import Context
+from kzram_ci.kernel.source.memo import remembered
 from kzram_ci.model.kernel import KernelImage
 from kzram_ci.model.source import ImageSource
 

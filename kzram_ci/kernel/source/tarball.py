@@ -10,8 +10,9 @@ from kzram_ci.base.cache import MANIFEST
 from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import CommandFailed, UserError
 from kzram_ci.kernel import archive
+from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.source import download
-from kzram_ci.kernel.source.context import LOCK_SECONDS, Context, remembered
+from kzram_ci.kernel.source.memo import LOCK_SECONDS, remembered
 from kzram_ci.model.kernel import ArchiveTree
 from kzram_ci.model.source import LocalTarball, RemoteTarball, TarballSource
 from kzram_ci.model.version import kernel_version

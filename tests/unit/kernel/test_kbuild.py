@@ -1,37 +1,30 @@
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny_source import write_archive, write_tree
+from tiny_source import Files, patch_text, write_archive, write_tree
 
 from kzram_ci.base import files, proc
 from kzram_ci.base.cache import complete
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, CommandTimeout, ConfigUnmet, InfraError, Interrupted, UserError
 from kzram_ci.kernel import kbuild
+from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.kbuild.rewrite import remove, write_if_changed
 from kzram_ci.kernel.kbuild.slot import OBJECTS, Slot
 from kzram_ci.kernel.kconfig import Fragment
-from kzram_ci.kernel.series import Series, SeriesKind
+from kzram_ci.kernel.series import Series, SeriesKind, choose
 from kzram_ci.model.events import Event
 from kzram_ci.model.kernel import ArchiveTree, KernelImage, Patch, Tree
 from kzram_ci.model.source import DirectorySource
 
-Files = Mapping[str, bytes | None]
-
-
-@dataclass(frozen=True)
-class Patched:
-    files: Files
-    executable: frozenset[str] = frozenset()
-
 
 class Bench:
-    """Builds variants of a source; a variant is what it makes of the files, and its name stands for its series."""
+    """Builds variants of the tiny source; a variant is what it makes of the files, as a series of its name."""
 
     def __init__(self, tree: Tree, cache: Path) -> None:
         self.cache = cache
@@ -40,20 +33,15 @@ class Bench:
             name="stock", arch="x86_64", tree=tree, fragments=(Fragment(name="f.config", text="CONFIG_B=y\n"),)
         )
 
-    def variant(self, name: str) -> kbuild.Inputs:
-        patch = Patch(series=name, name="1", text=f"diff --git a/{name} b/{name}\n")
-        return replace(self.inputs, name=name, series=(Series(name=name, kind=SeriesKind.FIX, patches=(patch,)),))
+    def variant(self, name: str, files: Files) -> kbuild.Inputs:
+        patch = Patch(series=name, name="1", text=patch_text(files))
+        series = Series(name=name, kind=SeriesKind.FIX, patches=(patch,))
+        return replace(self.inputs, name=name, series=(choose(series, "6.12.1"),))
 
     def build(self, name: str = "stock", files: Files | None = None, *, seconds: float = 60) -> KernelImage:
-        inputs = self.inputs if name == "stock" else self.variant(name)
-        return kbuild.build(
-            inputs,
-            patch=lambda read: Patched(files or {}),
-            cache=self.cache,
-            jobs=1,
-            deadline=Deadline.after(seconds),
-            listener=self.events.append,
-        )
+        inputs = self.inputs if name == "stock" else self.variant(name, files or {})
+        context = Context(cache=self.cache, jobs=1, deadline=Deadline.after(seconds), listener=self.events.append)
+        return kbuild.build(inputs, context)
 
     @property
     def slot(self) -> Path:
@@ -120,7 +108,7 @@ def test_incremental_and_clean_builds_give_the_same_bytes(bench: Bench, tmp_path
 
 
 def test_files_come_and_go_with_their_variant(bench: Bench) -> None:
-    image = bench.build("v", {"sub/new.h": b"x", "new.c": b"int new;\n", "a.c": None})
+    image = bench.build("v", {"sub/new.h": b"x\n", "new.c": b"int new;\n", "a.c": None})
     assert b"int new;" in content(image)
     assert b"int a;" not in content(image)
     stock = bench.build()
@@ -178,14 +166,14 @@ def test_a_compile_error_is_the_compilers_line(bench: Bench) -> None:
     assert caught.value.message == "v: b.c:1:2: error: #error told so"
     assert "error: #error told so" in Path(caught.value.log).read_text()
     assert Path(caught.value.log).parent == bench.cache / "logs"
-    assert not complete(bench.cache / "kernels" / kbuild.key(bench.variant("v")))
+    assert not complete(bench.cache / "kernels" / kbuild.key(bench.variant("v", {"b.c": b"#error\n"})))
     assert bench.compiled(bench.build("w", {"c.c": b"int c3;\n"})) == ["b.o", "c.o"], "the slot is still good"
 
 
 @pytest.mark.parametrize(("text", "message"), [("KILL", "killed by signal 9"), ("FULL", "No space left on device")])
 def test_the_hosts_troubles_are_the_hosts(bench: Bench, text: str, message: str) -> None:
     with pytest.raises(InfraError, match=message):
-        bench.build("v", {"b.c": text.encode()})
+        bench.build("v", {"b.c": f"{text}\n".encode()})
     assert bench.compiled(bench.build()) == ["a.o", "b.o", "c.o"], "nothing of that object directory is trusted"
 
 
@@ -310,7 +298,7 @@ def directory(tmp_path: Path) -> Path:
 def directory_tree(root: Path, cache: Path) -> Tree:
     from kzram_ci.kernel import source
 
-    return source.fetch(DirectorySource(path=str(root)), cache=cache, deadline=Deadline.after(60))
+    return source.fetch(DirectorySource(path=str(root)), Context(cache=cache, deadline=Deadline.after(60)))
 
 
 def test_a_directory_is_followed_and_never_written(directory: Path, tmp_path: Path) -> None:
@@ -355,7 +343,7 @@ def test_the_key_ignores_changelogs_and_names(bench: Bench) -> None:
     def with_text(text: str, name: str) -> str:
         patch = Patch(series="s", name=name, text=text)
         series = Series(name=name, kind=SeriesKind.FIX, patches=(patch,))
-        return kbuild.key(replace(bench.inputs, name=name, series=(series,)))
+        return kbuild.key(replace(bench.inputs, name=name, series=(choose(series, "6"),)))
 
     diff = "diff --git a/a.c b/a.c\n--- a/a.c\n+++ b/a.c\n@@ -1 +1 @@\n-int a;\n+int x;\n"
     assert with_text(f"Subject: one\n\n{diff}", "one") == with_text(f"Subject: two\n\n{diff}", "two")
@@ -363,9 +351,9 @@ def test_the_key_ignores_changelogs_and_names(bench: Bench) -> None:
 
 
 def test_directories_that_lost_their_last_file_go(bench: Bench) -> None:
-    bench.build("v", {"other/x": b"x", "sub/deep/er.h": b"x", "sub/kept.h": b"y"})
+    bench.build("v", {"other/x": b"x\n", "sub/deep/er.h": b"x\n", "sub/kept.h": b"y\n"})
     assert (bench.slot / "src/other/x").is_file()
-    bench.build("w", {"sub/kept.h": b"y"})
+    bench.build("w", {"sub/kept.h": b"y\n"})
     assert not (bench.slot / "src/other").exists()
     assert sorted(path.name for path in (bench.slot / "src/sub").iterdir()) == ["kept.h"]
 

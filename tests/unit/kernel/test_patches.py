@@ -1,18 +1,17 @@
 import difflib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kzram_ci.base.clock import Deadline
-from kzram_ci.base.errors import PatchFailed, UserError
+from kzram_ci.base.errors import PatchFailed
 from kzram_ci.kernel import patches
-from kzram_ci.kernel.series import Line, Series, SeriesKind
+from kzram_ci.kernel.series import Line, Series, SeriesKind, choose
 from kzram_ci.model.kernel import Patch
 
 LINES = [f"line {number}\n" for number in range(1, 41)]
-MAKEFILE = b"VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 117\n"
+VERSION = "6.12.117"
 
 
 def diff(before: list[str], after: list[str], path: str = "mm/a.c") -> str:
@@ -24,12 +23,9 @@ def series(*texts: str, kind: SeriesKind = SeriesKind.FIX, name: str = "s", vers
     return Series(name=name, kind=kind, patches=made, versions=versions)
 
 
-def reader(tree: dict[str, bytes]) -> Callable[[str], bytes | None]:
-    return {"Makefile": MAKEFILE, **tree}.get
-
-
 def apply(tree: dict[str, bytes], *items: Series) -> patches.Patched:
-    return patches.apply_series(reader(tree), items, deadline=Deadline.after(60))
+    choices = [choose(item, VERSION) for item in items]
+    return patches.apply(tree.get, choices, deadline=Deadline.after(60))
 
 
 def changed(at: int, text: str) -> list[str]:
@@ -128,59 +124,6 @@ def test_bytes_that_are_no_utf8_pass_through() -> None:
     assert apply({"d": old}, series(text)).files == {"d": new}
 
 
-def write_series(root: Path, name: str, yaml: str) -> None:
-    where = root / "kernels" / "patches" / name
-    where.mkdir(parents=True)
-    (where / "series.yaml").write_text(yaml)
-    (where / "1.patch").write_text(CHANGE)
-
-
-def test_load_series_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_series(tmp_path, "mine", "name: mine\nkind: fix\nafter: [unstable]\npatches: [1.patch]\nupstream: null\n")
-    monkeypatch.chdir(tmp_path)
-    loaded = patches.load_series("mine")
-    assert loaded.after == ("unstable",)
-    assert loaded.patches[0].text == CHANGE
-
-
-@pytest.mark.parametrize(
-    ("yaml", "message"),
-    [
-        ("name: mine\nkind: fix\npatches: [2.patch]\n", "2.patch does not exist"),
-        ("name: other\nkind: fix\npatches: [1.patch]\n", "the name is 'other'"),
-        ("name: [\n", "series.yaml"),
-    ],
-)
-def test_load_series_names_what_is_wrong(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, yaml: str, message: str
-) -> None:
-    write_series(tmp_path, "mine", yaml)
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=message):
-        patches.load_series("mine")
-
-
-def test_an_unknown_series_lists_the_known() -> None:
-    with pytest.raises(UserError) as caught:
-        patches.load_series("no-such")
-    assert "unstable" in caught.value.hint
-
-
-def test_the_series_that_ship_load() -> None:
-    root = Path(patches.__file__).parents[2] / "kernels" / "patches"
-    names = sorted(path.parent.name for path in root.glob("*/series.yaml"))
-    assert "unstable" in names
-    for name in names:
-        assert patches.load_series(name).why
-
-
-def test_a_series_without_a_line_for_the_kernel_has_a_key_of_its_own() -> None:
-    """Left out of the key it would find the kernel that was built without it."""
-    fits, misfits = patches.load_fitting("saved-clen", "6.12.9"), patches.load_fitting("saved-clen", "7.3.4")
-    assert len(fits.named()) == 1
-    assert len(misfits.named()) > 1
-
-
 def lines(**texts: str) -> Series:
     """A series with a line for each version, which is written v6_1."""
     made = [
@@ -232,4 +175,4 @@ def test_versions_without_lines_are_a_promise() -> None:
     with pytest.raises(PatchFailed, match=r"series s is for >=7, this kernel is 6.12.117"):
         apply({"mm/a.c": "".join(LINES).encode()}, series(CHANGE, versions=(">=7",)))
     with pytest.raises(PatchFailed, match=r"this kernel is of unknown version"):
-        patches.select(lines(v6_1=CHANGE), "")
+        patches.apply(lambda path: None, [choose(lines(v6_1=CHANGE), "")], deadline=Deadline.after(60))

@@ -1,7 +1,7 @@
 import pytest
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.kernel.series import Series, SeriesKind, check_order, for_version, nearest, series_from
+from kzram_ci.kernel.series import Series, SeriesKind, choose, choose_all, series_from
 
 
 def series(name: str = "s", *, versions: tuple[str, ...] = (), after: tuple[str, ...] = ()) -> Series:
@@ -9,9 +9,10 @@ def series(name: str = "s", *, versions: tuple[str, ...] = (), after: tuple[str,
 
 
 def test_a_series_needs_what_it_stands_on_before_it() -> None:
-    check_order([series("a"), series("b", after=("a",))])
+    chosen = choose_all([series("a"), series("b", after=("a",))], "6.12")
+    assert [choice.series.name for choice in chosen] == ["a", "b"]
     with pytest.raises(UserError, match="series b stands on a") as caught:
-        check_order([series("b", after=("a",)), series("a")])
+        choose_all([series("b", after=("a",)), series("a")], "6.12")
     assert "put a before b" in caught.value.hint
 
 
@@ -64,9 +65,10 @@ LINES = {
 def test_a_line_is_chosen_by_version(version: str, names: list[str] | None) -> None:
     listed = series_from(LINES, "f", {"6/2.patch": "text"})
     assert [patch.name for patch in listed.named()] == ["5.10/1.patch", "6/1.patch", "6/2.patch"]
-    chosen = for_version(listed, version)
-    assert (None if chosen is None else [patch.name for patch in chosen.patches]) == names
-    assert chosen is None or not chosen.lines
+    chosen = choose(listed, version)
+    assert chosen.near is (names is None)
+    assert [patch.name for patch in chosen.patches] == (names or [patch.name for patch in listed.named()])
+    assert bool(chosen.candidates) is bool(version)
     assert listed.ranges() == ">=5.10 <5.11 or >=6.1"
 
 
@@ -81,9 +83,9 @@ def test_a_line_is_chosen_by_version(version: str, names: list[str] | None) -> N
     ],
 )
 def test_lines_by_their_distance(version: str, order: list[str]) -> None:
-    rows = [{"versions": [f">={line}"], "patches": [f"{line}/1.patch"]} for line in ("5.10", "6.1", "6.12", "7.3")]
+    rows = [{"versions": [f"=={line}"], "patches": [f"{line}/1.patch"]} for line in ("5.10", "6.1", "6.12", "7.3")]
     listed = series_from({**LINES, "lines": rows}, "f")
-    assert [near.versions[0].removeprefix(">=") for near in nearest(listed, version)] == order
+    assert [near.versions[0].removeprefix("==") for near in choose(listed, version).candidates] == order
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def git(root: Path, *words: str) -> None:
 
 def fetch(root: Path, cache: Path) -> Tree:
     ref = DirectorySource(path=str(root))
-    return source.fetch(ref, cache=cache, deadline=Deadline.after(60))
+    return source.fetch(ref, source.Context(cache=cache, deadline=Deadline.after(60)))
 
 
 def test_directory(tree: Path, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_no_kernel_tree(tmp_path: Path) -> None:
 
 def test_an_image_is_no_source(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing to build"):
-        source.fetch(ImageSource(path="x"), cache=tmp_path, deadline=Deadline.after(9))
+        source.fetch(ImageSource(path="x"), source.Context(cache=tmp_path, deadline=Deadline.after(9)))
 
 
 LEFTOVERS = (".config", ".config.old", "mm/a.o", "mm/.a.o.cmd", "vmlinux", "include/generated/x.h", "include/config/y")
@@ -152,7 +152,9 @@ def test_products_that_a_work_tree_tracks_are_left_out_with_a_note(tree: Path, t
     git(tree, "commit", "-qm", "first")
     events: list[Event] = []
     ref = DirectorySource(path=str(tree))
-    found = source.fetch(ref, cache=tmp_path / "cache", deadline=Deadline.after(60), listener=events.append)
+    found = source.fetch(
+        ref, source.Context(cache=tmp_path / "cache", deadline=Deadline.after(60), listener=events.append)
+    )
     assert found.identity == f"directory:{filetree.identity(clean)}"
     assert [(event.kind, event.text.partition(":")[0]) for event in events] == [
         ("note", "7 build products left out of the source")
@@ -180,21 +182,21 @@ def installed(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 def test_installed_package(installed: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    first = source.fetch(DEBIAN, cache=cache, deadline=Deadline.after(60))
+    first = source.fetch(DEBIAN, source.Context(cache=cache, deadline=Deadline.after(60)))
     assert first.version == "6.12.9-1"
     assert isinstance(first, ArchiveTree)
     assert first.archive == str(installed)
     assert first.identity == f"debian:linux-source-6.12:6.12.9-1:{digest_file(installed)}"
-    assert source.fetch(DEBIAN, cache=cache, deadline=Deadline.after(60)) == first
+    assert source.fetch(DEBIAN, source.Context(cache=cache, deadline=Deadline.after(60))) == first
     assert (tmp_path / "asked").read_text().count("asked") == 1, "the answer is remembered"
     os.utime(installed, (1, 1))
-    source.fetch(DEBIAN, cache=cache, deadline=Deadline.after(60))
+    source.fetch(DEBIAN, source.Context(cache=cache, deadline=Deadline.after(60)))
     assert (tmp_path / "asked").read_text().count("asked") == 2, "another file, another question"
 
 
 def test_local_never_goes_to_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(debian, "INSTALLED", tmp_path)
-    assert source.local(DEBIAN, cache=tmp_path, deadline=Deadline.after(60)) is None
+    assert source.local(DEBIAN, source.Context(cache=tmp_path, deadline=Deadline.after(60))) is None
 
 
 APT = """#!/bin/sh
@@ -221,7 +223,7 @@ def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_unknown_package_names_the_command_that_helps(apt: Path, tmp_path: Path) -> None:
     ref = DebianSource(package="linux-source-9.9")
     with pytest.raises(UserError, match=r"no package linux-source-9\.9") as caught:
-        source.fetch(ref, cache=tmp_path / "cache", deadline=Deadline.after(60))
+        source.fetch(ref, source.Context(cache=tmp_path / "cache", deadline=Deadline.after(60)))
     assert "apt-cache search" in caught.value.hint
     assert "Dir::State=" in apt.read_text(), "apt has state of its own"
     assert not [path for path in (tmp_path / "cache" / "downloads").iterdir() if path.is_dir()], "nothing half done"
@@ -229,7 +231,7 @@ def test_unknown_package_names_the_command_that_helps(apt: Path, tmp_path: Path)
 
 def test_a_network_failure_is_the_hosts(apt: Path, tmp_path: Path) -> None:
     with pytest.raises(InfraError, match="Failed to fetch"):
-        source.fetch(DEBIAN, cache=tmp_path / "cache", deadline=Deadline.after(60))
+        source.fetch(DEBIAN, source.Context(cache=tmp_path / "cache", deadline=Deadline.after(60)))
 
 
 def test_an_update_that_failed_is_no_unknown_package(
@@ -238,9 +240,9 @@ def test_an_update_that_failed_is_no_unknown_package(
     monkeypatch.setenv("OFFLINE", "1")
     ref = DebianSource(package="linux-source-9.9")
     with pytest.raises(InfraError, match="Could not resolve"):
-        source.fetch(ref, cache=tmp_path / "cache", deadline=Deadline.after(60))
+        source.fetch(ref, source.Context(cache=tmp_path / "cache", deadline=Deadline.after(60)))
 
 
 def test_other_package_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="neither a source nor an image package"):
-        source.fetch(DebianSource(package="-o Foo"), cache=tmp_path, deadline=Deadline.after(60))
+        source.fetch(DebianSource(package="-o Foo"), source.Context(cache=tmp_path, deadline=Deadline.after(60)))

@@ -67,8 +67,12 @@ def image(
 ) -> KernelImage | None:
     ref = DebianSource(package=package)
     return source.ready(
-        ref, name="distro", arch="x86_64", cache=tmp_path / "cache", deadline=Deadline.after(60), refresh=refresh,
-        offline=offline, listener=(events if events is not None else []).append,
+        ref,
+        source.Context(
+            cache=tmp_path / "cache", deadline=Deadline.after(60), refresh=refresh, offline=offline,
+            listener=(events if events is not None else []).append,
+        ),
+        name="distro", arch="x86_64",
     )  # fmt: skip
 
 
@@ -179,12 +183,13 @@ def test_a_source_the_host_does_not_offer_is_looked_for_in_debian(
     monkeypatch.setattr(apt, "elsewhere", lambda: ("bookworm-security", "trixie"))
     events: list[Event] = []
     ref = DebianSource(package="linux-source-6.99")
-    tree = source.fetch(ref, cache=tmp_path / "cache", deadline=Deadline.after(60), listener=events.append)
+    context = source.Context(cache=tmp_path / "cache", deadline=Deadline.after(60), listener=events.append)
+    tree = source.fetch(ref, context)
     assert tree.version == "6.99.1-1"
     assert any("looking in Debian's trixie" in event.text for event in events)
     wanted = DebianSource(package="linux-source-6.99", suite="bookworm")
     with pytest.raises(UserError, match=r"no package linux-source-6\.99 in bookworm"):
-        source.fetch(wanted, cache=tmp_path / "cache", deadline=Deadline.after(60), listener=events.append)
+        source.fetch(wanted, context)
 
 
 def test_where_a_package_may_be_depends_on_the_system(monkeypatch: pytest.MonkeyPatch) -> None:

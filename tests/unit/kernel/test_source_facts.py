@@ -28,7 +28,7 @@ def spec(tmp_path: Path) -> KernelSpec:
     return KernelSpec(
         name="mine",
         source=DirectorySource(path=str(root)),
-        series=("saved-clen",),
+        series=("unstable", "saved-clen"),
     )
 
 

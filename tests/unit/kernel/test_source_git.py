@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 from git_tree import commit, git, repository
+from tiny_source import patch_text
 
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.kernel import kbuild, source
+from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.kconfig import Fragment
-from kzram_ci.kernel.source.context import Context
+from kzram_ci.kernel.series import Series, SeriesKind, choose
 from kzram_ci.model.events import Listener, silent
-from kzram_ci.model.kernel import CommitTree, KernelImage, Tree
+from kzram_ci.model.kernel import CommitTree, KernelImage, Patch, Tree
 from kzram_ci.model.source import LocalGit, RemoteGit
 
 
@@ -91,8 +93,8 @@ def test_a_url_that_is_away_gives_what_was_fetched(repo: Path, cache: Path) -> N
     other = replace(ref, ref="other")
     shutil.move(repo, repo.with_name("moved"))
     assert by_url(cache, repo) == first
-    assert source.local(ref, cache=cache, deadline=Deadline.after(60)) == first
-    assert source.local(other, cache=cache, deadline=Deadline.after(60)) is None
+    assert source.local(ref, source.Context(cache=cache, deadline=Deadline.after(60))) == first
+    assert source.local(other, source.Context(cache=cache, deadline=Deadline.after(60))) is None
     with pytest.raises(InfraError, match="git fetch"):
         by_url(cache, repo, "other")
 
@@ -111,15 +113,13 @@ def test_history(repo: Path, cache: Path) -> None:
 
 
 def build(cache: Path, tree: Tree, name: str = "stock", listener: Listener = silent) -> KernelImage:
-    class Patched:
-        files = {"c.c": b"int patched;\n"} if name == "patched" else {}
-        executable: frozenset[str] = frozenset()
-
+    patch = Patch(series=name, name="1", text=patch_text({"c.c": b"int patched;\n"}))
+    series = Series(name=name, kind=SeriesKind.FIX, patches=(patch,))
     inputs = kbuild.Inputs(
-        name=name, arch="x86_64", tree=tree, fragments=(Fragment(name="f.config", text="CONFIG_B=y\n"),)
-    )
-    deadline = Deadline.after(60)
-    return kbuild.build(inputs, patch=lambda read: Patched(), cache=cache, jobs=1, deadline=deadline, listener=listener)
+        name=name, arch="x86_64", tree=tree, fragments=(Fragment(name="f.config", text="CONFIG_B=y\n"),),
+        series=(choose(series, "6.12.1"),) if name == "patched" else (),
+    )  # fmt: skip
+    return kbuild.build(inputs, Context(cache=cache, jobs=1, deadline=Deadline.after(60), listener=listener))
 
 
 def compiled(image: KernelImage) -> list[str]:
@@ -224,4 +224,4 @@ def test_a_commit_whose_tree_is_missing_is_told_too(repo: Path, cache: Path) -> 
 
 
 def fetch_for_build(cache: Path, repo: Path) -> object:
-    return source.fetch(LocalGit(path=str(repo), ref="HEAD"), cache=cache, deadline=Deadline.after(60))
+    return source.fetch(LocalGit(path=str(repo), ref="HEAD"), Context(cache=cache, deadline=Deadline.after(60)))

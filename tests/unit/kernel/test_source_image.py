@@ -25,7 +25,9 @@ def bzimage(path: Path, release: str = RELEASE) -> Path:
 
 def describe(tmp_path: Path, path: Path, **fields: str) -> KernelImage:
     ref = source_of(SourceKind.IMAGE, {"path": str(path), **fields})
-    found = source.ready(ref, name="distro", arch="x86_64", cache=tmp_path / "cache", deadline=Deadline.after(60))
+    found = source.ready(
+        ref, source.Context(cache=tmp_path / "cache", deadline=Deadline.after(60)), name="distro", arch="x86_64"
+    )
     assert found is not None
     return found
 

@@ -82,7 +82,7 @@ def sha(tmp_path: Path) -> str:
 def fetch(tmp_path: Path, events: list[Event] | None = None, **fields: str) -> ArchiveTree:
     ref = source_of(SourceKind.TARBALL, fields)
     listener = (events if events is not None else []).append
-    tree = source.fetch(ref, cache=tmp_path / "cache", deadline=Deadline.after(60), listener=listener)
+    tree = source.fetch(ref, source.Context(cache=tmp_path / "cache", deadline=Deadline.after(60), listener=listener))
     assert isinstance(tree, ArchiveTree)
     return tree
 
@@ -152,6 +152,6 @@ def test_no_such_file_and_no_server(tmp_path: Path, server: Server, monkeypatch:
 
 def test_local_tells_what_is_here(tmp_path: Path, server: Server) -> None:
     ref = RemoteTarball(url=server.url, sha256=sha(tmp_path))
-    assert source.local(ref, cache=tmp_path / "cache", deadline=Deadline.after(60)) is None
+    assert source.local(ref, source.Context(cache=tmp_path / "cache", deadline=Deadline.after(60))) is None
     fetch(tmp_path, url=server.url, sha256=sha(tmp_path))
-    assert source.local(ref, cache=tmp_path / "cache", deadline=Deadline.after(60)) is not None
+    assert source.local(ref, source.Context(cache=tmp_path / "cache", deadline=Deadline.after(60))) is not None

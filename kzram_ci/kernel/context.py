@@ -1,0 +1,26 @@
+"""Where, until when and how a kernel is fetched and built: one value for all stages of the room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kzram_ci.base import budget
+from kzram_ci.base.clock import Deadline
+from kzram_ci.model.events import Event, Listener, silent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """`refresh`: ask the origin for something newer than what was downloaded; `offline`: never ask it."""
+
+    cache: Path
+    deadline: Deadline
+    listener: Listener = silent
+    jobs: int = field(default_factory=budget.cpus)  # of make
+    refresh: bool = False
+    offline: bool = False
+
+    def note(self, subject: str, text: str) -> None:
+        """Tell the listener something worth knowing."""
+        self.listener(Event(kind="note", subject=subject, text=text))

@@ -1,0 +1,50 @@
+"""What a kernel is made of: a definition, a tree, a toolchain and the named parts, put together to one value. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kzram_ci.kernel import buildfixes, fragments
+from kzram_ci.kernel.buildfixes import Fix, Vars
+from kzram_ci.kernel.kbuild.inputs import Inputs
+from kzram_ci.kernel.kconfig import Fragment
+from kzram_ci.kernel.series import Series, choose_all
+from kzram_ci.model.kernel import KernelSpec, Tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolchain:
+    """The tools of one architecture: what make must be told, the compiler's command, who each tool is exactly."""
+
+    make_vars: Vars
+    cc: tuple[str, ...]
+    identity: tuple[tuple[str, str], ...]  # tool, first line of its --version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a definition names, read: its series and fragments, in order; and the table of build fixes."""
+
+    series: tuple[Series, ...] = ()
+    fragments: tuple[Fragment, ...] = ()
+    fixes: tuple[Fix, ...] = ()
+
+
+def recipe(spec: KernelSpec, tree: Tree, tools: Toolchain, parts: Parts) -> Inputs:
+    """All that goes into a kernel. The tree's version decides which patches, lines of config and fixes that are.
+
+    Raises UserError for series in the wrong order and for what no version can be compared with.
+    """
+    series = choose_all(parts.series, tree.version)
+    chosen = tuple(fragments.for_version(fragment, tree.version) for fragment in parts.fragments)
+    fixes = buildfixes.needed(parts.fixes, version=tree.version, arch=spec.arch, tools=dict(tools.identity))
+    return Inputs(
+        name=spec.name,
+        arch=spec.arch,
+        tree=tree,
+        series=series,
+        fragments=(*chosen, *buildfixes.fragments(fixes)),
+        make_vars=buildfixes.make_vars(tools.make_vars, fixes, tools.cc),
+        toolchain=tools.identity,
+        advice=buildfixes.advice(parts.fixes),
+    )
