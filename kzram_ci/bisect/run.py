@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import KzramError
@@ -11,22 +11,13 @@ from kzram_ci.bisect.belief.decide import Answer
 from kzram_ci.bisect.reports import files as reports
 from kzram_ci.bisect.session import store
 from kzram_ci.bisect.session.engine import Engine
+from kzram_ci.bisect.session.request import WorkRequest
 from kzram_ci.bisect.session.runner import LocalRunner
 from kzram_ci.bisect.session.store import Session
 from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.events import Listener
-from kzram_ci.model.machine import Accel
 from kzram_ci.run.pool import host_budget
 from kzram_ci.run.stages import real_stages
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkRequest:
-    """How to work: guests at a time and make jobs (0: what the host has), an accelerator in place of the plan's."""
-
-    jobs: int = 0
-    make_jobs: int = 0
-    accel: Accel | None = None
 
 
 def work(session: Session, request: WorkRequest, *, tell: Callable[[str, str], None], listener: Listener) -> Answer:

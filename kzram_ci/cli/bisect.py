@@ -12,8 +12,16 @@ from typing import Any
 
 from kzram_ci.base.errors import KzramError, UserError
 from kzram_ci.bisect.reports import status
-from kzram_ci.bisect.run import WorkRequest, work
-from kzram_ci.bisect.session.request import MARKS, BisectRequest, MarkRequest, ResumeRequest, begin, mark, reopen
+from kzram_ci.bisect.session.request import (
+    MARKS,
+    BisectRequest,
+    MarkRequest,
+    ResumeRequest,
+    WorkRequest,
+    begin,
+    mark,
+    reopen,
+)
 from kzram_ci.bisect.session.store import Session
 from kzram_ci.cli.bisect_progress import Lines
 from kzram_ci.model.machine import Accel
@@ -178,6 +186,8 @@ def _how(args: argparse.Namespace) -> WorkRequest:
 
 def _go(session: Session, how: WorkRequest, *, as_json: bool, quiet: bool) -> int:
     """Work until there is an answer, and show it."""
+    from kzram_ci.bisect.run import work  # all of building and booting; no other action needs it
+
     root, lines = os.path.relpath(session.path), Lines(session, quiet=quiet)
     lines.begin(root)
     try:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from functools import partial
 from typing import TYPE_CHECKING
 
-from kzram_ci.base import budget
-from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import UserError
 from kzram_ci.cli.kernel_option import REFRESH_HELP, SOURCE_HELP
+from kzram_ci.cli.progress import watch_builds
 from kzram_ci.model import codec
-from kzram_ci.model.cell import Plan
 from kzram_ci.model.kernel import KernelImage
 
 if TYPE_CHECKING:
@@ -46,31 +43,24 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Build, print, return the exit code."""
-    from kzram_ci.cli.progress import watch
-    from kzram_ci.kernel.workshop import KernelContext, image_for
-    from kzram_ci.plan.kernels import load_kernel
-    from kzram_ci.plan.library import find_kernel, known_kernels
-    from kzram_ci.plan.source_args import split
-    from kzram_ci.run.retarget import named
+    """The command."""
+    from kzram_ci.run.kernels import BuildRequest, build  # heavy; --help needs none of it
 
     if args.jobs is not None and args.jobs < 1:
         raise UserError("--jobs must be at least 1")
-    globs, sources = split(args.kernel)
-    if globs:
-        raise UserError(f"--kernel {globs[0]} is no source", hint="kzram-ci build --help")
-    load = partial(load_kernel, find_kernel=find_kernel, known_kernels=known_kernels())
-    specs = [spec for word in args.kernels for spec in named(word, load, sources)]
-    images: list[KernelImage] = []
-    jobs = args.jobs or budget.cpus()
-    with watch(Plan(name="build", cells=()), sys.stderr) as listener:
-        for spec in specs:
-            context = KernelContext(cache=cache_root(), jobs=jobs, listener=listener, refresh=args.refresh)
-            images.append(image_for(spec, context))
+    request = BuildRequest(
+        kernels=tuple(args.kernels), sources=tuple(args.kernel), jobs=args.jobs or 0, refresh=args.refresh
+    )
+    with watch_builds(sys.stderr) as listener:
+        images = build(request, listener)
     if args.json:
         print(json.dumps([codec.to_json(image) for image in images], indent=2))
-        return 0
-    for image in images:
-        how = ("cached" if image.seconds else "ready") if image.cached else f"built in {image.seconds:.0f} s"
-        print(f"{image.name}  {image.release}  {how}\n  {image.image}")
+    else:
+        print("\n".join(line for image in images for line in as_lines(image)))
     return 0
+
+
+def as_lines(image: KernelImage) -> tuple[str, str]:
+    """A kernel for people: name, version, how it came to be; and where it is."""
+    how = ("cached" if image.seconds else "ready") if image.cached else f"built in {image.seconds:.0f} s"
+    return f"{image.name}  {image.release}  {how}", f"  {image.image}"

@@ -5,15 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING, Any
-
-from kzram_ci.base.errors import UserError
-
-if TYPE_CHECKING:
-    from argparse import _SubParsersAction
-
-    from kzram_ci.kernel.mechanism import Facts
-    from kzram_ci.model.kernel import KernelSpec
+from dataclasses import dataclass
+from typing import Any
 
 EXAMPLE = """\
 example:
@@ -21,10 +14,17 @@ example:
   kzram-ci mechanism directory:../linux       # your own tree, dirty or not
   kzram-ci mechanism saved-clen-7.3 --json | jq .skipped
 """
-WORKLOADS = ("anonmutate", "directmutate", "pressure")
 
 
-def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MechanismRequest:
+    """A kernel by name, or a source."""
+
+    kernel: str
+    as_json: bool = False
+
+
+def add_parser(subparsers: Any) -> None:
     """Describe the command."""
     parser = subparsers.add_parser(
         "mechanism",
@@ -40,60 +40,20 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print facts and what follows from them."""
-    from functools import partial
+    """The command."""
+    return look(MechanismRequest(kernel=args.kernel, as_json=args.json))
 
-    from kzram_ci.cli.progress import watch
-    from kzram_ci.kernel.workshop import KernelContext, facts_for
-    from kzram_ci.model.cell import Plan
-    from kzram_ci.plan.kernels import load_kernel
-    from kzram_ci.plan.library import find_kernel, known_kernels
-    from kzram_ci.run.retarget import named
 
-    load = partial(load_kernel, find_kernel=find_kernel, known_kernels=known_kernels())
-    (spec,) = named(args.kernel, load, ())
-    if spec.source.ready:
-        raise UserError(f"{spec.source.words()} has no source to look into", hint="kzram-ci mechanism directory:PATH")
-    with watch(Plan(name="mechanism", cells=()), sys.stderr) as listener:
-        facts = facts_for(spec, KernelContext(listener=listener))
-    if args.json:
-        print(json.dumps(as_json(spec, facts), indent=2))
+def look(request: MechanismRequest) -> int:
+    """Print facts and what follows from them. Raises UserError, InfraError."""
+    from kzram_ci.cli.progress import watch_builds
+    from kzram_ci.kernel.mechanism import describe
+    from kzram_ci.run.kernels import source_facts
+
+    with watch_builds(sys.stderr) as listener:
+        spec, facts = source_facts(request.kernel, listener)
+    if request.as_json:
+        print(json.dumps(describe.as_json(spec, facts), indent=2))
     else:
-        print("\n".join(as_lines(spec, facts)))
+        print("\n".join(describe.as_lines(spec, facts)))
     return 0
-
-
-def as_json(spec: KernelSpec, facts: Facts) -> dict[str, Any]:
-    """Facts, amplifier, expectations by workload; `skipped` holds the reason when the series have no meaning."""
-    from kzram_ci.kernel import mechanism
-    from kzram_ci.model import codec
-
-    return {
-        "kernel": spec.name,
-        "source": spec.source.words(),
-        "series": list(spec.series),
-        "facts": {name: codec.to_json(fact) for name, fact in facts.items()},
-        "amplifier": codec.to_json(mechanism.amplifier(facts)),
-        "expected": {name: codec.to_json(mechanism.expected(facts, spec.series, name)) for name in WORKLOADS},
-        "skipped": mechanism.meaning(facts, spec.series),
-    }
-
-
-def as_lines(spec: KernelSpec, facts: Facts) -> list[str]:
-    """For people: a fact a line, then what follows."""
-    from kzram_ci.kernel import mechanism
-
-    lines = [f"{spec.name}: {spec.source.words()}; series {' '.join(spec.series) or 'none'}", ""]
-    for fact in facts.values():
-        shown = f"  {fact.line}" if fact.line else ""
-        lines.append(f"{fact.name:<19} {fact.value or 'no':<16} {fact.where}{shown}")
-        lines += [f"{'':<36} {fact.why}"] if fact.why else []
-    tool = mechanism.amplifier(facts)
-    at_boot = f", booted with {tool.cmdline}" if tool.cmdline else ""
-    lines += ["", f"amplifier: {tool.kind}{at_boot}: {tool.because}"]
-    if reason := mechanism.meaning(facts, spec.series):
-        return [*lines, f"skipped: {reason}"]
-    for workload in WORKLOADS:
-        want = mechanism.expected(facts, spec.series, workload)
-        lines.append(f"expected of {workload}: {want.outcome}: {want.because}")
-    return lines

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -159,6 +159,11 @@ def watch(plan: Plan, stream: IO[str], *, plain: bool | None = None) -> Iterator
         return
     with _live(state, stream) as listener:
         yield listener
+
+
+def watch_builds(stream: IO[str]) -> AbstractContextManager[Listener]:
+    """As `watch`, for kernels outside a run."""
+    return watch(Plan(name="build", cells=()), stream)
 
 
 def _plain_listener(state: State, stream: IO[str]) -> Listener:

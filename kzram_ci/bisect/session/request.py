@@ -19,6 +19,7 @@ from kzram_ci.bisect.session.repository import is_url
 from kzram_ci.bisect.session.store import Session
 from kzram_ci.bisect.session.wanted import expectation
 from kzram_ci.model.kernel import KernelSpec
+from kzram_ci.model.machine import Accel
 from kzram_ci.model.source import LocalGit, RemoteGit
 from kzram_ci.plan.library import find_kernel, find_plan, known_kernels
 from kzram_ci.plan.load import load_plan
@@ -62,6 +63,15 @@ class MarkRequest:
     side: str
     directory: str = ""
     runs: Path = Path("runs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkRequest:
+    """How to work: guests at a time and make jobs (0: what the host has), an accelerator in place of the plan's."""
+
+    jobs: int = 0
+    make_jobs: int = 0
+    accel: Accel | None = None
 
 
 def begin(request: BisectRequest, warn: Callable[[str], None]) -> Session:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kzram_ci.cli import mechanism as command
 from kzram_ci.kernel import mechanism
-from kzram_ci.kernel.mechanism import Facts, data
+from kzram_ci.kernel.mechanism import Facts, data, describe
 from kzram_ci.model.cell import Cell
 from kzram_ci.plan.kernels import load_kernel
 from kzram_ci.plan.library import find_kernel, known_kernels
@@ -181,13 +180,13 @@ def test_the_plan_for_all_lines_expects_what_follows_from_the_map() -> None:
 
 def test_the_command_shows_facts_and_what_follows() -> None:
     spec = load_kernel("saved-clen-7.3", find_kernel=find_kernel, known_kernels=known_kernels())
-    lines = command.as_lines(spec, facts("7.3"))
+    lines = describe.as_lines(spec, facts("7.3"))
     assert any(line.startswith("skipped: saved-clen: ") for line in lines)
     stock = load_kernel("stock-6.1", find_kernel=find_kernel, known_kernels=known_kernels())
-    told = json.loads(json.dumps(command.as_json(stock, facts("6.1"))))
+    told = json.loads(json.dumps(describe.as_json(stock, facts("6.1"))))
     assert told["expected"]["directmutate"]["outcome"] == "oops"
     assert told["amplifier"]["cmdline"] == "slub_debug=A,zs_handle"
-    assert "expected of anonmutate: pass: swap writes by rw_page" in "\n".join(command.as_lines(stock, facts("6.1")))
+    assert "expected of anonmutate: pass: swap writes by rw_page" in "\n".join(describe.as_lines(stock, facts("6.1")))
 
 
 def cell(version: str, test: str, kernel: str) -> Cell:

@@ -1,0 +1,53 @@
+"""Kernels as a command line names them, and what is done with one alone: build it, or look into its source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from kzram_ci.base.errors import UserError
+from kzram_ci.kernel.mechanism import Facts
+from kzram_ci.kernel.workshop import KernelContext, facts_for, image_for
+from kzram_ci.model.events import Listener, silent
+from kzram_ci.model.kernel import KernelImage, KernelSpec
+from kzram_ci.plan.kernels import load_kernel
+from kzram_ci.plan.library import find_kernel, known_kernels
+from kzram_ci.plan.source_args import FORMS, split
+from kzram_ci.run.retarget import named
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """Kernels by name or source, each on every one of `sources` (none: its own). `jobs`: of make, 0 for all CPUs."""
+
+    kernels: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+    jobs: int = 0
+    refresh: bool = False
+
+
+def specs_of(words: Sequence[str], sources: Sequence[str] = ()) -> tuple[KernelSpec, ...]:
+    """The kernels that words name, on these sources. Raises UserError."""
+    globs, others = split(sources)
+    if globs:
+        raise UserError(f"--kernel {globs[0]} is not a source", hint=f"one of {', '.join(FORMS.values())}")
+    load = partial(load_kernel, find_kernel=find_kernel, known_kernels=known_kernels())
+    return tuple(spec for word in words for spec in named(word, load, others))
+
+
+def build(request: BuildRequest, listener: Listener = silent) -> tuple[KernelImage, ...]:
+    """Each kernel from the cache, or built now. Raises UserError, KernelError, InfraError, Interrupted."""
+    specs = specs_of(request.kernels, request.sources)
+    context = KernelContext(listener=listener, refresh=request.refresh)
+    if request.jobs:
+        context = replace(context, jobs=request.jobs)
+    return tuple(image_for(spec, context) for spec in specs)
+
+
+def source_facts(kernel: str, listener: Listener = silent) -> tuple[KernelSpec, Facts]:
+    """A kernel, and what its source says about the overrun. Raises UserError, InfraError, Interrupted."""
+    (spec,) = specs_of((kernel,))
+    if spec.source.ready:
+        raise UserError(f"{spec.source.words()} has no source to look into", hint="kzram-ci mechanism directory:PATH")
+    return spec, facts_for(spec, KernelContext(listener=listener))
