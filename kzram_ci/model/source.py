@@ -25,6 +25,7 @@ class DebianSource:
     kind: Literal[SourceKind.DEBIAN] = SourceKind.DEBIAN
     package: str
     suite: str = ""  # archive suite; "" is what the host's apt offers
+    mirror: str = ""  # where the suite comes from; "" is the mirror of the host
 
     @property
     def ready(self) -> bool:

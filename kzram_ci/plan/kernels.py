@@ -28,8 +28,8 @@ _NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
     "tarball": (("url", "path"), ("sha256",)),
     "image": (("path",),),
 }
-_OPTIONAL = {"debian": {"suite"}, "image": {"modules", "config", "debug"}}
-_SOURCE_FIELDS = ("package", "suite", "path", "url", "ref", "sha256", "modules", "config", "debug")
+_OPTIONAL = {"debian": {"suite", "mirror"}, "image": {"modules", "config", "debug"}}
+_SOURCE_FIELDS = ("package", "suite", "mirror", "path", "url", "ref", "sha256", "modules", "config", "debug")
 _PATHS = ("path", "modules", "config", "debug")
 
 

@@ -100,6 +100,7 @@ class Source(Strict):
         None, description="debian: the package, such as linux-source-6.12; linux-image-* is booted as it is"
     )
     suite: Word | None = Field(None, description="debian: archive suite; default: what the host's apt offers")
+    mirror: Word | None = Field(None, description="debian: URL of the mirror that has the suite; default: the host's")
     path: str | None = Field(None, description="directory, image, tarball, git: a path, relative to this file")
     url: str | None = Field(None, description="git, tarball: where to fetch from")
     ref: Word | None = Field(None, description="git: branch, tag or commit")

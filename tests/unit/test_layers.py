@@ -52,6 +52,7 @@ PURE = (
     "kernel.products",
     "kernel.recipe",
     "kernel.series",
+    "kernel.source.aptsources",
     "model",
     "oops",
     "plan",

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base import proc
-from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
 from kzram_ci.kernel.context import Context
+from kzram_ci.kernel.source import aptsources
 from kzram_ci.model.source import DebianSource
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-# Where a suite comes from when the host's own apt has no Debian mirror.
-DEFAULT, DEFAULT_SECURITY = "http://deb.debian.org/debian/", "http://deb.debian.org/debian-security/"
+ETC = Path("/etc/apt")
+VARIABLE = "KZRAM_DEBIAN_MIRROR"
 # What an image package may be split into; of these the one with the same version is needed too.
 _PARTS = re.compile(r"\b(linux-(?:image|modules|binary)-[0-9][a-z0-9.+~-]*)(?: \(= [^)]*\))?")
 
 
 class NoPackage(UserError):
     """The archive has no package of this name."""
+
+
+class NoMirror(UserError):
+    """No Debian mirror is known on this host."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +44,7 @@ def download(ref: DebianSource, scratch: Path, context: Context) -> Fetched:
     Raises NoPackage, UserError (no apt), InfraError (no network).
     """
     fix = "use a source of another kind on hosts without apt"
-    apt = (proc.which("apt-get", fix=fix), *_options(scratch / "apt", ref, context.deadline))
+    apt = (proc.which("apt-get", fix=fix), *_options(scratch / "apt", ref))
     fetched = Fetched(package=ref.package, version="", root=scratch / "deb")
     complaints = _run((*apt, "update"), ref, scratch, context)
     todo, seen = [ref.package], set[str]()
@@ -80,7 +85,7 @@ def _field(deb: Path, name: str, context: Context) -> str:
     return proc.run(("dpkg-deb", "-f", str(deb), name), deadline=context.deadline).text().strip()
 
 
-def _options(root: Path, ref: DebianSource, deadline: Deadline) -> tuple[str, ...]:
+def _options(root: Path, ref: DebianSource) -> tuple[str, ...]:
     """The host's apt settings (mirrors, proxies, keys) with state and caches of our own."""
     for name in ("state/lists/partial", "cache/archives/partial"):
         (root / name).mkdir(parents=True)
@@ -94,21 +99,39 @@ def _options(root: Path, ref: DebianSource, deadline: Deadline) -> tuple[str, ..
     }
     if ref.suite:
         sources = root / "sources.list"
-        sources.write_text(f"deb [signed-by={KEYRING}] {_mirror(ref.suite, deadline)} {ref.suite} main\n")
+        sources.write_text(f"deb [signed-by={KEYRING}] {_mirror(ref)} {ref.suite} main\n")
         settings |= {"Dir::Etc::sourcelist": sources, "Dir::Etc::sourceparts": "-"}
     return ("-qq", *(word for key, value in settings.items() for word in ("-o", f"{key}={value}")))
 
 
-def _mirror(suite: str, deadline: Deadline) -> str:
-    """The mirror this host uses for its own suites; another suite of the same archive lies beside them."""
+def _mirror(ref: DebianSource) -> str:
+    """Where a suite comes from: as the plan says, else the environment, else beside the host's own suites.
+
+    Raises NoMirror, UserError.
+    """
     if not KEYRING.is_file():
         raise UserError(f"{KEYRING} is missing", hint="sudo apt-get install debian-archive-keyring")
-    rows = proc.run(("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)"), deadline=deadline).text()
-    security = "security" in suite
-    for uri, release in (row.split() for row in dict.fromkeys(rows.splitlines()) if len(row.split()) == 2):
-        if "debian" in uri and ("security" in uri) == security and ("security" in release) == security:
-            return uri
-    return DEFAULT_SECURITY if security else DEFAULT
+    given = ref.mirror.split() or os.environ.get(VARIABLE, "").split()
+    if wrong := [uri for uri in given if not aptsources.is_uri(uri)]:
+        raise UserError(f"{wrong[0]!r} is not the URL of a mirror", hint=f"{VARIABLE}=http://HOST/debian")
+    if found := aptsources.choose(given, ref.suite) or aptsources.mirror_for(ref.suite, _configured()):
+        return found
+    raise NoMirror(
+        f"no Debian mirror is known for {ref.package} in {ref.suite}: the apt sources of this host name none",
+        hint=f"set {VARIABLE}=http://HOST/debian, or `mirror:` of the source in the plan",
+    )
+
+
+def _configured() -> list[aptsources.Repository]:
+    """What the apt of this host is configured to use, fetched before or not."""
+    found: list[aptsources.Repository] = []
+    for path in (ETC / "sources.list", *sorted((ETC / "sources.list.d").glob("*"))):
+        parse = {".list": aptsources.one_line, ".sources": aptsources.deb822}.get(path.suffix)
+        try:
+            found += parse(path.read_text("utf-8", "replace")) if parse else ()
+        except OSError:
+            continue  # not there, or not ours to read
+    return found
 
 
 def _run(argv: tuple[str, ...], ref: DebianSource, cwd: Path, context: Context, *, earlier: str = "") -> str:

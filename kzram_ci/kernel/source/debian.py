@@ -11,7 +11,7 @@ from typing import Any
 
 from kzram_ci.base import clock, files, proc
 from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
-from kzram_ci.base.digest import digest_file
+from kzram_ci.base.digest import digest_bytes, digest_file
 from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.source import apt
@@ -80,7 +80,8 @@ def _tree(ref: DebianSource, archive: Path, context: Context, version: Callable[
 
 
 def _entry(ref: DebianSource, cache: Path) -> Path:
-    return cache / "downloads" / f"debian-{ref.package}-{ref.suite or 'host'}"
+    place = f"-{digest_bytes(ref.mirror.encode())[:8]}" if ref.mirror else ""
+    return cache / "downloads" / f"debian-{ref.package}-{ref.suite or 'host'}{place}"
 
 
 def _have(ref: DebianSource, context: Context) -> tuple[Path, dict[str, Any]]:
@@ -117,6 +118,8 @@ def _download(ref: DebianSource, entry: Path, context: Context) -> None:
 
 def _fetch(ref: DebianSource, scratch: Path, context: Context) -> apt.Fetched:
     """From what the host's apt has; a source that is not there, from the suites of Debian that may have it."""
+    if ref.mirror and not ref.suite:
+        raise UserError(f"{ref.words()} has a mirror and no suite", hint="`suite:` says which part of the mirror")
     try:
         return apt.download(ref, scratch, context)
     except apt.NoPackage as error:
@@ -125,6 +128,8 @@ def _fetch(ref: DebianSource, scratch: Path, context: Context) -> apt.Fetched:
             shutil.rmtree(scratch / "apt")
             try:
                 return apt.download(dataclasses.replace(ref, suite=suite), scratch, context)
+            except apt.NoMirror as unknown:
+                raise UserError(f"{error.message}, and no Debian mirror is known", hint=unknown.hint) from error
             except (apt.NoPackage, InfraError):
                 continue
         raise error

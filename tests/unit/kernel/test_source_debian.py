@@ -7,6 +7,7 @@ import pytest
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import UserError
 from kzram_ci.kernel import source
+from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.source import apt, debian
 from kzram_ci.model.events import Event
 from kzram_ci.model.kernel import KernelImage
@@ -17,7 +18,6 @@ APT = """\
 #!/bin/sh
 echo "$@" >> {log}
 case "$*" in
-  *indextargets*) echo 'http://mirror.example.org/debian/ bookworm'; exit 0 ;;
   *update) exit 0 ;;
 esac
 for last; do :; done
@@ -141,30 +141,65 @@ def test_a_package_without_a_kernel(archive: Archive, tmp_path: Path) -> None:
         image(tmp_path, "linux-image-other")
 
 
-@pytest.mark.parametrize(
-    ("suite", "mirror"),
-    [
-        ("trixie", "http://mirror.example.org/debian/"),
-        ("bookworm-security", apt.DEFAULT_SECURITY),  # the host knows no mirror of it
-    ],
-)
-def test_a_suite_comes_from_the_hosts_mirror(
-    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suite: str, mirror: str
-) -> None:
-    keyring = tmp_path / "keyring.gpg"
-    keyring.touch()
-    monkeypatch.setattr(apt, "KEYRING", keyring)
-    ref = DebianSource(package="linux-image-amd64", suite=suite)
-    options = apt._options(tmp_path / "apt", ref, Deadline.after(60))
+def sources_list(tmp_path: Path, suite: str, mirror: str = "") -> str:
+    ref = DebianSource(package="linux-image-amd64", suite=suite, mirror=mirror)
+    options = apt._options(tmp_path / f"apt-{suite}", ref)
     assert "Dir::Etc::sourceparts=-" in options
-    assert (tmp_path / "apt/sources.list").read_text() == f"deb [signed-by={keyring}] {mirror} {suite} main\n"
+    return (tmp_path / f"apt-{suite}/sources.list").read_text()
+
+
+@pytest.fixture
+def etc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The configuration of a host's apt, empty."""
+    (tmp_path / "etc/sources.list.d").mkdir(parents=True)
+    (tmp_path / "keyring.gpg").touch()
+    monkeypatch.setattr(apt, "ETC", tmp_path / "etc")
+    monkeypatch.setattr(apt, "KEYRING", tmp_path / "keyring.gpg")
+    monkeypatch.delenv(apt.VARIABLE, raising=False)
+    return tmp_path / "etc"
+
+
+def test_a_suite_comes_from_the_hosts_mirror(etc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (etc / "sources.list").write_text("deb http://mirror.example.org/debian bookworm main\n")
+    signed = f"deb [signed-by={tmp_path / 'keyring.gpg'}]"
+    assert sources_list(tmp_path, "trixie") == f"{signed} http://mirror.example.org/debian trixie main\n"
+    assert "mirror.example.org/debian-security/ trixie-security" in sources_list(tmp_path, "trixie-security")
+    security = "Types: deb\nURIs: http://s.example.org/debian-security\nSuites: bookworm-security\nComponents: main\n"
+    (etc / "sources.list.d/security.sources").write_text(security)
+    (etc / "sources.list.d/old.list.save").write_text("deb http://old.example.org/debian-security trixie-security main")
+    assert "s.example.org/debian-security sid-security" in sources_list(tmp_path, "sid-security")
+    monkeypatch.setenv(apt.VARIABLE, "http://env.example.org/debian")
+    assert "env.example.org/debian-security/ x-security" in sources_list(tmp_path, "x-security")
+    assert "http://plan.example.org/debian sid" in sources_list(tmp_path, "sid", "http://plan.example.org/debian")
+
+
+def test_a_host_without_a_mirror_learns_what_to_set(etc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="no Debian mirror is known for linux-image-amd64 in trixie") as caught:
+        sources_list(tmp_path, "trixie")
+    assert f"{apt.VARIABLE}=" in caught.value.hint
+    assert "`mirror:`" in caught.value.hint
+    monkeypatch.setenv(apt.VARIABLE, "mirror.example.org")
+    with pytest.raises(UserError, match=r"'mirror\.example\.org' is not the URL of a mirror"):
+        sources_list(tmp_path, "sid")
+
+
+def test_a_source_that_nothing_offers_where_no_mirror_is_known(archive: Archive, etc: Path, tmp_path: Path) -> None:
+    ref = DebianSource(package="linux-source-6.99")
+    with pytest.raises(UserError, match=r"no package linux-source-6\.99 .* and no Debian mirror is known") as caught:
+        source.fetch(ref, Context(cache=tmp_path / "cache", deadline=Deadline.after(60)))
+    assert f"{apt.VARIABLE}=" in caught.value.hint
+
+
+def test_a_mirror_of_the_plan_needs_a_suite(archive: Archive, tmp_path: Path) -> None:
+    ref = DebianSource(package="linux-source-6.99", mirror="http://plan.example.org/debian")
+    with pytest.raises(UserError, match="has a mirror and no suite"):
+        source.fetch(ref, Context(cache=tmp_path / "cache", deadline=Deadline.after(60)))
 
 
 ONLY_IN = """\
 #!/bin/sh
 # an archive that has the package in one suite only
 case "$*" in
-  *indextargets*) exit 0 ;;
   *update) for word; do case $word in Dir::Etc::sourcelist=*) cp "${{word#*=}}" {seen} ;; esac; done; exit 0 ;;
 esac
 for last; do :; done
@@ -174,12 +209,12 @@ echo "E: Unable to locate package $last" >&2; exit 100
 
 
 def test_a_source_the_host_does_not_offer_is_looked_for_in_debian(
-    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    archive: Archive, etc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (etc / "sources.list").write_text("deb http://mirror.example.org/debian bookworm main\n")
     archive.add("linux-source-6.99", "6.99.1-1", "usr/src/linux-source-6.99.tar.xz")
     script = ONLY_IN.format(seen=tmp_path / "suites", suite="trixie", pool=archive.pool)
     (tmp_path / "bin" / "apt-get").write_text(script)
-    monkeypatch.setattr(apt, "KEYRING", tmp_path / "bin" / "apt-get")  # any file
     monkeypatch.setattr(apt, "elsewhere", lambda: ("bookworm-security", "trixie"))
     events: list[Event] = []
     ref = DebianSource(package="linux-source-6.99")

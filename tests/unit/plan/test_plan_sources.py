@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from kzram_ci.model.source import ImageSource, Source
+from kzram_ci.model.source import DebianSource, ImageSource, Source
 from kzram_ci.plan.load import parse_plan
 from kzram_ci.plan.marks import PlanErrors
 
@@ -26,6 +26,16 @@ def test_an_image_with_what_belongs_to_it() -> None:
     assert source("kind: image, path: bzImage, modules: m, config: /c, debug: ../vmlinux") == ImageSource(
         path="/plans/bzImage", modules="/plans/m", config="/c", debug="/vmlinux"
     )
+
+
+def test_a_mirror_of_the_plan() -> None:
+    found = source("kind: debian, package: linux-source-6.1, suite: sid, mirror: 'http://mirror.example.org/debian'")
+    assert found == DebianSource(package="linux-source-6.1", suite="sid", mirror="http://mirror.example.org/debian")
+
+
+def test_a_place_here_and_a_place_elsewhere() -> None:
+    with pytest.raises(PlanErrors, match="a git source has a url or a path, not both"):
+        source("kind: git, path: linux, url: 'http://git.example.org/linux', ref: v6.13")
 
 
 def test_a_package_that_is_ready() -> None:
