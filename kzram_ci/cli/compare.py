@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.model import codec
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.results import rundir
 from kzram_ci.results.history import History, default_history
@@ -49,7 +49,7 @@ def main(args: argparse.Namespace) -> int:
     before, after = results_of(args.before, history), results_of(args.after, history)
     changes = compare(before, after)
     if args.json:
-        print(json.dumps([dataclasses.asdict(change) for change in changes], indent=2))
+        print(json.dumps([codec.to_json(change) for change in changes], indent=2))
     else:
         sys.stdout.write(printable("\n".join(lines(changes, total=len(after))) + "\n", sys.stdout))
     return 1 if args.fail_on_regression and any(change.worse for change in changes) else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import sys
 from collections import Counter
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kzram_ci.model import codec
 from kzram_ci.model.outcome import Verdict
 from kzram_ci.results.history import History, Record, default_history
 from kzram_ci.results.reports.sanitize import one_line
@@ -71,7 +71,7 @@ def main(args: argparse.Namespace) -> int:
     history = History(path=args.database) if args.database else default_history()
     found = collect(history.records(plan=args.plan, cell=args.cell), last=args.last)
     if args.json:
-        print(json.dumps([dataclasses.asdict(line) for line in found], indent=2))
+        print(json.dumps([codec.to_json(line) for line in found], indent=2))
     elif found:
         sys.stdout.write(printable("\n".join(as_text(found)) + "\n", sys.stdout))
     else:

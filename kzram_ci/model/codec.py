@@ -1,24 +1,13 @@
-"""Values to JSON and back, strictly: a field that does not fit is an error, not a surprise later."""
+"""Values to JSON and back by their annotations: one codec for everything that is kept on disk.
+
+Old files stay readable: a field that is new takes its default, a field that is gone is passed over.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-
-
-def to_json(value: Any) -> Any:
-    """A dataclass value as JSON-ready data (tuples become lists, enums their words)."""
-    return _plain(dataclasses.asdict(value))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
 
 
 _adapters: dict[Any, Any] = {}
@@ -30,6 +19,14 @@ def _adapter(kind: Any) -> Any:
     if kind not in _adapters:
         _adapters[kind] = TypeAdapter(kind)
     return _adapters[kind]
+
+
+def to_json(value: Any) -> Any:
+    """A dataclass value as JSON-ready data (tuples become lists, enums their words).
+
+    Raises ValueError where a field holds what its annotation does not allow: `from_json` could not read it back.
+    """
+    return _adapter(type(value)).dump_python(value, mode="json", warnings="error")
 
 
 def from_json(kind: type[T], data: Any) -> T:

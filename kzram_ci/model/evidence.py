@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from kzram_ci.model.outcome import Outcome, Verdict
 
@@ -80,4 +79,3 @@ class CellResult:
     seconds: float = 0.0
     started: str = ""  # UTC, ISO 8601
     directory: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict)

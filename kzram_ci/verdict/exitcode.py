@@ -1,4 +1,4 @@
-"""Results to the exit code of `run`; see design.md section 4. Pure.
+"""Results to the exit code of `run`. Pure.
 
 0 all ok · 1 findings · 3 inconclusive · 4 a kernel did not patch, configure or build · 69 infrastructure.
 Mixed: the first of 1, 4, 69, 3. For `git bisect run`: 0 good · 1 bad · 125 skip this commit · 128 abort.
