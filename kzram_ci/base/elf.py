@@ -23,6 +23,8 @@ class Program:
     """An executable: e_machine as elf.h names it (`EM_X86_64`), and whether it asks for an interpreter."""
 
     machine: str
+    bits: int
+    little_endian: bool
     dynamic: bool
 
 
@@ -30,7 +32,12 @@ def program(data: bytes) -> Program:
     """What an executable is made for. Raises ValueError when the data is not an ELF file."""
     with _opened(data) as elf:
         dynamic = any(segment["p_type"] == "PT_INTERP" for segment in elf.iter_segments())
-        return Program(machine=str(elf["e_machine"]), dynamic=dynamic)
+        return Program(
+            machine=str(elf["e_machine"]),
+            bits=int(elf.elfclass),
+            little_endian=bool(elf.little_endian),
+            dynamic=dynamic,
+        )
 
 
 def section(data: bytes, name: str) -> bytes:

@@ -9,18 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from kzram_ci.base import elf, files, proc
+from kzram_ci.base import elf, files, needs, proc
 from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_bytes, digest_file, digest_json
 from kzram_ci.base.errors import CommandFailed, UserError
 from kzram_ci.guest import cpio
+from kzram_ci.model.arch import arch_of
 from kzram_ci.model.kernel import RootfsImage
 
 RECIPE = 1  # raise it when the way of packing changes the bytes
 IMAGE = "initramfs.cpio"
-# e_machine of ELF: a busybox of another architecture would be found out by a guest that never prints.
-_MACHINES = {"x86_64": "EM_X86_64", "arm64": "EM_AARCH64", "riscv64": "EM_RISCV"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +127,7 @@ def _key(recipe: Recipe, arch: str, compiler: Compiler, busybox: Path, deadline:
     asked = (*compiler.command, "-print-file-name=libc.a")
     libc = Path(proc.run(asked, deadline=deadline.within(60)).text().strip())
     if not libc.is_file():
-        raise UserError("no static C library for the guest's programs", hint="sudo apt-get install libc6-dev")
+        raise UserError("no static C library for the guest's programs", hint=needs.advice("libc.a"))
     sources = {name for names in recipe.programs.values() for name in names} | set(recipe.headers)
     sources |= {item["from"] for item in recipe.files.values()}
     plain = dataclasses.asdict(recipe) | {"directory": "", "kernel_config": []}
@@ -155,15 +154,16 @@ def _compile(recipe: Recipe, program: str, compiler: Compiler, scratch: Path, de
 
 def _busybox(arch: str) -> Path:
     """The host's busybox, if it is static and for this architecture. Raises UserError."""
-    path = Path(proc.which("busybox", fix="sudo apt-get install busybox-static")).resolve()
+    path = Path(proc.which("busybox")).resolve()
     try:
         found = elf.program(path.read_bytes())
     except ValueError as error:
         raise UserError(f"{path} is {error}", hint=f"put a static busybox for {arch} first in PATH") from error
-    if found.machine != _MACHINES.get(arch):
+    row = arch_of(arch)
+    if (found.machine, found.bits, found.little_endian) != (row.elf_machine, row.bits, row.little_endian):
         raise UserError(f"{path} is not built for {arch}", hint=f"put a static busybox for {arch} first in PATH")
     if found.dynamic:
-        raise UserError(f"{path} is dynamically linked", hint="sudo apt-get install busybox-static")
+        raise UserError(f"{path} is dynamically linked", hint=needs.advice("busybox"))
     return path
 
 
@@ -171,6 +171,6 @@ def _applets(recipe: Recipe, busybox: Path, deadline: Deadline) -> list[str]:
     """The links to make: what init needs must be there, what a shell likes may be missing."""
     has = set(proc.run((str(busybox), "--list"), deadline=deadline.within(60)).text().split())
     if lacking := sorted(set(recipe.busybox.get("init", ())) - has):
-        raise UserError(f"{busybox} lacks {', '.join(lacking)}", hint="sudo apt-get install busybox-static")
+        raise UserError(f"{busybox} lacks {', '.join(lacking)}", hint=needs.advice("busybox"))
     wanted = {*recipe.busybox.get("init", ()), *recipe.busybox.get("shell", ())}
     return sorted(wanted & has)

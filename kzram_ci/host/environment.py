@@ -11,8 +11,10 @@ import kzram_ci
 from kzram_ci.base import budget, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import KzramError
+from kzram_ci.model.arch import ARCHS
+from kzram_ci.vm import binary
 
-TOOLS = ("qemu-system-x86_64", "gcc", "ld", "make", "git")
+TOOLS = ("gcc", "ld", "make", "git")
 
 
 def describe() -> dict[str, Any]:
@@ -31,13 +33,15 @@ def describe() -> dict[str, Any]:
 
 def tools() -> dict[str, Any]:
     """Versions of the programs a result depends on, "" where missing. Starts each of them. Never fails."""
-    return {"tools": {tool: _version(tool) for tool in TOOLS}}
+    qemu = {row.qemu: found for row in ARCHS if (found := binary.look_for(row))}
+    programs = qemu | {tool: shutil.which(tool) or "" for tool in TOOLS}
+    return {"tools": {name: _version(path) for name, path in programs.items()}}
 
 
-def _version(tool: str) -> str:
-    if shutil.which(tool) is None:
+def _version(path: str) -> str:
+    if not path:
         return ""
     try:
-        return proc.run((tool, "--version"), deadline=Deadline.after(10)).text().splitlines()[0]
+        return proc.run((path, "--version"), deadline=Deadline.after(10)).text().splitlines()[0]
     except (KzramError, IndexError):
         return ""

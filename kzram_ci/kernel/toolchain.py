@@ -9,28 +9,15 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from kzram_ci.base import files, proc
+from kzram_ci.base import files, needs, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_json
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.needs import Task
 from kzram_ci.kernel.recipe import Toolchain
+from kzram_ci.model import arch as model_arch
 from kzram_ci.model.arch import arch_of
 
-# GNU triplet of each architecture's cross tools, as Debian names them.
-TRIPLETS = {"x86_64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu", "riscv64": "riscv64-linux-gnu"}
-
-# tool -> Debian package. What kbuild runs for every configuration of ours.
-REQUIRED = {
-    "make": "make",
-    "gcc": "gcc",  # host programs, whatever compiles the kernel
-    "ld": "binutils",
-    "flex": "flex",
-    "bison": "bison",
-    "bc": "bc",
-    "xz": "xz-utils",
-    "tar": "tar",
-    "git": "git",
-}
 # In the identity when present: they write into .config or into the image.
 OPTIONAL = ("pahole", "rustc")
 
@@ -45,9 +32,10 @@ def toolchain_for(arch: str, given: tuple[tuple[str, str], ...], *, cache: Path,
 def make_vars(arch: str, given: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     """A kernel's make variables, with CROSS_COMPILE where host and kernel differ and nobody chose."""
     chosen = dict(given)
-    native = platform.machine() in arch_of(arch).uname
+    row = arch_of(arch)
+    native = platform.machine() in row.uname
     if not native and not {"CROSS_COMPILE", "LLVM"} & set(chosen):
-        chosen["CROSS_COMPILE"] = f"{TRIPLETS[arch]}-"
+        chosen["CROSS_COMPILE"] = f"{row.triplet}-"
     return tuple(sorted(chosen.items()))
 
 
@@ -79,7 +67,7 @@ def identify(
     for name, command in sorted(wanted.items()):
         stamps = [_stamp(word) for word in command if not word.startswith("-")]
         if not command or stamps[0] is None:
-            raise UserError(f"{name}: {' '.join(command)!r} not found in PATH", hint=_install(arch, command))
+            raise UserError(f"{name}: {' '.join(command)!r} not found in PATH", hint=_install(command))
         memo = digest_json([*command, *stamps])[:16]
         if memo not in fresh:
             said = proc.run((*command, "--version"), deadline=deadline.within(60)).text().strip()
@@ -98,18 +86,12 @@ def _stamp(word: str) -> str | None:
     return f"{os.path.realpath(path)} {status.st_size} {status.st_mtime_ns}"
 
 
-def _install(arch: str, command: tuple[str, ...]) -> str:
-    tool = command[0] if command else "gcc"
-    triplet = TRIPLETS[arch]
-    if tool.startswith(triplet):
-        kind = "binutils" if tool.endswith("ld") else "gcc"
-        return f"sudo apt-get install {kind}-{triplet.replace('_', '-')}"
-    return f"sudo apt-get install {REQUIRED.get(tool, {'ld.lld': 'lld'}.get(tool, tool))}"
+def _install(command: tuple[str, ...]) -> str:
+    return needs.advice(command[0] if command else "gcc", more=model_arch.needs())
 
 
 def require() -> None:
-    """Check the tools every build needs, all at once. Raises UserError with one apt command."""
-    missing = [tool for tool in REQUIRED if shutil.which(tool) is None]
+    """Check the tools every build needs, all at once. Raises UserError with one command that installs them."""
+    missing = [need.what for need in needs.missing_commands(Task.BUILD)]
     if missing:
-        packages = " ".join(dict.fromkeys(REQUIRED[tool] for tool in missing))
-        raise UserError(f"missing to build kernels: {', '.join(missing)}", hint=f"sudo apt-get install {packages}")
+        raise UserError(f"missing to build kernels: {', '.join(missing)}", hint=needs.advice(*missing))

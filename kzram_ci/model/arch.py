@@ -1,4 +1,4 @@
-"""What each architecture's machine looks like in QEMU: rows, each odd value with its reason. Pure.
+"""One row an architecture: names in kernel, ELF and QEMU, the machine, tools; odd values with their reason. Pure.
 
 x86_64 is proved by this project's own tests; arm64 and riscv64 are plausible rows: the names are QEMU's and
 the kernel's, no cell was ever run on them.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.needs import Need, Task
+from kzram_ci.base.packages import Packages, named
 
 # Every cell, every architecture. The order is the order on the command line; a plan's words come last and win.
 COMMON_CMDLINE = (
@@ -28,12 +30,22 @@ class Arch:
 
     name: str
     uname: tuple[str, ...]
+    # the kernel's build
+    kbuild: str  # make's ARCH
+    directory: str  # below arch/ of the source
+    image: str  # the bootable file, below arch/<directory>/boot
+    triplet: str  # of GNU cross tools
+    cross_packages: Packages
+    # its programs: a busybox of another kind would be found out by a guest that never prints
+    elf_machine: str  # e_machine, as elf.h names it
+    bits: int
+    little_endian: bool
+    # the machine
     qemu: str
-    package: str  # Debian's package of `qemu`
+    qemu_packages: Packages
     machine: str
-    cpu_kvm: str
+    cpus_kvm: tuple[str, ...]  # the best one first; the next where it does not run
     cpu_tcg: str
-    image: str  # what kbuild calls the bootable file, below arch/<srcarch>/boot
     console: str  # tty of the first serial port
     panic_device: str  # "" where the machine type has none
     cmdline: tuple[str, ...]
@@ -45,16 +57,31 @@ ARCHS = (
     Arch(
         name="x86_64",
         uname=("x86_64",),
+        kbuild="x86_64",
+        directory="x86",
+        image="bzImage",
+        triplet="x86_64-linux-gnu",
+        cross_packages=named(
+            "gcc-x86-64-linux-gnu binutils-x86-64-linux-gnu",
+            "gcc-x86_64-linux-gnu binutils-x86_64-linux-gnu",
+            "",
+            "",
+            "",
+        ),
+        elf_machine="EM_X86_64",
+        bits=64,
+        little_endian=True,
         qemu="qemu-system-x86_64",
-        package="qemu-system-x86",
+        qemu_packages=named("qemu-system-x86", "qemu-system-x86", "qemu-x86", "qemu-system-x86", "qemu"),
         # q35, not microvm: microvm hung once in TSC calibration, and boots only 0.2 s faster (QEMU 7.2).
         machine="q35",
-        cpu_kvm="host",
+        # `host` hands the guest every feature KVM tells of; a QEMU that knows less of the host's CPU than KVM can
+        # fail to set one ("failed to set MSR 0x10a"). kvm64 is what all 64-bit CPUs have in common.
+        cpus_kvm=("host", "kvm64"),
         # The smallest 64-bit model: boots every kernel from 4.9 on, has no SMAP whose switches cost TCG a
         # TLB flush, no 5-level page tables. `max` has all of these. Without cmpxchg16b: QEMU 7.2's translation of
         # it can leave the flags wrong (half of the boots of Debian's 6.12 died so in SLUB); kernels do without.
         cpu_tcg="qemu64,-cx16",
-        image="bzImage",
         console="ttyS0",
         panic_device="pvpanic-pci",
         cmdline=("console=ttyS0", "earlyprintk=ttyS0"),
@@ -65,12 +92,25 @@ ARCHS = (
     Arch(
         name="arm64",
         uname=("aarch64", "arm64"),
-        qemu="qemu-system-aarch64",
-        package="qemu-system-arm",
-        machine="virt,gic-version=max",
-        cpu_kvm="host",
-        cpu_tcg="cortex-a57",
+        kbuild="arm64",
+        directory="arm64",
         image="Image",
+        triplet="aarch64-linux-gnu",
+        cross_packages=named(
+            "gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu",
+            "gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu",
+            "",  # versioned, and with another triplet
+            "aarch64-linux-gnu-gcc aarch64-linux-gnu-binutils",
+            "",
+        ),
+        elf_machine="EM_AARCH64",
+        bits=64,
+        little_endian=True,
+        qemu="qemu-system-aarch64",
+        qemu_packages=named("qemu-system-arm", "qemu-system-aarch64", "qemu-arm", "qemu-system-aarch64", "qemu"),
+        machine="virt,gic-version=max",
+        cpus_kvm=("host",),  # KVM on arm64 runs no other model
+        cpu_tcg="cortex-a57",
         console="ttyAMA0",
         panic_device="pvpanic-pci",
         cmdline=("console=ttyAMA0", "earlycon"),
@@ -78,17 +118,58 @@ ARCHS = (
     Arch(
         name="riscv64",
         uname=("riscv64",),
-        qemu="qemu-system-riscv64",
-        package="qemu-system-misc",
-        machine="virt",
-        cpu_kvm="host",
-        cpu_tcg="rv64",
+        kbuild="riscv",
+        directory="riscv",
         image="Image",
+        triplet="riscv64-linux-gnu",
+        cross_packages=named(
+            "gcc-riscv64-linux-gnu binutils-riscv64-linux-gnu",
+            "gcc-riscv64-linux-gnu binutils-riscv64-linux-gnu",
+            "",
+            "riscv64-linux-gnu-gcc riscv64-linux-gnu-binutils",
+            "",
+        ),
+        elf_machine="EM_RISCV",
+        bits=64,
+        little_endian=True,
+        qemu="qemu-system-riscv64",
+        qemu_packages=named("qemu-system-misc", "qemu-system-riscv", "qemu-extra", "qemu-system-riscv", "qemu"),
+        machine="virt",
+        cpus_kvm=("host", "rv64"),  # QEMU learnt `host` on riscv64 in 8.0
+        cpu_tcg="rv64",
         console="ttyS0",
         panic_device="pvpanic-pci",
         cmdline=("console=ttyS0", "earlycon=sbi"),
     ),
 )
+
+
+def needs_of(row: Arch) -> tuple[Need, ...]:
+    """What a host needs to boot guests of this architecture, and to build for it on a host of another one."""
+    return (
+        Need(
+            task=Task.BOOT,
+            arch=row.name,
+            what=row.qemu,
+            why=f"boots {row.name} guests",
+            packages=row.qemu_packages,
+        ),
+        *(
+            Need(
+                task=Task.CROSS,
+                arch=row.name,
+                what=f"{row.triplet}-{tool}",
+                why=f"builds for {row.name} on another architecture",
+                packages=row.cross_packages,
+            )
+            for tool in ("gcc", "ld")
+        ),
+    )
+
+
+def needs() -> tuple[Need, ...]:
+    """What guests and kernels of all architectures need."""
+    return tuple(need for row in ARCHS for need in needs_of(row))
 
 
 def arch_of(name: str) -> Arch:

@@ -27,6 +27,7 @@ from kzram_ci.model.machine import AccelChoice
 from kzram_ci.model.vocab import NON_FATAL_TYPES
 from kzram_ci.oops.capture import SplatParser, Splats, stream_parser
 from kzram_ci.vm import argv as qemu_argv
+from kzram_ci.vm.binary import find as find_qemu
 from kzram_ci.vm.console import Console
 from kzram_ci.vm.qemu import Machine, SocketDirectory, StopHow
 
@@ -86,8 +87,7 @@ def prepared(
             disk=str(disk) if cell.machine.disk_mib else "",
         )
         argv = qemu_argv.argv(cell.machine, accel.accel, kernel=image.image, initrd=str(initrd), paths=paths)
-        row = arch_of(cell.machine.arch)
-        argv = (proc.which(argv[0], fix=f"sudo apt-get install {row.package}"), *argv[1:])
+        argv = (find_qemu(arch_of(cell.machine.arch)), *argv[1:])
         files.write_atomic(directory / "qemu.txt", shlex.join(argv) + "\n")
         yield Prepared(argv=argv, paths=paths, nonce=nonce)
     finally:

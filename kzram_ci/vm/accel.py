@@ -18,6 +18,7 @@ from kzram_ci.model.kernel import KernelImage
 from kzram_ci.model.machine import Accel, AccelChoice
 from kzram_ci.vm import tiny_guest
 from kzram_ci.vm.argv import TINY_GUEST_EXIT, first_line_argv, tiny_guest_argv
+from kzram_ci.vm.binary import find, native
 
 KVM = Path("/dev/kvm")
 PROOF_SECONDS = 10.0
@@ -57,7 +58,7 @@ def _kvm_failure(
     row: Arch, image: KernelImage | None, cache: Path, deadline: Deadline, prover: Prover
 ) -> tuple[str, bool]:
     """Why KVM cannot be used ("" if it can), and whether that was known already."""
-    if os.uname().machine not in row.uname:
+    if not native(row):
         return f"KVM cannot run {row.name} on {os.uname().machine}", False
     try:
         os.close(os.open(KVM, os.O_RDWR | os.O_CLOEXEC))
@@ -75,7 +76,7 @@ def _kvm_failure(
 
 def _host_key(row: Arch, image: KernelImage | None) -> str:
     """All that may change the answer: this boot of the host, its kernel, the device, QEMU, the proof itself."""
-    binary = Path(proc.which(row.qemu, fix=f"sudo apt-get install {row.package}")).resolve()
+    binary = Path(find(row)).resolve()
     program, device = binary.stat(), KVM.stat()
     boot = Path("/proc/sys/kernel/random/boot_id")
     facts = (
@@ -83,7 +84,7 @@ def _host_key(row: Arch, image: KernelImage | None) -> str:
         os.uname().release,
         [str(binary), program.st_ino, program.st_size, program.st_mtime_ns],
         [device.st_ino, device.st_rdev, device.st_mode, device.st_uid, device.st_gid, os.geteuid()],
-        [row.machine, row.cpu_kvm],
+        [row.machine, *row.cpus_kvm],
         digest_bytes(tiny_guest.rom()) if row.tiny_guest else image.key if image else "",
     )
     return digest_json(facts)

@@ -43,7 +43,7 @@ def base_args(row: Arch) -> Argv:
 def accel_args(row: Arch, accel: Accel) -> Argv:
     """One host thread a virtual CPU under TCG: the race needs CPUs that really run side by side."""
     if accel is Accel.KVM:
-        return ("-machine", row.machine, "-accel", "kvm", "-cpu", row.cpu_kvm)
+        return ("-machine", row.machine, "-accel", "kvm", "-cpu", row.cpus_kvm[0])
     return ("-machine", row.machine, "-accel", "tcg,thread=multi", "-cpu", row.cpu_tcg)
 
 

@@ -10,23 +10,13 @@ from typing import Any
 
 from kzram_ci.base import clock, files
 from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
-from kzram_ci.base.errors import BuildFailed, UserError
+from kzram_ci.base.errors import BuildFailed
 from kzram_ci.kernel.kbuild.inputs import Inputs, key
 from kzram_ci.kernel.kbuild.job import Job
 from kzram_ci.kernel.kbuild.make import run
 from kzram_ci.model import codec
 from kzram_ci.model.arch import arch_of
 from kzram_ci.model.kernel import KernelImage
-
-# Our name of an architecture -> (kbuild's ARCH, directory below arch/).
-_ARCH = {"x86_64": ("x86_64", "x86"), "arm64": ("arm64", "arm64"), "riscv64": ("riscv", "riscv")}
-
-
-def kbuild_arch(name: str) -> str:
-    """Kbuild's word for an architecture. Raises UserError for one without a row."""
-    if name not in _ARCH:
-        raise UserError(f"no kernel build for architecture {name}", hint=f"use one of {', '.join(_ARCH)}")
-    return _ARCH[name][0]
 
 
 def entry_of(inputs: Inputs, cache: Path) -> Path:
@@ -53,8 +43,9 @@ def targets(inputs: Inputs, options: Mapping[str, str]) -> tuple[str, ...]:
 def store(job: Job, options: Mapping[str, str], seconds: float) -> None:
     """Copy what make made to its content address. Raises BuildFailed when make made no image."""
     inputs, slot, make_dir = job.inputs, job.slot, job.make_dir
-    image = arch_of(inputs.arch).image
-    boot = slot.out / "arch" / _ARCH[inputs.arch][1] / "boot" / image
+    row = arch_of(inputs.arch)
+    image = row.image
+    boot = slot.out / "arch" / row.directory / "boot" / image
     if not boot.is_file():
         raise BuildFailed(f"{inputs.name}: make made no {image}", log=str(slot.log))
     origins = {

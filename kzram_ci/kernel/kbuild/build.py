@@ -13,7 +13,7 @@ from kzram_ci.base.transcripts import transcript_in
 from kzram_ci.kernel import patches
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.kbuild import ccache
-from kzram_ci.kernel.kbuild.artifacts import cached, kbuild_arch, store, targets
+from kzram_ci.kernel.kbuild.artifacts import cached, store, targets
 from kzram_ci.kernel.kbuild.base_tree import BaseTree, pristine
 from kzram_ci.kernel.kbuild.config import configure
 from kzram_ci.kernel.kbuild.inputs import REPRODUCIBLE, Inputs, key, slot_key
@@ -21,6 +21,7 @@ from kzram_ci.kernel.kbuild.job import Job
 from kzram_ci.kernel.kbuild.make import Killed, MakeDir, run
 from kzram_ci.kernel.kbuild.slot import OBJECTS, Slot, usable
 from kzram_ci.kernel.patches import Patched
+from kzram_ci.model.arch import arch_of
 from kzram_ci.model.events import Event
 from kzram_ci.model.kernel import KernelImage
 
@@ -69,7 +70,7 @@ def _variables(inputs: Inputs) -> tuple[tuple[str, str], ...]:
         raise UserError(
             f"{inputs.name}: make variable {taken[0]} cannot be set", hint="`arch:` chooses the architecture"
         )
-    ours = {"ARCH": kbuild_arch(inputs.arch), "O": OBJECTS}
+    ours = {"ARCH": arch_of(inputs.arch).kbuild, "O": OBJECTS}
     return tuple({**ours, **dict(REPRODUCIBLE), **dict(inputs.make_vars)}.items())
 
 

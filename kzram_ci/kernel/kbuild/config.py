@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from kzram_ci.base import files
+from kzram_ci.base import files, needs
 from kzram_ci.base.digest import digest_bytes, digest_json
 from kzram_ci.base.errors import ConfigUnmet, UserError
 from kzram_ci.kernel import kconfig
@@ -76,8 +76,7 @@ def _needs_libelf(got: Mapping[str, str]) -> None:
     """Objtool needs libelf's headers: known here, minutes before its compile error."""
     wanted = "y" in (got.get("CONFIG_OBJTOOL"), got.get("CONFIG_UNWINDER_ORC"))
     if wanted and not any(Path(header).is_file() for header in _LIBELF):
-        hint = "sudo apt-get install libelf-dev"
-        raise UserError("this config needs objtool, and objtool needs libelf's headers", hint=hint)
+        raise UserError("this config needs objtool, and objtool needs libelf's headers", hint=needs.advice("gelf.h"))
 
 
 def _stamp(inputs: Inputs, base: BaseTree, patched: Mapping[str, bytes | None]) -> str:

@@ -24,11 +24,12 @@ class Blame(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """Why a build failed: whose matter it is, the log's own line, the command that helps."""
+    """Why a build failed: whose matter it is, the log's own line, what helps; or what the host lacks."""
 
     blame: Blame
     message: str
     hint: str = ""
+    missing: str = ""
 
 
 HOST = (
@@ -41,15 +42,13 @@ HOST = (
     (re.compile(r".*ld terminated with signal 9.*"), "free memory, or build with fewer jobs"),
     (re.compile(r".*(?:Input/output error|Read-only file system).*"), "check the disk"),
 )
-# what says that a tool is missing -> Debian package; "" when the package is called as the tool
+# what says that something is missing -> its name in the table of needs; "" for the tool that the line names
 TOOLS = (
-    (re.compile(r".*\bgcc(?:-[\d.]+)?: (?:command )?not found.*"), "gcc"),
-    (re.compile(r".*\bld(?:\.bfd)?: (?:command )?not found.*"), "binutils"),
-    (re.compile(r".*\bxz: (?:command )?not found.*"), "xz-utils"),
-    (re.compile(r".*\b(\w+): (?:command )?not found.*"), ""),
-    (re.compile(r".*fatal error: (?:gelf|libelf|elf)\.h: No such file.*"), "libelf-dev"),
-    (re.compile(r".*fatal error: openssl/\S+: No such file.*"), "libssl-dev"),
-    (re.compile(r".*fatal error: (?:stdio|stdlib|sys/types)\.h: No such file.*"), "libc6-dev"),
+    (re.compile(r".*\bld\.bfd: (?:command )?not found.*"), "ld"),
+    (re.compile(r"(?:.*[\s:/])?([\w.+-]+): (?:command )?not found.*"), ""),
+    (re.compile(r".*fatal error: (?:gelf|libelf|elf)\.h: No such file.*"), "gelf.h"),
+    (re.compile(r".*fatal error: openssl/\S+: No such file.*"), "openssl/opensslv.h"),
+    (re.compile(r".*fatal error: (?:stdio|stdlib|sys/types)\.h: No such file.*"), "libc.a"),
 )
 COMPILER = (
     re.compile(r"\S+?:\d+(?::\d+)?: (?:fatal )?error: .*"),
@@ -75,10 +74,9 @@ def diagnose(text: str, advice: Sequence[tuple[str, str]] = ()) -> Diagnosis:
             if pattern.fullmatch(line):
                 return Diagnosis(blame=Blame.HOST, message=_short(line), hint=hint)
     for line in lines:
-        for pattern, package in TOOLS:
+        for pattern, need in TOOLS:
             if match := pattern.fullmatch(line):
-                hint = f"sudo apt-get install {package or match[1]}"
-                return Diagnosis(blame=Blame.USER, message=_short(line), hint=hint)
+                return Diagnosis(blame=Blame.USER, message=_short(line), missing=need or match[1])
     for pattern in COMPILER:
         for line in lines:
             if pattern.fullmatch(line):

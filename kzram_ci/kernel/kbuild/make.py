@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kzram_ci.base import proc
+from kzram_ci.base import needs, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, InfraError, KzramError, UserError
 from kzram_ci.kernel.kbuild import log as buildlog
+from kzram_ci.model import arch
 
 # All that may reach make from the caller's environment. KCFLAGS, ARCH, CC, MAKEFLAGS (and its job server) and
 # their like would change the bytes behind the key's back.
@@ -124,4 +125,5 @@ def failure(make_dir: MakeDir, code: int, start: int) -> KzramError:
         return InfraError(f"{make_dir.name}: make was killed by signal {-code}", hint=hint, log=log)
     why = buildlog.diagnose(text, make_dir.advice)
     kinds = {buildlog.Blame.HOST: InfraError, buildlog.Blame.USER: UserError, buildlog.Blame.KERNEL: BuildFailed}
-    return kinds[why.blame](f"{make_dir.name}: {why.message}", hint=why.hint, log=log)
+    hint = needs.advice(why.missing, more=arch.needs()) if why.missing else why.hint
+    return kinds[why.blame](f"{make_dir.name}: {why.message}", hint=hint, log=log)

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from kzram_ci.base import proc
+from kzram_ci.base import needs, proc
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.source import aptsources
@@ -110,7 +110,7 @@ def _mirror(ref: DebianSource) -> str:
     Raises NoMirror, UserError.
     """
     if not KEYRING.is_file():
-        raise UserError(f"{KEYRING} is missing", hint="sudo apt-get install debian-archive-keyring")
+        raise UserError(f"{KEYRING} is missing", hint=needs.advice(str(KEYRING)))
     given = ref.mirror.split() or os.environ.get(VARIABLE, "").split()
     if wrong := [uri for uri in given if not aptsources.is_uri(uri)]:
         raise UserError(f"{wrong[0]!r} is not the URL of a mirror", hint=f"{VARIABLE}=http://HOST/debian")

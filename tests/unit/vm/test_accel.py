@@ -30,7 +30,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accel, "KVM", tmp_path / "kvm")
     (tmp_path / "kvm").touch()
     (tmp_path / "qemu").touch()
-    monkeypatch.setattr(proc, "which", lambda tool, fix="": str(tmp_path / "qemu"))
+    monkeypatch.setattr(accel, "find", lambda row: str(tmp_path / "qemu"))
     monkeypatch.setattr(accel, "arch_of", lambda name: _native(arch_of(name)))
 
 
@@ -134,7 +134,7 @@ class TestProof:
 def test_the_tiny_guest_really_runs_under_tcg(tmp_path: Path) -> None:
     row = arch_of("x86_64")
     if shutil.which(row.qemu) is None:
-        pytest.fail(f"{row.qemu} is missing: sudo apt-get install {row.package}")
+        pytest.fail(f"{row.qemu} is missing: make setup")
     rom = tmp_path / "rom"
     rom.write_bytes(tiny_guest.rom())
     done = proc.run(tiny_guest_argv(row, Accel.TCG, str(rom)), deadline=Deadline.after(60), check=False)
