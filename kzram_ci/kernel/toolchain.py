@@ -25,7 +25,7 @@ OPTIONAL = ("pahole", "rustc")
 def toolchain_for(arch: str, given: tuple[tuple[str, str], ...], *, cache: Path, deadline: Deadline) -> Toolchain:
     """The tools for an architecture, with the make variables a kernel sets. Raises UserError for a missing one."""
     variables = make_vars(arch, given)
-    identity = identify(arch, dict(variables), cache=cache, deadline=deadline)
+    identity = identify(dict(variables), cache=cache, deadline=deadline)
     return Toolchain(make_vars=variables, cc=commands(dict(variables))["CC"], identity=identity)
 
 
@@ -52,9 +52,7 @@ def commands(variables: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(shlex.split(variables.get(name, default))) for name, default in named.items()}
 
 
-def identify(
-    arch: str, variables: Mapping[str, str], *, cache: Path, deadline: Deadline
-) -> tuple[tuple[str, str], ...]:
+def identify(variables: Mapping[str, str], *, cache: Path, deadline: Deadline) -> tuple[tuple[str, str], ...]:
     """First version line of each tool that shapes the bytes. Answers are remembered by the program's (size, mtime).
 
     Raises UserError for a tool that is missing, with the command that installs it.

@@ -47,7 +47,7 @@ def write(path: Path, version: str) -> None:
 
 
 def identify(cache: Path) -> dict[str, str]:
-    return dict(toolchain.identify("x86_64", {}, cache=cache, deadline=Deadline.after(60)))
+    return dict(toolchain.identify({}, cache=cache, deadline=Deadline.after(60)))
 
 
 def test_identity_is_the_first_line_and_asked_once(tools: Path, tmp_path: Path) -> None:
@@ -68,9 +68,7 @@ def test_a_missing_compiler_names_its_package(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(packages, "here", lambda: "apt")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError) as caught:
-        toolchain.identify(
-            "arm64", {"CROSS_COMPILE": "aarch64-linux-gnu-"}, cache=tmp_path, deadline=Deadline.after(60)
-        )
+        toolchain.identify({"CROSS_COMPILE": "aarch64-linux-gnu-"}, cache=tmp_path, deadline=Deadline.after(60))
     assert "not found" in caught.value.message
     assert "apt-get install gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu" in caught.value.hint
 
