@@ -5,25 +5,31 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
-from kzram_ci.base.errors import KzramError
 from kzram_ci.base.units import say_duration
-from kzram_ci.cli.kernel_option import KERNEL_HELP, Selection, chosen
-from kzram_ci.kernel.mechanism import Facts
+from kzram_ci.cli.kernel_option import KERNEL_HELP
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Plan
-from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.plan import cost
-from kzram_ci.plan.library import find_kernel, find_plan, known_kernels
-from kzram_ci.plan.load import load_plan
+from kzram_ci.run.preview import preview
+from kzram_ci.run.selection import Selection
 
 EXAMPLE = """\
 example: kzram-ci plan testplans/overrun.yaml
          kzram-ci plan overrun --kernel 'un*' --json
          kzram-ci plan overrun --kernel git:../linux@v6.13
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRequest:
+    """A plan, and the part of it to show."""
+
+    plan: str
+    selection: Selection = Selection()
+    as_json: bool = False
 
 
 def add_parser(subparsers: Any) -> None:
@@ -43,48 +49,16 @@ def add_parser(subparsers: Any) -> None:
     parser.set_defaults(func=main)
 
 
-def _plan_build() -> cost.PlanBuild:
-    """The build cache's answer. What it cannot tell (a source that was never fetched) counts as not built."""
-    from kzram_ci.kernel.workshop import KernelContext, plan_build
-
-    context = KernelContext()
-
-    def ask(spec: Any) -> tuple[str, bool]:
-        try:
-            return plan_build(spec, context)
-        except KzramError:
-            return cost.unknown(spec)
-
-    return ask
+def main(args: argparse.Namespace) -> int:
+    """The command."""
+    selection = Selection(kernels=tuple(args.kernel), tests=tuple(args.test), cells=tuple(args.cell))
+    return show(PlanRequest(plan=args.plan, selection=selection, as_json=args.json))
 
 
-def _suited(plan: Plan) -> Plan:
-    """The plan as a run will find it: what a source leaves no meaning is skipped, what it needs to boot is there."""
-    from kzram_ci.kernel import mechanism
-    from kzram_ci.kernel.workshop import KernelContext, facts_at_hand
-
-    context = KernelContext()
-
-    def ask(spec: KernelSpec) -> Facts | None:
-        try:
-            return facts_at_hand(spec, context)
-        except KzramError:
-            return None
-
-    told = {spec.name: ask(spec) for spec in plan.kernels()}
-    known = {name: facts for name, facts in told.items() if facts is not None}
-    cells = (
-        mechanism.suited(cell, known[cell.kernel.name]) if cell.kernel.name in known else cell for cell in plan.cells
-    )
-    return replace(plan, cells=tuple(cells))
-
-
-def main(args: argparse.Namespace, plan_build: cost.PlanBuild | None = None) -> int:
-    """Print the plan; `plan_build` tells whether a kernel is cached."""
-    plan = load_plan(find_plan(args.plan), find_kernel=find_kernel, known_kernels=known_kernels())
-    plan = _suited(chosen(plan, Selection(kernels=tuple(args.kernel), tests=tuple(args.test), cells=tuple(args.cell))))
-    builds = cost.build_costs(plan, plan_build or _plan_build())
-    if args.json:
+def show(request: PlanRequest) -> int:
+    """Print the plan. Raises UserError."""
+    plan, builds = preview(request.plan, request.selection)
+    if request.as_json:
         print(json.dumps(as_json(plan, builds), indent=2))
     else:
         print("\n".join(as_lines(plan, builds)))

@@ -14,20 +14,19 @@ from typing import TYPE_CHECKING
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import InfraError, KzramError, UserError
 from kzram_ci.cli import progress
-from kzram_ci.cli.kernel_option import KERNEL_HELP, REFRESH_HELP, Selection, chosen, plan_without_name
+from kzram_ci.cli.kernel_option import KERNEL_HELP, REFRESH_HELP
 from kzram_ci.cli.repeat_option import REPEAT_HELP, repeat, repeated
 from kzram_ci.host import environment
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.machine import Accel
-from kzram_ci.plan.library import find_kernel, find_plan, known_kernels
-from kzram_ci.plan.load import load_plan
 from kzram_ci.results import history as store
 from kzram_ci.results import rundir
 from kzram_ci.results.reports import table
 from kzram_ci.results.rundir import RunDir
 from kzram_ci.run.plan_run import PlanRun
 from kzram_ci.run.pool import host_budget
+from kzram_ci.run.selection import Selection, plan_of, plan_without_name, selected
 from kzram_ci.run.stages import real_stages
 from kzram_ci.verdict.exitcode import exit_code
 
@@ -108,12 +107,10 @@ def _open(args: argparse.Namespace) -> RunDir:
     if not name:
         raise UserError("no plan", hint="kzram-ci run testplans/overrun.yaml")
     path = Path(name)
-    if path.name == rundir.PLAN_JSON:  # the expanded plan of a run: `repro.sh` needs neither plan nor kernel files
-        plan = rundir.open_run(path.parent).plan
-    else:
-        plan = load_plan(find_plan(name), find_kernel=find_kernel, known_kernels=known_kernels())
+    # The expanded plan of a run: `repro.sh` needs neither plan nor kernel files.
+    plan = rundir.open_run(path.parent).plan if path.name == rundir.PLAN_JSON else plan_of(name)
     history = None if args.no_history else store.default_history()
-    asked = chosen(plan, Selection(kernels=tuple(args.kernel), tests=tuple(args.test), cells=tuple(args.cell)))
+    asked = selected(plan, Selection(kernels=tuple(args.kernel), tests=tuple(args.test), cells=tuple(args.cell)))
     if args.bisect_run:
         _warn(asked)
     return rundir.create(args.runs, repeated(asked, args.repeat, history, whole=plan))

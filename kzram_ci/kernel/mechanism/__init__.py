@@ -1,6 +1,6 @@
 """What a kernel's source says about the overrun, and what follows for series, amplifiers and expectations. Pure."""
 
-from kzram_ci.kernel.mechanism.adapt import suited
+from kzram_ci.kernel.mechanism.adapt import suited, suited_plan
 from kzram_ci.kernel.mechanism.facts import Fact, Facts, files, probe
 from kzram_ci.kernel.mechanism.rules import Amplifier, Expected, amplifier, expected, meaning, unreachable
 
@@ -15,5 +15,6 @@ __all__ = [
     "meaning",
     "probe",
     "suited",
+    "suited_plan",
     "unreachable",
 ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from kzram_ci.kernel.mechanism.facts import Facts
 from kzram_ci.kernel.mechanism.rules import amplifier, meaning, unreachable
-from kzram_ci.model.cell import Cell
+from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.workload import Fault
 
 _MARKS = ("slub_debug", "slab_debug")  # a plan that sets one of them has said what it wants
@@ -27,3 +28,9 @@ def suited(cell: Cell, facts: Facts) -> Cell:
     tool = amplifier(facts)
     words = (tool.cmdline,) if tool.kind == Fault.FAILSLAB and tool.cmdline else ()
     return replace(cell, machine=replace(cell.machine, cmdline=(*cell.machine.cmdline, *words)))
+
+
+def suited_plan(plan: Plan, known: Mapping[str, Facts]) -> Plan:
+    """The plan with the cells of every kernel whose source is known (`known`: by kernel's name) fitted to it."""
+    cells = (suited(cell, known[cell.kernel.name]) if cell.kernel.name in known else cell for cell in plan.cells)
+    return replace(plan, cells=tuple(cells))

@@ -12,6 +12,7 @@ from kzram_ci.cli import schema as schema_command
 from kzram_ci.cli import validate as validate_command
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.plan import cost
+from kzram_ci.run import preview
 
 
 @pytest.fixture(autouse=True)
@@ -41,12 +42,18 @@ def parse(module: object, *words: str) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def half_cached(spec: KernelSpec) -> tuple[str, bool]:
+def half_cached(spec: KernelSpec, context: object) -> tuple[str, bool]:
     return f"{spec.name}-key-0123456789", spec.name == "stock"
 
 
+@pytest.fixture
+def cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preview, "plan_build", half_cached)
+
+
+@pytest.mark.usefixtures("cache")
 def test_the_plan_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    assert plan_command.main(parse(plan_command, "plan", "p.yaml"), half_cached) == 0
+    assert plan_command.main(parse(plan_command, "plan", "p.yaml")) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "p: what it shows"
     assert [line.split("  ")[0] for line in lines[3:7]] == ["stock/a", "stock/b *", "odd/a", "odd/b *"]
@@ -58,9 +65,10 @@ def test_the_plan_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[-1] == "3 cells, at most 3 min 20 s one after another; builds 20 s"
 
 
+@pytest.mark.usefixtures("cache")
 def test_the_plan_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     words = ("plan", "p.yaml", "--json", "--kernel", "st*", "--test", "a")
-    assert plan_command.main(parse(plan_command, *words), half_cached) == 0
+    assert plan_command.main(parse(plan_command, *words)) == 0
     data = json.loads(capsys.readouterr().out)
     [cell] = data["cells"]
     assert (cell["id"], cell["at_most_seconds"], cell["expect"]["floors"]) == ("stock/a", 68.0, [["grew", 5]])
@@ -80,9 +88,9 @@ def test_the_first_kernel_of_a_kind_costs_a_clean_build() -> None:
 
 def test_an_unknown_selection_is_the_users_error() -> None:
     with pytest.raises(UserError, match=r"no kernel of p matches 'stok'; did you mean stock\?"):
-        plan_command.main(parse(plan_command, "plan", "p.yaml", "--kernel", "stok"), half_cached)
+        plan_command.main(parse(plan_command, "plan", "p.yaml", "--kernel", "stok"))
     with pytest.raises(UserError, match=r"no plan q\.yaml"):
-        plan_command.main(parse(plan_command, "plan", "q.yaml"), half_cached)
+        plan_command.main(parse(plan_command, "plan", "q.yaml"))
 
 
 def test_validate_goes_on_after_a_bad_plan(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 
 from kzram_ci.base.errors import NotApplicable, UserError
-from kzram_ci.cli.kernel_option import plan_without_name
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.kernel import KernelImage, KernelSpec
 from kzram_ci.model.outcome import Outcome, Verdict
@@ -12,6 +11,7 @@ from kzram_ci.model.source import DebianSource, ImageSource, LocalGit
 from kzram_ci.model.workload import Fault, FaultSpec, WorkloadSpec
 from kzram_ci.run.cell_run import from_error
 from kzram_ci.run.retarget import must_carry, named, with_sources
+from kzram_ci.run.selection import plan_without_name
 
 OWN = DebianSource(package="linux-source-6.12")
 GIT = LocalGit(path="/src/linux", ref="v6.13")

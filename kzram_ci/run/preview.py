@@ -1,0 +1,36 @@
+"""What a plan would do, as far as this host can tell before anything is fetched, built or booted."""
+
+from __future__ import annotations
+
+from kzram_ci.base.errors import KzramError
+from kzram_ci.kernel import mechanism
+from kzram_ci.kernel.mechanism import Facts
+from kzram_ci.kernel.workshop import KernelContext, facts_at_hand, plan_build
+from kzram_ci.model.cell import Plan
+from kzram_ci.model.kernel import KernelSpec
+from kzram_ci.plan import cost
+from kzram_ci.run.selection import Selection, plan_of, selected
+
+
+def preview(name: str, selection: Selection) -> tuple[Plan, tuple[cost.BuildCost, ...]]:
+    """The plan as a run will find it, and what its kernels cost. Raises UserError.
+
+    Sources that are not on this host are not fetched: their kernels count as not built, and nothing is known of them.
+    """
+    plan, context = selected(plan_of(name), selection), KernelContext()
+
+    def facts(spec: KernelSpec) -> Facts | None:
+        try:
+            return facts_at_hand(spec, context)
+        except KzramError:
+            return None
+
+    def build(spec: KernelSpec) -> tuple[str, bool]:
+        try:
+            return plan_build(spec, context)
+        except KzramError:
+            return cost.unknown(spec)
+
+    asked = {spec.name: facts(spec) for spec in plan.kernels()}
+    known = {name: found for name, found in asked.items() if found is not None}
+    return mechanism.suited_plan(plan, known), cost.build_costs(plan, build)
