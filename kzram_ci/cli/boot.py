@@ -12,7 +12,7 @@ from kzram_ci.base import proc
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_file
-from kzram_ci.base.errors import Interrupted, UserError
+from kzram_ci.base.errors import UserError
 from kzram_ci.cli.kernel_option import SOURCE_HELP
 from kzram_ci.model.arch import ARCHS
 from kzram_ci.model.cell import Cell
@@ -24,7 +24,7 @@ from kzram_ci.run import shell
 from kzram_ci.vm import accel
 
 EXIT_CRASH = 1
-INTERACTIVE_SECONDS = 86_400.0
+CHOOSE_SECONDS = 600.0  # until an accelerator is proved
 EPILOG = """\
 Options come before KERNEL. One word after -- is a line for the guest's shell; several are a program and its arguments.
 exit codes: the command's own · 1 the guest went away before the command ended · 2 usage · 69 infrastructure
@@ -70,22 +70,17 @@ def main(args: argparse.Namespace) -> int:
     words = _command(args.rest)
     image, rootfs = _kernel(args.kernel, args.source, args.arch), _rootfs(args.rootfs, args.arch)
     cell = _cell(args)
-    seconds = args.timeout + cell.machine.boot_seconds if words else INTERACTIVE_SECONDS
-    deadline = Deadline.after(seconds)
     cache = cache_root()
+    deadline = Deadline.after(CHOOSE_SECONDS)
     choice = accel.choose(cell.machine.accel, args.arch, cache=cache, deadline=deadline, image=image)
     print(f"kzram-ci: {choice.accel}: {choice.why}", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix=proc.temporary_prefix()) as temporary:
         directory = args.directory or Path(temporary)
-        with shell.session(cell, image, rootfs, directory=directory, accel=choice, deadline=deadline) as guest:
+        with shell.session(cell, image, rootfs, directory=directory, accel=choice) as guest:
             if not words:
                 shell.interact(guest)
                 return 0
-            boot = deadline.within(cell.machine.boot_seconds)
-            line = shell.shell_line(words)
-            code = shell.run_command(guest, line, boot=boot, deadline=deadline, output=_print)
-        if proc.cancelled():
-            raise Interrupted("interrupted; the guest was stopped")
+            code = shell.run_command(guest, shell.shell_line(words), seconds=args.timeout, output=_print)
         if code is None:
             lines = proc.tail(directory / "console.log", 4096).splitlines()
             print("kzram-ci: the guest went away; its last lines:", *lines[-30:], sep="\n", file=sys.stderr)

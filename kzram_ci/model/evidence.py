@@ -41,7 +41,8 @@ class Evidence:
     counters: Mapping[str, int] = field(default_factory=dict)
     console_bytes: int = 0
     last_line: str = ""
-    flooded: bool = False
+    flooded: bool = False  # console or control port brought more than a guest has to say
+    garbage: int = 0  # lines of the control port that were none
     boot_seconds: float = 0.0
     seconds: float = 0.0
     work_seconds: float = 0.0  # of the workload, by the host's clock

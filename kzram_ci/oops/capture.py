@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 from kzram_ci.base import files
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import KzramError
 from kzram_ci.model.evidence import OopsSummary
 from kzram_ci.model.kernel import KernelImage
+from kzram_ci.oops.model import Oops
 
 TEXT_BYTES = 32_768  # of the raw text in results; the file has it all
-KEPT = 50
 DECODE_SECONDS = 60.0  # of a boot; llvm-symbolizer reads a whole vmlinux in about 3 s
 DISASSEMBLED = 5  # oopses; what follows the first ones is mostly their consequence
 CONSOLE = "\n---- on the console:\n"
@@ -21,65 +20,24 @@ NO_DEBUG_INFO = "no file:line: this kernel has no debug info; add the fragment d
 NO_VMLINUX = "no file:line: no vmlinux of this kernel is known; `debug:` of an image names it"
 
 
-class SplatParser(Protocol):
-    """What finds oopses in a stream of console bytes."""
-
-    def feed(self, data: bytes) -> list[Any]:
-        """Take bytes, return the oopses that are complete now."""
-
-    def finish(self) -> list[Any]:
-        """The stream ended: return what was still open."""
-
-
-def stream_parser() -> SplatParser:
-    """A fresh parser."""
-    from kzram_ci.oops import StreamParser
-
-    parser: SplatParser = StreamParser()
-    return parser
-
-
-class Splats:
-    """Collects oopses while the console grows; closed once the host itself asks the guest for stacks."""
-
-    def __init__(self, parser: SplatParser) -> None:
-        self.found: list[Any] = []
-        self._parser = parser
-        self._closed = False
-
-    def feed(self, data: bytes) -> list[Any]:
-        """The console's callback."""
-        if self._closed:
-            return []
-        return self._keep(self._parser.feed(data))
-
-    def close(self) -> list[Any]:
-        """Nothing that comes later counts: sysrq's stacks are our doing, not the kernel's complaint."""
-        if self._closed:
-            return []
-        self._closed = True
-        return self._keep(self._parser.finish())
-
-    def _keep(self, oopses: list[Any]) -> list[Any]:
-        self.found += oopses[: max(0, KEPT - len(self.found))]
-        return oopses
-
-    def write(self, directory: Path, console: Path, image: KernelImage | None = None) -> tuple[OopsSummary, ...]:
-        """Write oops-N.txt (decoded stack, then raw bytes from the console log); return what results carry."""
-        summaries = []
-        found, note = _decoded(self.found, image)
-        with files.disk_errors(f"cannot write oopses to {directory}"), console.open("rb") as handle:
-            for number, oops in enumerate(found, start=1):
-                handle.seek(oops.start)
-                raw = handle.read(max(0, oops.end - oops.start))
-                name = f"oops-{number}.txt"
-                decoded = _decoded_text(oops, note)
-                (directory / name).write_bytes((decoded + CONSOLE).encode() + raw if decoded else raw)
-                summaries.append(_summary(oops, decoded, raw, name))
-        return tuple(summaries)
+def write(
+    oopses: Sequence[Oops], directory: Path, console: Path, image: KernelImage | None = None
+) -> tuple[OopsSummary, ...]:
+    """Write oops-N.txt (decoded stack, then raw bytes from the console log); return what results carry."""
+    summaries = []
+    found, note = _decoded(oopses, image)
+    with files.disk_errors(f"cannot write oopses to {directory}"), console.open("rb") as handle:
+        for number, oops in enumerate(found, start=1):
+            handle.seek(oops.start)
+            raw = handle.read(max(0, oops.end - oops.start))
+            name = f"oops-{number}.txt"
+            decoded = _decoded_text(oops, note)
+            (directory / name).write_bytes((decoded + CONSOLE).encode() + raw if decoded else raw)
+            summaries.append(_summary(oops, decoded, raw, name))
+    return tuple(summaries)
 
 
-def _decoded(oopses: Sequence[Any], image: KernelImage | None) -> tuple[Sequence[Any], str]:
+def _decoded(oopses: Sequence[Oops], image: KernelImage | None) -> tuple[Sequence[Oops], str]:
     """The oopses as far as they can be decoded, and a line on why it is not further. A crash outranks our trouble."""
     if not oopses or image is None:
         return oopses, ""
@@ -98,14 +56,14 @@ def _decoded(oopses: Sequence[Any], image: KernelImage | None) -> tuple[Sequence
     return oopses, note
 
 
-def _decoded_text(oops: Any, note: str) -> str:
+def _decoded_text(oops: Oops, note: str) -> str:
     from kzram_ci.oops.render import stack
 
     lines = [*stack(oops), *((note,) if note else ())]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _summary(oops: Any, decoded: str, raw: bytes, name: str) -> OopsSummary:
+def _summary(oops: Oops, decoded: str, raw: bytes, name: str) -> OopsSummary:
     return OopsSummary(
         title=oops.title,
         type=oops.type,

@@ -184,8 +184,7 @@ def _damaged(cell: Cell, evidence: Evidence) -> Judgement | None:
 def _ended_badly(cell: Cell, evidence: Evidence) -> Judgement | None:
     """No oops, no damage, and not the end that a good cell has."""
     if evidence.flooded:
-        size = f"{evidence.console_bytes:,} bytes"
-        return _say(Outcome.FAIL, Verdict.FINDING, _join((f"console flooded: {size}", _last_line(evidence))))
+        return _say(Outcome.FAIL, Verdict.FINDING, _join((_flood(cell, evidence), _last_line(evidence))))
     if evidence.panicked:
         told = _join(("the kernel panicked and left no report", _last_line(evidence), _missed(cell)))
         return _say(Outcome.OOPS, Verdict.FINDING, told)
@@ -194,11 +193,18 @@ def _ended_badly(cell: Cell, evidence: Evidence) -> Judgement | None:
     return _without_token(cell, evidence) if evidence.exit_code is None else _by_token(cell, evidence)
 
 
+def _flood(cell: Cell, evidence: Evidence) -> str:
+    if evidence.console_bytes >= cell.machine.console_limit_mib << 20:
+        return f"console flooded: {evidence.console_bytes:,} bytes"
+    return "control port flooded"
+
+
 def _without_token(cell: Cell, evidence: Evidence) -> Judgement:
     if evidence.deadline_hit:
         told = _join(("deadline passed, guest alive", _last_line(evidence), _missed(cell)))
         return _say(Outcome.HANG, Verdict.FINDING, told)
-    return _say(Outcome.LOST, Verdict.ERROR, _join(("no exit token", _qemu(evidence), _last_line(evidence))))
+    garbage = f"{evidence.garbage:,} lines of the control port were garbage" if evidence.garbage else ""
+    return _say(Outcome.LOST, Verdict.ERROR, _join(("no exit token", garbage, _qemu(evidence), _last_line(evidence))))
 
 
 def _by_token(cell: Cell, evidence: Evidence) -> Judgement | None:

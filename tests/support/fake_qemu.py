@@ -1,6 +1,7 @@
 """Stands in for QEMU: speaks just enough QMP, writes the console log, misbehaves as $FAKE_QEMU says.
 
 good | error-at-start | silent | flood | deaf (ignores TERM and quit) | lost | no-qmp | killed | garbage
+hostile (sends $FAKE_QEMU_CHATTER, then crashes) | flood-port | lost-port
 """
 
 import json
@@ -70,6 +71,24 @@ with open(path("console", "logfile"), "ab", buffering=0) as console:
         while True:
             console.write(b"x" * 4096 + b"\n")
             time.sleep(0.0005)
+    if mode == "hostile":
+        control.sendall(b'{"ev":"boot","release":"fake"}\n{"ev":"ready"}\n')
+        control.sendall(Path(os.environ["FAKE_QEMU_CHATTER"]).read_bytes())
+        time.sleep(0.2)
+        console.write(
+            b"[    1.000000] BUG: kernel NULL pointer dereference, address: 0000000000000028\n"
+            b"[    1.000000] RIP: 0010:obj_malloc+0x4b/0x160\n"
+            b"[    1.000000] Call Trace:\n[    1.000000]  zs_malloc+0x1e7/0x4f0\n"
+            b"[    1.000000] ---[ end trace 0000000000000000 ]---\n"
+        )
+        sys.exit(0)
+    if mode == "flood-port":
+        control.sendall(b'{"ev":"ready"}\n')
+        while True:
+            control.sendall(b"x" * 65536 + b"\n")
+    if mode == "lost-port":
+        control.sendall(b'{"ev":"ready"}\n')
+        control.close()
     if mode in ("good", "lost", "garbage"):
         console.write(
             b"Linux version fake\n"

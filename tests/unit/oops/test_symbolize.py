@@ -13,7 +13,7 @@ from kzram_ci.base.errors import UserError
 from kzram_ci.model.evidence import OopsSummary
 from kzram_ci.model.kernel import KernelImage
 from kzram_ci.oops import Frame, parse, symbolize
-from kzram_ci.oops.capture import CONSOLE, NO_DEBUG_INFO, NO_VMLINUX, Splats, stream_parser
+from kzram_ci.oops.capture import CONSOLE, NO_DEBUG_INFO, NO_VMLINUX, write
 
 SOURCE = """\
 volatile int sink;
@@ -96,11 +96,8 @@ def cell_files(directory: Path, vmlinux: Path | None) -> tuple[OopsSummary, str]
     """What a cell with this kernel leaves of LOG."""
     console = directory / "console.log"
     console.write_bytes(LOG)
-    found = Splats(stream_parser())
-    found.feed(LOG)
-    found.close()
     image = KernelImage(key="k", name="k", arch="x86_64", release="", image="/bzImage", vmlinux=str(vmlinux or ""))
-    (summary,) = found.write(directory, console, image)
+    (summary,) = write(parse(LOG), directory, console, image)
     return summary, (directory / summary.file).read_text()
 
 

@@ -1,6 +1,8 @@
 """Orchestration faults, with a fake QEMU: each ends in evidence or in one line that says who must act."""
 
+import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +12,22 @@ import pytest
 from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, Interrupted, UserError
-from kzram_ci.model.cell import Cell
-from kzram_ci.model.events import Event
+from kzram_ci.cli.progress import watch
+from kzram_ci.guest import control
+from kzram_ci.model.cell import Cell, Plan
+from kzram_ci.model.events import Event, Listener
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.machine import Accel, AccelChoice, MachineSpec
+from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.model.source import ImageSource
 from kzram_ci.model.workload import WorkloadSpec
-from kzram_ci.run import boot
+from kzram_ci.run import boot, boot_state, channels
+from kzram_ci.run.boot_state import Input
+from kzram_ci.verdict.judge import judge
 from kzram_ci.vm import argv, qemu
 
 FAKE = Path(__file__).parents[2] / "support" / "fake_qemu.py"
-
-
-class NoSplats:
-    def feed(self, data: bytes) -> list[Any]:
-        return []
-
-    def finish(self) -> list[Any]:
-        return []
 
 
 @pytest.fixture(autouse=True)
@@ -41,21 +40,37 @@ def fake_qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qemu, "QUIT_SECONDS", 0.3)
 
 
+CELL = Cell(
+    id="k-t",
+    kernel=KernelSpec(name="k", source=ImageSource(path="x")),
+    test="t",
+    workload=WorkloadSpec(program="anonmutate", duration_s=60),
+)
+HOSTILE = (
+    b'{"ev":"counters","recompressions":"x"}\n',
+    b'{"ev":"sample","counters":{"recompressions":"x","overruns":[]}}\n{"ev":"stop","ran_ms":' + b"9" * 300 + b"}\n",
+    b'{"ev":"_line"}\n{"ev":"feed"}\n{"ev":"__class__"}\n{"ev":"exit","nonce":"","code":0}\n',
+    b'{"ev":"error","text":"\\ud800"}\n{"ev":"corruption","page":{"\\ud800":1}}\n',
+    b"\xff\xfe\x00" * 1000 + b"\n" + b"[" * 100_000 + b"\n",
+)
+
+
 def boot_fake(
-    tmp_path: Path, *, machine: MachineSpec | None = None, seconds: float = 15, events: list[Event] | None = None
+    tmp_path: Path,
+    *,
+    machine: MachineSpec | None = None,
+    seconds: float = 15,
+    listener: Listener = lambda event: None,
 ) -> Evidence:
     (tmp_path / "rootfs").write_bytes(b"odd")
-    work = WorkloadSpec(program="anonmutate", duration_s=60)
-    spec = KernelSpec(name="k", source=ImageSource(path="x"))
     return boot.boot_once(
-        Cell(id="k-t", kernel=spec, test="t", machine=machine or MachineSpec(), workload=work),
+        replace(CELL, machine=machine or MachineSpec()),
         KernelImage(key="k", name="k", arch="x86_64", release="", image="/bzImage"),
         RootfsImage(key="r", path=str(tmp_path / "rootfs")),
         directory=tmp_path / "cells, deep" / "k-t",
         accel=AccelChoice(accel=Accel.TCG, why="", proved=True),
         deadline=Deadline.after(seconds),
-        listener=(events if events is not None else []).append,
-        parser=NoSplats(),
+        listener=listener,
     )
 
 
@@ -68,7 +83,7 @@ def test_a_good_boot_leaves_evidence_and_files(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(argv, "escaped", lambda path: path.replace("cells, deep", "cells"))
     (tmp_path / "cells, deep" / "k-t").mkdir(parents=True)
     (tmp_path / "cells").symlink_to(tmp_path / "cells, deep")
-    evidence = boot_fake(tmp_path, events=events)
+    evidence = boot_fake(tmp_path, listener=events.append)
     assert (evidence.booted, evidence.ready, evidence.exit_code, evidence.qemu_exit) == (True, True, 0, 0)
     assert evidence.counters == {"vmstat.pswpout": 5, "overruns": 1, "recompressions": 31}  # the last from the console
     assert evidence.overrun_lines == 1
@@ -144,6 +159,55 @@ class TestFaults:
         evidence = boot_fake(tmp_path)
         assert evidence.exit_code is None
         assert evidence.guest_errors == ("exit token with a wrong nonce or code",)
+        assert evidence.garbage == 2
+
+    @pytest.mark.parametrize("chatter", HOSTILE)
+    def test_no_word_of_the_guest_makes_a_crash_unjudged(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chatter: bytes
+    ) -> None:
+        (tmp_path / "chatter").write_bytes(chatter)
+        monkeypatch.setenv("FAKE_QEMU", "hostile")
+        monkeypatch.setenv("FAKE_QEMU_CHATTER", str(tmp_path / "chatter"))
+        with watch(Plan(name="p", cells=(CELL,)), io.StringIO(), plain=True) as listener:
+            evidence = boot_fake(tmp_path, listener=listener)
+        word = judge(CELL, evidence)
+        assert (word.outcome, word.verdict) == (Outcome.OOPS, Verdict.FINDING)
+        assert "in obj_malloc" in word.reason
+        assert b"ready" in (tmp_path / "cells" / "k-t" / "control.log").read_bytes()
+
+    def test_a_guest_that_floods_its_port(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FAKE_QEMU", "flood-port")
+        evidence = boot_fake(tmp_path, machine=MachineSpec(console_limit_mib=1))
+        assert evidence.flooded
+        assert "control port flooded" in judge(CELL, evidence).reason
+        assert (tmp_path / "cells" / "k-t" / "control.log").stat().st_size < 4 << 20
+        assert no_qemu_left()
+
+    def test_a_port_that_is_lost_is_the_hosts_fault(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FAKE_QEMU", "lost-port")
+        monkeypatch.setattr(boot_state, "PORT_SECONDS", 0.2)
+        evidence = boot_fake(tmp_path)
+        assert judge(CELL, evidence).outcome is Outcome.INFRA
+        assert "control port was lost" in evidence.host_error
+        assert no_qemu_left()
+
+    def test_a_log_that_cannot_be_written_leaves_the_crash_judged(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = control.ControlPort.poll
+
+        def full(self: control.ControlPort) -> list[Any]:
+            if b"end trace" in (tmp_path / "cells" / "k-t" / "console.log").read_bytes():
+                raise InfraError("cannot write control.log: No space left on device")
+            return [*real(self)]
+
+        monkeypatch.setenv("FAKE_QEMU", "hostile")
+        (tmp_path / "chatter").write_bytes(b"")
+        monkeypatch.setenv("FAKE_QEMU_CHATTER", str(tmp_path / "chatter"))
+        monkeypatch.setattr(control.ControlPort, "poll", full)
+        evidence = boot_fake(tmp_path)
+        assert "No space left" in evidence.host_error
+        assert judge(CELL, evidence).outcome is Outcome.OOPS
 
     def test_killed_qemu_is_the_hosts_fault(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FAKE_QEMU", "killed")
@@ -154,13 +218,13 @@ class TestFaults:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("FAKE_QEMU", "silent")
-        real = boot.Watch._must_end
+        real = channels.HostChannel.poll
 
-        def cancel(self: boot.Watch, first: Deadline, second: Deadline) -> bool:
+        def cancel(self: channels.HostChannel) -> list[Input]:
             proc.cancel_all()
-            return real(self, first, second)
+            return real(self)
 
-        monkeypatch.setattr(boot.Watch, "_must_end", cancel)
+        monkeypatch.setattr(channels.HostChannel, "poll", cancel)
         try:
             with pytest.raises(Interrupted):
                 boot_fake(tmp_path)
@@ -171,7 +235,7 @@ class TestFaults:
 
     def test_full_disk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FAKE_QEMU", "silent")
-        monkeypatch.setattr(boot, "DISK_RESERVE_BYTES", 1 << 60)
+        monkeypatch.setattr(channels, "DISK_RESERVE_BYTES", 1 << 60)
         assert "is full" in boot_fake(tmp_path).host_error
 
 

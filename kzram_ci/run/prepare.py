@@ -1,0 +1,104 @@
+"""What a boot needs before QEMU starts: the initramfs, the command line, sockets, a nonce; and the machine of it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kzram_ci.base import files
+from kzram_ci.base.clock import Deadline
+from kzram_ci.guest import conf as guest_conf
+from kzram_ci.guest import cpio
+from kzram_ci.guest import modules as guest_modules
+from kzram_ci.model.arch import arch_of
+from kzram_ci.model.cell import Cell
+from kzram_ci.model.kernel import KernelImage, RootfsImage
+from kzram_ci.model.machine import AccelChoice
+from kzram_ci.vm import argv as qemu_argv
+from kzram_ci.vm.binary import find as find_qemu
+from kzram_ci.vm.qemu import Machine, SocketDirectory
+
+PREPARE_SECONDS = 120.0
+STALE = ("console.log", "control.log", "qemu.log", "counters.json", "hang-registers.txt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A machine ready to start: its command line, its sockets and its nonce."""
+
+    argv: tuple[str, ...]
+    paths: qemu_argv.CellPaths
+    nonce: str
+
+
+@contextmanager
+def prepared(
+    cell: Cell,
+    image: KernelImage,
+    rootfs: RootfsImage,
+    *,
+    directory: Path,
+    accel: AccelChoice,
+    interactive: bool = False,
+) -> Iterator[Prepared]:
+    """Write what the boot needs; big throw-away files are removed afterwards. Raises InfraError, UserError."""
+    nonce = secrets.token_hex(8)
+    directory = directory.absolute()
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in (*STALE, *(path.name for path in directory.glob("oops-*.txt"))):
+        (directory / name).unlink(missing_ok=True)
+    initrd, disk = directory / "initrd.img", directory / "disk.img"
+    sockets = SocketDirectory()
+    try:
+        modules = guest_modules.collect(image, cell, deadline=Deadline.after(PREPARE_SECONDS))
+        conf = guest_conf.cell_conf(cell, nonce, modules=tuple(f"/{path}" for path in modules), interactive=interactive)
+        files.write_atomic(directory / "cell.conf", conf)
+        with files.disk_errors(f"cannot prepare a boot in {directory}"):
+            _write_initrd(initrd, Path(rootfs.path), cpio.archive({guest_conf.PATH: conf.encode(), **modules}))
+            if cell.machine.disk_mib:
+                disk.touch()
+                os.truncate(disk, cell.machine.disk_mib << 20)
+        paths = qemu_argv.CellPaths(
+            qmp=sockets.socket("qmp"),
+            control=sockets.socket("control"),
+            serial=sockets.socket("serial"),
+            console=str(directory / "console.log"),
+            disk=str(disk) if cell.machine.disk_mib else "",
+        )
+        argv = qemu_argv.argv(cell.machine, accel.accel, kernel=image.image, initrd=str(initrd), paths=paths)
+        argv = (find_qemu(arch_of(cell.machine.arch)), *argv[1:])
+        files.write_atomic(directory / "qemu.txt", shlex.join(argv) + "\n")
+        yield Prepared(argv=argv, paths=paths, nonce=nonce)
+    finally:
+        sockets.remove()
+        initrd.unlink(missing_ok=True)
+        disk.unlink(missing_ok=True)
+
+
+def _write_initrd(initrd: Path, rootfs: Path, conf: bytes) -> None:
+    """Root file system, then the cell's archive: the kernel unpacks one after the other.
+
+    Between two archives it skips zero bytes, and wants the next on a 4-byte boundary (init/initramfs.c,
+    unpack_to_rootfs(), v2.6.12 and later).
+    """
+    shutil.copyfile(rootfs, initrd)
+    with initrd.open("ab") as out:
+        out.write(b"\0" * (-out.tell() % 4))
+        out.write(conf)
+
+
+def machine_for(ready: Prepared, cell: Cell, directory: Path) -> Machine:
+    """The machine of a prepared boot, not started yet."""
+    return Machine(
+        ready.argv,
+        qmp=ready.paths.qmp,
+        serial=ready.paths.serial,
+        log=directory / "qemu.log",
+        own_words=cell.machine.qemu_args,
+    )
