@@ -19,10 +19,10 @@ from typing import Any
 from kzram_ci.kernel.mechanism import Facts, amplifier
 from kzram_ci.kernel.workshop import KernelContext, facts_for
 from kzram_ci.plan.kernels import load_kernel
-from kzram_ci.plan.library import find_kernel, known_kernels
+from kzram_ci.plan.library import axes, find_kernel, find_plan, known_kernels
+from kzram_ci.plan.load import load_plan
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "kernels.md"
-BASES = ("stock-5.10", "stock-6.1", "stock", "stock-7.3")
 SHOWN = {  # counter: word
     "recompressions": "second compressions",
     "grew": "grew",
@@ -57,9 +57,10 @@ def between(text: str, name: str, lines: Sequence[str]) -> str:
 
 def facts_table() -> list[str]:
     """One column a line of kernels, one row a fact, with the place in the source."""
-    specs = [load_kernel(name, find_kernel=find_kernel, known_kernels=known_kernels()) for name in BASES]
+    names = [axes().name("stock", line) for line in axes().lines]
+    specs = [load_kernel(name, find_kernel=find_kernel, known_kernels=known_kernels()) for name in names]
     found = [facts_for(spec, KernelContext()) for spec in specs]
-    lines = [f"| | {' | '.join(spec.source.words().partition('-source-')[2].partition('@')[0] for spec in specs)} |"]
+    lines = [f"| | {' | '.join(axes().lines)} |"]
     lines += [f"|---|{'---|' * len(specs)}"]
     for name in found[0]:
         lines.append(f"| `{name}` | {' | '.join(_fact(facts, name) for facts in found)} |")
@@ -91,10 +92,8 @@ def run_table(results: Sequence[Result]) -> list[str]:
 
 def known_order() -> tuple[str, ...]:
     """The kernels as the plan lists them."""
-    plan = (PAGE.parents[1] / "testplans" / "lines.yaml").read_text()
-    return tuple(
-        re.findall(r"^  - ([\w.-]+)$", plan.partition("\nkernels:")[2].partition("\nmachine:")[0], re.MULTILINE)
-    )
+    plan = load_plan(find_plan("lines"), find_kernel=find_kernel, known_kernels=known_kernels())
+    return tuple(dict.fromkeys(cell.kernel.name for cell in plan.cells))
 
 
 def _outcome(row: Result | None) -> str:

@@ -68,6 +68,8 @@ def show(request: PlanRequest) -> int:
 def as_json(plan: Plan, builds: Sequence[cost.BuildCost]) -> dict[str, Any]:
     """The plan for programs: cells as the model has them, with their limit in seconds, and the builds."""
     cells = [{**codec.to_json(cell), "at_most_seconds": cost.cell_seconds(cell)} for cell in plan.cells]
+    for cell in cells:
+        del cell["cases"]  # one of them is what the cell is
     return {
         "name": plan.name,
         "description": plan.description,

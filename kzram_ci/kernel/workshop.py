@@ -96,6 +96,8 @@ def suited(cell: Cell, image: KernelImage, context: KernelContext) -> Cell:
     fitted = cell if facts is None else mechanism.suited(cell, facts)
     if fitted.skip:
         raise NotApplicable(fitted.skip)
+    if fitted.expect.outcome == "derived":
+        raise NotApplicable("what to expect is derived from the kernel's source, and its source is not known")
     return fitted
 
 

@@ -22,8 +22,9 @@ class OopsWanted:
 class Expectation:
     """What the plan says the kernel does.
 
-    `outcome` is "pass" or "oops". `floors` and `ceilings` are (counter, bound) pairs: a pass below a floor is
-    inconclusive (no proof), above a ceiling a finding. For an expected oops the floors must hold as well.
+    `outcome` is "pass" or "oops"; "derived" while the kernel's source, which decides it, is not known. `floors` and
+    `ceilings` are (counter, bound) pairs: a pass below a floor is inconclusive (no proof), above a ceiling a finding.
+    For an expected oops the floors must hold as well.
     """
 
     outcome: str = "pass"
@@ -33,11 +34,28 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What a cell is when the mechanism map derives the outcome of `expect`; fields as in `Cell`.
+
+    `amplified`: the plan names no fault injection, the map's is taken.
+    """
+
+    machine: MachineSpec
+    workload: WorkloadSpec
+    expect: Expectation
+    repeats: int = 1
+    control: bool = False
+    skip: str = ""
+    amplified: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """`id` is stable across runs of the same plan: built from axis values, never from positions.
 
     `repeats`: an expected pass must pass that often; an expected oops has that many tries to appear.
     `control`: the cell proves the plan can tell good from bad; if it fails, the report says so on top.
+    `cases`: of a cell whose expectation is derived, one each for pass and oops; the kernel's source decides.
     """
 
     id: str
@@ -51,6 +69,7 @@ class Cell:
     repeats: int = 1
     control: bool = False
     skip: str = ""  # reason; non-empty: never run
+    cases: tuple[Case, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,8 @@ class KernelSpec:
     series: tuple[str, ...] = ()  # patch series in the order they are applied
     config: tuple[str, ...] = ()  # fragment names in the order they are merged
     make_vars: tuple[tuple[str, str], ...] = ()  # CC=gcc-11, LLVM=1, …
+    line: str = ""  # of kernels/lines.yaml; "": another source
+    variant: str = ""  # of kernels/variants.yaml; "": a kernel of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kzram_ci.base.errors import PlanError
+from kzram_ci.kernel import mechanism
 from kzram_ci.model import source as sources
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.source import SourceKind, source_of
+from kzram_ci.plan.lines import Definition
 from kzram_ci.plan.marks import Problems, Where, did_you_mean, parse
 from kzram_ci.plan.validation import checked
 
 if TYPE_CHECKING:
-    from kzram_ci.plan.schema import KernelFile, Source
+    from kzram_ci.plan.kernel_schema import KernelFile, Source
 
-FindKernel = Callable[[str], Path | None]
+FindKernel = Callable[[str], Path | Definition | None]  # a file of its own, or a kernel of the axes
 
 # kind -> groups of fields; of each group one is needed. What is in no group and not optional is an error.
 _NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -41,16 +43,6 @@ def read_text(path: Path) -> bytes:
         raise PlanError(f"{path}:1:1: cannot be read: {error.strerror}") from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Definition:
-    """A kernel as written, and where."""
-
-    model: KernelFile
-    file: str
-    directory: Path
-    where: Where
-
-
 @dataclass(slots=True, kw_only=True)
 class Kernels:
     """Looks kernels up by name, in the plan first, then by `find`; `known` names serve suggestions only."""
@@ -58,13 +50,13 @@ class Kernels:
     find: FindKernel
     problems: Problems
     known: tuple[str, ...] = ()
-    _inline: dict[str, _Definition] = field(default_factory=dict)
-    _files: dict[str, _Definition | None] = field(default_factory=dict)
+    _inline: dict[str, Definition] = field(default_factory=dict)
+    _files: dict[str, Definition | None] = field(default_factory=dict)
 
     def add_inline(self, model: KernelFile, file: str, directory: Path, where: Where) -> None:
         """Register a kernel that a plan writes out."""
         if model.name is not None:
-            self._inline[model.name] = _Definition(model=model, file=file, directory=directory, where=where)
+            self._inline[model.name] = Definition(model=model, file=file, directory=directory, where=where)
 
     def spec(self, name: str, file: str, where: Where) -> KernelSpec | None:
         """The kernel with its bases resolved, or None with the reason recorded at the place that names it."""
@@ -89,18 +81,20 @@ class Kernels:
                 return None
         return self._combine(name, definition, base)
 
-    def _definition(self, name: str, chain: tuple[tuple[str, str], ...]) -> _Definition | None:
+    def _definition(self, name: str, chain: tuple[tuple[str, str], ...]) -> Definition | None:
         """A plan's kernel may stand on the file of the same name; otherwise the plan's own wins."""
         inline = self._inline.get(name)
         if inline is not None and not (chain and chain[-1] == (name, inline.file)):
             return inline
         if name not in self._files:
-            path = self.find(name)
-            self._files[name] = self._read(name, path) if path is not None else None
+            found = self.find(name)
+            self._files[name] = self._read(name, found) if isinstance(found, Path) else found
+            if isinstance(found, Definition) and found.document is not None:
+                self.problems.documents.setdefault(found.file, found.document)
         return self._files[name]
 
-    def _read(self, name: str, path: Path) -> _Definition | None:
-        from kzram_ci.plan.schema import KernelFile
+    def _read(self, name: str, path: Path) -> Definition | None:
+        from kzram_ci.plan.kernel_schema import KernelFile
 
         file = str(path)
         document = parse(read_text(path), file, self.problems)
@@ -111,7 +105,7 @@ class Kernels:
             return None
         if model.name is not None and model.name != name:
             self.problems.add(file, ("name",), f"the name is {model.name!r}, the file is called {path.name}")
-        return _Definition(model=model, file=file, directory=path.parent, where=())
+        return Definition(model=model, file=file, directory=path.parent, where=())
 
     def _unknown(self, name: str, file: str, where: Where) -> None:
         known = (*self._inline, *self.known)
@@ -119,7 +113,7 @@ class Kernels:
         near = did_you_mean(name, known)
         self.problems.add(file, where, f"unknown kernel {name!r}: no kernels/{name}.yaml{listed}{near}")
 
-    def _combine(self, name: str, definition: _Definition, base: KernelSpec | None) -> KernelSpec | None:
+    def _combine(self, name: str, definition: Definition, base: KernelSpec | None) -> KernelSpec | None:
         model = definition.model
         if model.source is None and base is None:
             self.problems.add(definition.file, definition.where, "a kernel needs a source or a base")
@@ -128,16 +122,21 @@ class Kernels:
         if source is None:
             return None
         make = {**dict(base.make_vars if base else ()), **(model.make or {})}
+        series = _stack(model.series, model.add_series, base.series if base else ())
+        if definition.facts is not None:
+            series = mechanism.opened(definition.facts, series)
         return KernelSpec(
             name=name,
             source=source,
             arch=model.arch or (base.arch if base else "x86_64"),
-            series=_stack(model.series, model.add_series, base.series if base else ()),
+            series=series,
             config=_stack(model.config, model.add_config, base.config if base else ()),
             make_vars=tuple(make.items()),
+            line=definition.line or (base.line if base and model.source is None else ""),
+            variant=definition.variant,
         )
 
-    def _source(self, source: Source, definition: _Definition) -> sources.Source | None:
+    def _source(self, source: Source, definition: Definition) -> sources.Source | None:
         where = (*definition.where, "source")
         given = {name for name in _SOURCE_FIELDS if getattr(source, name) is not None}
         needed = _NEEDED[source.kind]

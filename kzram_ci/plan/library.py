@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from kzram_ci.base.datafiles import roots
 from kzram_ci.base.errors import UserError
-from kzram_ci.plan.marks import did_you_mean
+from kzram_ci.plan.kernels import read_text
+from kzram_ci.plan.lines import LINES, VARIANTS, Axes, Definition, axes_of
+from kzram_ci.plan.marks import Problems, did_you_mean, parse
 
 
-def find_kernel(name: str) -> Path | None:
-    """The file of a kernel, or None; names with a slash are none."""
-    if "/" in name or name.startswith("."):
+def find_kernel(name: str) -> Path | Definition | None:
+    """The file of a kernel, else the kernel of that name on the axes, or None; names with a slash are none."""
+    if "/" in name or name.startswith(".") or f"{name}.yaml" in (LINES, VARIANTS):
         return None
-    return next((path for root in roots("kernels") if (path := root / f"{name}.yaml").is_file()), None)
+    files = (path for root in roots("kernels") if (path := root / f"{name}.yaml").is_file())
+    return next(files, None) or axes().definition(name)
 
 
 def known_kernels() -> tuple[str, ...]:
     """All kernel names that `find_kernel` finds."""
-    return tuple(sorted({path.stem for root in roots("kernels") for path in root.glob("*.yaml")}))
+    files = {path for root in roots("kernels") for path in root.glob("*.yaml")}
+    own = {path.stem for path in files if path.name not in (LINES, VARIANTS)}
+    return tuple(sorted(own | set(axes().names())))
+
+
+def axes() -> Axes:
+    """The lines and variants of kernels: the user's own rows first. Raises PlanErrors with positions."""
+    found = (root / name for root in roots("kernels") for name in (LINES, VARIANTS))
+    stamps = ((path, path.stat()) for path in dict.fromkeys(found) if path.is_file())
+    return _axes(tuple((path, stat.st_mtime_ns, stat.st_size) for path, stat in stamps))
+
+
+@lru_cache(maxsize=4)
+def _axes(stamps: tuple[tuple[Path, int, int], ...]) -> Axes:
+    problems = Problems()
+    result = axes_of([parse(read_text(path), str(path), problems) for path, _, _ in stamps], problems)
+    problems.raise_if_any()
+    return result
 
 
 def find_plan(word: str) -> Path:

@@ -12,10 +12,12 @@ from fnmatch import fnmatchcase
 from itertools import product
 from typing import TYPE_CHECKING
 
-from kzram_ci.plan.marks import Problems, Where, allowed
+from kzram_ci.model.kernel import KernelSpec
+from kzram_ci.plan.marks import Document, Problems, Where, allowed
 from kzram_ci.plan.merge import Data
 
 if TYPE_CHECKING:
+    from kzram_ci.plan.kernel_schema import KernelAxes
     from kzram_ci.plan.schema import PlanFile, Selector
 
 MAX_CELLS = 10_000
@@ -26,14 +28,14 @@ Values = tuple[tuple[str, str], ...]  # (axis, label), sorted by axis
 class Place:
     """Where a cell stands in the matrix."""
 
-    kernel: str
+    kernel: KernelSpec
     test: str
     values: Values = ()
 
     @property
     def id(self) -> str:
         """The cell's id."""
-        return cell_id(self.kernel, self.test, self.values)
+        return cell_id(self.kernel.name, self.test, self.values)
 
 
 def cell_id(kernel: str, test: str, values: Values = ()) -> str:
@@ -57,14 +59,41 @@ def glob_any(name: str, patterns: Iterable[str]) -> bool:
     return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
 
 
+def kernel_words(spec: KernelSpec) -> tuple[str, ...]:
+    """What a pattern for kernels can mean: the name, `line:5.10`, `variant:stock`."""
+    axes = (f"{axis}:{value}" for axis, value in (("line", spec.line), ("variant", spec.variant)) if value)
+    return (spec.name, *axes)
+
+
+def kernel_any(spec: KernelSpec, patterns: Sequence[str]) -> bool:
+    """Whether a kernel matches one of some patterns."""
+    return any(glob_any(word, patterns) for word in kernel_words(spec))
+
+
+def picks_kernel(selector: Selector, spec: KernelSpec) -> bool:
+    """Whether a selector means cells of this kernel."""
+    if selector.kernel is not None and not kernel_any(spec, selector.kernel):
+        return False
+    asked = ((spec.line, selector.line), (spec.variant, selector.variant))
+    return all(wanted is None or glob_any(have, wanted) for have, wanted in asked)
+
+
 def picks(selector: Selector, place: Place) -> bool:
     """Whether a selector means this cell; a cell without an axis is not meant by a value of it."""
-    if selector.kernel is not None and not glob_any(place.kernel, selector.kernel):
+    if not picks_kernel(selector, place.kernel):
         return False
     if selector.test is not None and not glob_any(place.test, selector.test):
         return False
     labels = dict(place.values)
     return all(axis in labels and glob_any(labels[axis], wanted) for axis, wanted in selector.axes_.items())
+
+
+def on_kernel(choice: list[str] | KernelAxes | None, spec: KernelSpec) -> bool:
+    """Whether a test that chooses kernels runs on this one."""
+    if choice is None or isinstance(choice, list):
+        return choice is None or kernel_any(spec, choice)
+    asked = ((spec.line, choice.lines), (spec.variant, choice.variants))
+    return all(wanted is None or glob_any(have, wanted) for have, wanted in asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +104,8 @@ class Grid:
     """
 
     plan: PlanFile
-    file: str
-    kernels: tuple[str, ...]
+    document: Document
+    kernels: tuple[KernelSpec, ...]
     axes: Mapping[str, Mapping[str, Data]]
     extra: Mapping[str, frozenset[str]]
     problems: Problems
@@ -95,7 +124,7 @@ class Grid:
             added = list(self._included(entry, where))
             doubles = [place.id for place in added if place in found]
             if doubles:
-                self.problems.add(self.file, where, f"the cell {doubles[0]} is in the plan already")
+                self.problems.add(self.document.file, where, f"the cell {doubles[0]} is in the plan already")
             found.update(dict.fromkeys(added))
         self._unique(tuple(found))
         return tuple(found)
@@ -103,13 +132,13 @@ class Grid:
     def _product(self) -> Iterator[Place]:
         count = 0
         for kernel, (name, test) in product(self.kernels, self.plan.tests.items()):
-            if test.kernels is not None and not glob_any(kernel, test.kernels):
+            if not on_kernel(test.kernels, kernel):
                 continue
             axes = sorted(self.axes if test.axes is None else set(test.axes) & set(self.axes))
             for labels in product(*(self._labels(axis) for axis in axes)):
                 count += 1
                 if count > MAX_CELLS:
-                    self.problems.add(self.file, ("matrix",), f"more than {MAX_CELLS:,} cells")
+                    self.problems.add(self.document.file, ("matrix",), f"more than {MAX_CELLS:,} cells")
                     return
                 yield Place(kernel, name, tuple(zip(axes, labels, strict=True)))
 
@@ -117,18 +146,27 @@ class Grid:
         return tuple(label for label in self.axes[axis] if label not in self.extra.get(axis, frozenset()))
 
     def _included(self, entry: Selector, where: Where) -> Iterator[Place]:
-        kernels = self._named(entry.kernel, self.kernels, "kernel", where)
+        kernels = self._kernels_of(entry, where)
         tests = self._named(entry.test, tuple(self.plan.tests), "test", where)
         labels = []
         for axis, wanted in sorted(entry.axes_.items()):
             labels.append([(axis, label) for label in self._named(wanted, tuple(self.axes[axis]), axis, where)])
-        for kernel, test, *values in product(kernels, tests, *labels):
-            yield Place(str(kernel), str(test), tuple((str(axis), str(label)) for axis, label in values))
+        for kernel, test in product(kernels, tests):
+            for values in product(*labels):
+                yield Place(kernel, test, values)
+
+    def _kernels_of(self, entry: Selector, where: Where) -> list[KernelSpec]:
+        """The kernels that an entry of include means; each of its patterns must mean one."""
+        if entry.kernel is None and entry.line is None and entry.variant is None:
+            self.problems.add(self.document.file, where, "an entry of include says which kernel")
+            return []
+        self.known_kernels(entry, where)
+        return [spec for spec in self.kernels if picks_kernel(entry, spec)]
 
     def _named(self, patterns: Sequence[str] | None, names: tuple[str, ...], what: str, where: Where) -> list[str]:
         """The names that patterns mean; each pattern must mean one."""
         if patterns is None:
-            self.problems.add(self.file, where, f"an entry of include says which {what}")
+            self.problems.add(self.document.file, where, f"an entry of include says which {what}")
             return []
         for pattern in patterns:
             self.known(pattern, names, what, (*where, what))
@@ -138,14 +176,34 @@ class Grid:
         """Whether a pattern means at least one name; if not, that is recorded."""
         if any(glob_any(name, (pattern,)) for name in names):
             return True
-        self.problems.add(self.file, where, f"no {what} {pattern!r}; {allowed(pattern, names)}")
+        self.problems.add(self.document.file, where, f"no {what} {pattern!r}; {allowed(pattern, names)}")
         return False
+
+    def known_kernels(self, entry: Selector | KernelAxes, where: Where) -> bool:
+        """Whether every pattern for kernels, lines and variants means something; if not, that is recorded."""
+        known = True
+        for field in ("kernel", "line", "lines", "variant", "variants"):
+            what = field.removesuffix("s")
+            for index, pattern in enumerate(getattr(entry, field, None) or ()):
+                known &= self.known(pattern, self.words(what, pattern), what, self.item(where, field, index))
+        return known
+
+    def words(self, what: str, pattern: str = "") -> tuple[str, ...]:
+        """All names of kernels, or all values of the axis that this or its pattern is about."""
+        axis = what if what != "kernel" else pattern.partition(":")[0] if ":" in pattern else ""
+        if not axis:
+            return tuple(spec.name for spec in self.kernels)
+        values = dict.fromkeys(getattr(spec, axis, "") for spec in self.kernels)
+        return tuple(value if what == axis else f"{axis}:{value}" for value in values if value)
+
+    def item(self, where: Where, field: str, index: int) -> Where:
+        """The place of one item of a field, which may be written without a list."""
+        place = (*where, field, index)
+        return place if self.document.has(place) else (*where, field)
 
     def nothing(self, entry: Selector, where: Where, places: Sequence[Place]) -> None:
         """Record that a selector means no cell: the word that matches nothing, or their combination."""
-        known = True
-        for pattern in entry.kernel or ():
-            known &= self.known(pattern, self.kernels, "kernel", (*where, "kernel"))
+        known = self.known_kernels(entry, where)
         for pattern in entry.test or ():
             known &= self.known(pattern, tuple(self.plan.tests), "test", (*where, "test"))
         for axis, wanted in entry.axes_.items():
@@ -153,7 +211,9 @@ class Grid:
             for pattern in wanted:
                 known &= self.known(pattern, labels or tuple(self.axes[axis]), axis, (*where, axis))
         if known:
-            self.problems.add(self.file, where, "this entry means no cell of the plan; `kzram-ci plan` lists them")
+            self.problems.add(
+                self.document.file, where, "this entry means no cell of the plan; `kzram-ci plan` lists them"
+            )
 
     def _unique(self, places: Sequence[Place]) -> None:
         seen: dict[str, str] = {}
@@ -161,7 +221,7 @@ class Grid:
             name = safe_id(place.id)
             if name in seen:
                 told = f"the cells {seen[name]} and {place.id} would share the directory {name}; rename one"
-                self.problems.add(self.file, ("tests", place.test), told, key=True)
+                self.problems.add(self.document.file, ("tests", place.test), told, key=True)
             seen[name] = place.id
         if not places and not self.problems:
-            self.problems.add(self.file, ("tests",), "the plan has no cells", key=True)
+            self.problems.add(self.document.file, ("tests",), "the plan has no cells", key=True)

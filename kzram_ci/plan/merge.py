@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from kzram_ci.model.cell import Expectation, OopsWanted
+from kzram_ci.model.cell import Case, Cell, Expectation, OopsWanted
 from kzram_ci.model.machine import Accel, MachineSpec
 from kzram_ci.model.workload import Fault, FaultSpec, WorkloadSpec, ZramSpec
 
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 Data = dict[str, Any]
 
+DERIVED = "derived"  # the outcome that the kernel's source decides
+CASES = ("pass", "oops")  # what it may be; the order of `Cell.cases`
 _EXPECT = frozenset({"outcome", "oops", "floors", "ceilings"})
-_NOT_FIELDS = frozenset({"description", "kernels", "axes", "kernel", "test", "axes_"})
+_NOT_FIELDS = frozenset({"description", "kernels", "axes", "kernel", "line", "variant", "test", "derived", "axes_"})
 _MACHINE = {
     "memory": "memory_mib",
     "cpus": "cpus",
@@ -54,6 +56,25 @@ def _kept_expectation(below: Data, over: Data) -> Data:
     if "outcome" in over and (over["outcome"] or "pass") != below.get("outcome", "pass"):
         return {}
     return below
+
+
+def case(data: Data, outcome: str) -> Data:
+    """The fields of a derived cell for one of CASES: floors, ceilings and oops of a test are about its pass."""
+    expect = {**data["expect"], "outcome": outcome} if outcome == "pass" else {"outcome": outcome}
+    return {**data, "expect": expect}
+
+
+def case_of(cell: Cell, *, amplified: bool) -> Case:
+    """What differs between the cases of one cell."""
+    return Case(
+        machine=cell.machine,
+        workload=cell.workload,
+        expect=cell.expect,
+        repeats=cell.repeats,
+        control=cell.control,
+        skip=cell.skip,
+        amplified=amplified,
+    )
 
 
 def machine(data: Data, arch: str) -> MachineSpec:

@@ -12,9 +12,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
-    Tag,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
@@ -22,9 +20,10 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
+from kzram_ci.base.grammar.strict import Strict, kebab
 from kzram_ci.model.vocab import OOPS_TYPES
 from kzram_ci.plan import vocabulary
-from kzram_ci.plan.marks import Map, allowed
+from kzram_ci.plan.kernel_schema import KernelChoice, KernelsOfPlan
 from kzram_ci.plan.scalars import (
     MANY_SCHEMA,
     Algorithm,
@@ -39,95 +38,10 @@ from kzram_ci.plan.scalars import (
     Word,
     Workload,
     one_or_many,
-    text_of,
 )
 
 SCHEMA_ID = "urn:kzram-ci:schema:plan:1"
 KERNEL_SCHEMA_ID = "urn:kzram-ci:schema:kernel:1"
-
-
-def _kebab(name: str) -> str:
-    return name.replace("_", "-")
-
-
-class Strict(BaseModel):
-    """Unknown keys are errors with a suggestion; all of them are reported, whatever else is wrong."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=_kebab)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _keys(cls, data: Any, info: ValidationInfo) -> Any:
-        if not isinstance(data, dict):
-            return data
-        known = [field.alias or name for name, field in cls.model_fields.items() if name != "axes_"]
-        clean: dict[str, Any] = {}
-        for key, value in data.items():
-            name = next((a for a in known if _kebab(a) == _kebab(key)), None)
-            if name is not None:
-                clean[name] = value
-            elif not cls._take(clean, key, value, info):
-                _unknown(data, key, sorted({*known, *cls._more(info)}), info)
-        return clean
-
-    @classmethod
-    def _take(cls, clean: dict[str, Any], key: str, value: Any, info: ValidationInfo) -> bool:
-        """Whether a model knows what to do with a key that is no field of it."""
-        return False
-
-    @classmethod
-    def _more(cls, info: ValidationInfo) -> tuple[str, ...]:
-        return ()
-
-
-def _unknown(data: dict[str, Any], key: str, known: list[str], info: ValidationInfo) -> None:
-    told = f"unknown key {key!r}; {allowed(key, known)}"
-    if key == "<<":
-        told = "merge keys are not supported; put what tests share under `defaults:`"
-    if info.context is None or not isinstance(data, Map):
-        raise ValueError(told)
-    info.context["problems"].add(data.file, (*data.at, key), told, key=True)
-
-
-class Source(Strict):
-    """Where a kernel's source comes from."""
-
-    kind: Literal["debian", "directory", "git", "tarball", "image"] = Field(
-        description="debian: a linux-source or linux-image package; directory: your own tree, never modified; "
-        "git: a commit of a repository; tarball; image: a ready bzImage, no build"
-    )
-    package: Word | None = Field(
-        None, description="debian: the package, such as linux-source-6.12; linux-image-* is booted as it is"
-    )
-    suite: Word | None = Field(None, description="debian: archive suite; default: what the host's apt offers")
-    mirror: Word | None = Field(None, description="debian: URL of the mirror that has the suite; default: the host's")
-    path: str | None = Field(None, description="directory, image, tarball, git: a path, relative to this file")
-    url: str | None = Field(None, description="git, tarball: where to fetch from")
-    ref: Word | None = Field(None, description="git: branch, tag or commit")
-    modules: str | None = Field(None, description="image: directory of its modules; default: where systems have it")
-    config: str | None = Field(None, description="image: its .config; default: where systems have it")
-    debug: str | None = Field(None, description="image: vmlinux with symbols; default: where systems have it")
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(None, description="tarball: its digest")
-
-
-class KernelFile(Strict):
-    """A kernel to test: source, patch series, config fragments; `base` inherits all from another kernel."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, alias_generator=lambda name: name, title="kzram-ci kernel"
-    )
-    name: Name | None = Field(None, description="the name; in a file of its own it must be the file's name")
-    description: str | None = Field(None, description="what this kernel is for")
-    base: Name | None = Field(None, description="kernel to inherit from")
-    source: Source | None = Field(None, description="where the source comes from; default: the base's")
-    arch: Word | None = Field(None, description="architecture; default: the base's, else x86_64")
-    series: list[Word] | None = Field(None, description="patch series in order; replaces the base's")
-    add_series: list[Word] | None = Field(None, description="patch series applied after the base's")
-    config: list[Word] | None = Field(None, description="config fragments in order; replaces the base's")
-    add_config: list[Word] | None = Field(None, description="config fragments merged after the base's")
-    make: (
-        dict[Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")], Annotated[str, BeforeValidator(text_of)]] | None
-    ) = Field(None, description="make variables, such as CC: gcc-11; merged over the base's")
 
 
 class Machine(Strict):
@@ -183,14 +97,28 @@ class Oops(Strict):
 
 
 class Expect(Strict):
-    """What the kernel is expected to do."""
+    """What the kernel is expected to do; an outcome alone is short for it."""
 
-    outcome: Literal["pass", "oops"] | None = Field(
-        None, description="default pass; changing it clears floors, ceilings and oops that were set before"
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        alias_generator=kebab,
+        json_schema_extra=lambda s: s.update(type=["object", "string"], pattern="^(pass|oops|derived)$"),
+    )
+    outcome: Literal["pass", "oops", "derived"] | None = Field(
+        None,
+        description="default pass; derived: what follows from the kernel's source, by the mechanism map; changing it "
+        "clears floors, ceilings and oops that were set before",
     )
     oops: Oops | None = Field(None, description="which oops is the expected one")
     floors: Bounds | None = Field(None, description="counter: at least; below it there is no proof")
     ceilings: Bounds | None = Field(None, description="counter: at most; above it is a finding (pass: overruns: 0)")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, data: Any) -> Any:
+        return {"outcome": data} if isinstance(data, str) else data
 
 
 class Fields(Strict):
@@ -226,7 +154,7 @@ class PlanTest(Defaults):
     """One test: a workload on a zram device, and when it has done enough."""
 
     description: str | None = Field(None, description="what the test shows")
-    kernels: Patterns | None = Field(None, description="only on these kernels (names or globs); default: all")
+    kernels: KernelChoice | None = Field(None, description="only on these kernels; default: all")
     axes: list[Name] | None = Field(None, description="only these axes of the matrix apply; default: all")
 
 
@@ -244,12 +172,18 @@ class Selector(Strict):
         extra="forbid",
         strict=True,
         frozen=True,
-        alias_generator=_kebab,
+        alias_generator=kebab,
         json_schema_extra=lambda s: s.update(additionalProperties=MANY_SCHEMA),
     )
     kernel: Patterns | None = Field(None, description="names or globs")
+    line: Patterns | None = Field(None, description="lines of kernels, names or globs")
+    variant: Patterns | None = Field(None, description="variants of kernels, names or globs")
     test: Patterns | None = Field(None, description="names or globs")
     axes_: SkipJsonSchema[dict[str, Patterns]] = Field(default_factory=dict, alias=" axes", exclude=True)
+
+    @classmethod
+    def _hidden(cls) -> tuple[str, ...]:
+        return ("axes_",)
 
     @classmethod
     def _take(cls, clean: dict[str, Any], key: str, value: Any, info: ValidationInfo) -> bool:
@@ -266,6 +200,9 @@ class Selector(Strict):
 class Override(Selector, Fields):
     """What is different in the cells it selects; later entries win. It must select at least one cell."""
 
+    derived: Literal["pass", "oops"] | None = Field(
+        None, description="only where this outcome is derived; it holds when the cell's source is known"
+    )
     outcome: Literal["pass", "oops"] | None = Field(
         None, description="expected outcome; changing it clears floors, ceilings and oops that were set before"
     )
@@ -321,20 +258,14 @@ class Matrix(Strict):
         }
 
 
-KernelEntry = Annotated[
-    Annotated[Name, Tag("name")] | Annotated[KernelFile, Tag("kernel")],
-    Discriminator(lambda value: "kernel" if isinstance(value, dict) else "name"),
-]
-
-
 class PlanFile(Strict):
     """A test plan: kernels by tests by axes, and what is expected of each cell."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=_kebab, title="kzram-ci plan")
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=kebab, title="kzram-ci plan")
     name: Name = Field(description="short name, used in the run directory's name")
     description: str = Field("", description="what the plan shows")
-    kernels: Annotated[list[KernelEntry], Field(min_length=1)] = Field(
-        description="names of kernels/<name>.yaml, or kernels written out"
+    kernels: KernelsOfPlan = Field(
+        description="names of kernels, or kernels written out; or lines and variants, each with each"
     )
     machine: Machine = Field(
         default_factory=lambda: Machine.model_validate({}), description="the guest, unless a test says otherwise"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from kzram_ci.base.errors import UserError
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.plan.marks import did_you_mean
-from kzram_ci.plan.matrix import glob_any, safe_id
+from kzram_ci.plan.matrix import glob_any, kernel_any, kernel_words, safe_id
 
 _LISTED = 12
 
@@ -16,9 +16,11 @@ _LISTED = 12
 def select(plan: Plan, *, kernels: Sequence[str] = (), tests: Sequence[str] = (), cells: Sequence[str] = ()) -> Plan:
     """The plan with the cells that match all given filters (globs; ids as shown or as directory names).
 
+    A kernel is meant by its name, by `line:GLOB` or by `variant:GLOB`.
+
     Raises UserError with near matches when a pattern matches nothing, or all of them together nothing.
     """
-    _must_match(kernels, [cell.kernel.name for cell in plan.cells], f"kernel of {plan.name}")
+    _must_match(kernels, [word for cell in plan.cells for word in kernel_words(cell.kernel)], f"kernel of {plan.name}")
     _must_match(tests, [cell.test for cell in plan.cells], f"test of {plan.name}")
     _must_match(cells, [name for cell in plan.cells for name in (cell.id, safe_id(cell.id))], f"cell of {plan.name}")
     chosen = tuple(cell for cell in plan.cells if _wanted(cell, kernels, tests, cells))
@@ -29,7 +31,7 @@ def select(plan: Plan, *, kernels: Sequence[str] = (), tests: Sequence[str] = ()
 
 def _wanted(cell: Cell, kernels: Sequence[str], tests: Sequence[str], cells: Sequence[str]) -> bool:
     return (
-        (not kernels or glob_any(cell.kernel.name, kernels))
+        (not kernels or kernel_any(cell.kernel, kernels))
         and (not tests or glob_any(cell.test, tests))
         and (not cells or glob_any(cell.id, cells) or glob_any(safe_id(cell.id), cells))
     )
@@ -39,7 +41,8 @@ def _must_match(patterns: Sequence[str], names: Iterable[str], what: str) -> Non
     known = list(dict.fromkeys(names))
     for pattern in patterns:
         if not any(glob_any(name, (pattern,)) for name in known):
-            shown = [name for name in known if name == safe_id(name)] if "cell" not in what else known[::2]
+            alike = [name for name in known if (":" in name) is (":" in pattern)]
+            shown = [name for name in alike if name == safe_id(name)] if "cell" not in what else known[::2]
             more = f" and {len(shown) - _LISTED} more" if len(shown) > _LISTED else ""
             listed = f"known: {', '.join(shown[:_LISTED])}{more}"
             raise UserError(f"no {what} matches {pattern!r}{did_you_mean(pattern, known)}", hint=listed)

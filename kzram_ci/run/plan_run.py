@@ -29,6 +29,7 @@ class Stages:
     rootfs: Callable[[str], RootfsImage]  # by architecture
     accel: Callable[[MachineSpec], AccelChoice]
     boot: BootStage
+    fit: Callable[[Cell, KernelImage], Cell] = lambda cell, kernel: cell  # to the source of its kernel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,7 @@ class PlanRun:
 
     def _one(self, cell: Cell, image: Future[KernelImage], gate: Gate) -> CellResult:
         kernel = image.result()
+        cell = self.stages.fit(cell, kernel)
         rootfs = self.stages.rootfs(cell.kernel.arch)
         accel = self.stages.accel(cell.machine)
         directory, relative = self.place(cell)

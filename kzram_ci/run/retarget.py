@@ -50,7 +50,7 @@ def spec_with(spec: KernelSpec, source: Source) -> KernelSpec:
     """A kernel on another source; of a ready image only the name and architecture stay."""
     if source.ready:
         return KernelSpec(name=spec.name, source=source, arch=spec.arch)
-    return replace(spec, source=source)
+    return replace(spec, source=source, line="")
 
 
 def named(word: str, load: Callable[[str], KernelSpec], sources: Sequence[Source] = ()) -> tuple[KernelSpec, ...]:

@@ -62,15 +62,16 @@ def real_stages(
     def image(spec: KernelSpec) -> KernelImage:
         return image_for(spec, context)
 
+    def fit(cell: Cell, kernel: KernelImage) -> Cell:
+        must_carry(cell, kernel)
+        fitted = suited(cell, kernel, context)
+        if added := [word for word in fitted.machine.cmdline if word not in cell.machine.cmdline]:
+            listener(Event(kind="note", subject=cell.id, text=f"booted with {' '.join(added)}: this kernel needs it"))
+        return fitted
+
     def boot(
         cell: Cell, kernel: KernelImage, rootfs: RootfsImage, choice: AccelChoice, directory: Path, deadline: Deadline
     ) -> Evidence:
-        must_carry(cell, kernel)
-        fitted = suited(cell, kernel, context)
-        if added := fitted.machine.cmdline[len(cell.machine.cmdline) :]:
-            listener(Event(kind="note", subject=cell.id, text=f"booted with {' '.join(added)}: this kernel needs it"))
-        return boot_once(
-            fitted, kernel, rootfs, directory=directory, accel=choice, deadline=deadline, listener=listener
-        )
+        return boot_once(cell, kernel, rootfs, directory=directory, accel=choice, deadline=deadline, listener=listener)
 
-    return Stages(image=image, rootfs=chosen.rootfs, accel=chosen.accel, boot=boot), chosen
+    return Stages(image=image, rootfs=chosen.rootfs, accel=chosen.accel, boot=boot, fit=fit), chosen

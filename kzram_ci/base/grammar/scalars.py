@@ -62,7 +62,8 @@ def _check_regex(value: str) -> str:
     return value
 
 
-MANY_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+_WORD_SCHEMA = {"type": ["string", "number"]}
+MANY_SCHEMA = {"anyOf": [_WORD_SCHEMA, {"type": "array", "items": _WORD_SCHEMA}]}
 
 Word = Annotated[str, BeforeValidator(text_of), AfterValidator(check_word)]
 Name = Annotated[str, BeforeValidator(text_of), AfterValidator(_check_name)]

@@ -37,7 +37,7 @@ def times(plan: Plan, boots: int) -> Plan:
 
 
 def _times(cell: Cell, boots: int) -> Cell:
-    return replace(cell, repeats=boots)
+    return replace(cell, repeats=boots, cases=tuple(replace(case, repeats=boots) for case in cell.cases))
 
 
 def often_enough(plan: Plan, results: Iterable[CellResult], *, whole: Plan) -> tuple[Plan, tuple[str, ...]]:

@@ -89,7 +89,7 @@ def begin(request: BisectRequest, warn: Callable[[str], None]) -> Session:
     state = _state(request, found)
     asked = Asked(
         plan=plan.name,
-        cell=replace(cell, kernel=_at(cell.kernel, found), repeats=1),
+        cell=replace(cell, kernel=_at(cell.kernel, found), repeats=1, cases=()),
         repository=found.repository,
         store=found.store,
         wanted=wanted,

@@ -93,6 +93,7 @@ class LocalRunner:
     def boot(self, cell: Cell, kernel: Kernel, directory: Path) -> tuple[Evidence, str]:
         """One boot, without retries: a boot that fails is a fact of its own here."""
         rootfs, accel = self.stages.rootfs(cell.kernel.arch), self.stages.accel(cell.machine)
+        cell = self.stages.fit(cell, kernel.image)
         seconds = cell.machine.boot_seconds + cell.workload.duration_s + STOP_MARGIN_SECONDS
         evidence = self.stages.boot(cell, kernel.image, rootfs, accel, directory, Deadline.after(seconds))
         return evidence, str(accel.accel)

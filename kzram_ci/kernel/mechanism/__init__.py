@@ -1,8 +1,9 @@
 """What a kernel's source says about the overrun, and what follows for series, amplifiers and expectations. Pure."""
 
-from kzram_ci.kernel.mechanism.adapt import suited, suited_plan
-from kzram_ci.kernel.mechanism.facts import Fact, Facts, files, probe
-from kzram_ci.kernel.mechanism.rules import Amplifier, Expected, amplifier, expected, meaning, unreachable
+from kzram_ci.kernel.mechanism.adapt import decided, suited, suited_plan
+from kzram_ci.kernel.mechanism.data import asked
+from kzram_ci.kernel.mechanism.facts import Fact, Facts, files, on_record, probe
+from kzram_ci.kernel.mechanism.rules import Amplifier, Expected, amplifier, expected, meaning, opened, unreachable
 
 __all__ = [
     "Amplifier",
@@ -10,9 +11,13 @@ __all__ = [
     "Fact",
     "Facts",
     "amplifier",
+    "asked",
+    "decided",
     "expected",
     "files",
     "meaning",
+    "on_record",
+    "opened",
     "probe",
     "suited",
     "suited_plan",

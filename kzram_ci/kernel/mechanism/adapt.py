@@ -2,15 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from kzram_ci.kernel.mechanism.facts import Facts
-from kzram_ci.kernel.mechanism.rules import amplifier, meaning, unreachable
-from kzram_ci.model.cell import Cell, Plan
-from kzram_ci.model.workload import Fault
+from kzram_ci.kernel.mechanism.rules import Expected, amplifier, boot_words, expected, meaning, unreachable
+from kzram_ci.model.cell import Case, Cell, Plan
+from kzram_ci.model.machine import MachineSpec
+from kzram_ci.model.workload import Fault, WorkloadSpec
 
 _MARKS = ("slub_debug", "slab_debug")  # a plan that sets one of them has said what it wants
+
+
+def decided(cell: Cell, facts: Facts) -> Cell:
+    """A cell whose expectation is derived, as it is on a source with these facts; other cells as they are.
+
+    The outcome is that of the map, with what proves its reason; the fault injection too, where the plan names none.
+    Bounds that the plan sets itself stay.
+    """
+    if not cell.cases:
+        return cell
+    want = expected(facts, cell.kernel.series, cell.workload.program)
+    case = cell.cases[want.outcome == "oops"]
+    if case.expect.outcome != want.outcome:  # skipped, or the plan says so itself
+        want = replace(want, proof=(), limits=())
+    return replace(
+        cell,
+        machine=_armed(case, facts, cell.kernel.series),
+        workload=_amplified(case, facts, want),
+        expect=replace(
+            case.expect,
+            floors=_and(case.expect.floors, want.proof),
+            ceilings=_and(case.expect.ceilings, want.limits),
+        ),
+        repeats=case.repeats,
+        control=case.control,
+        skip=case.skip,
+    )
+
+
+def _armed(case: Case, facts: Facts, series: Collection[str]) -> MachineSpec:
+    """The machine with the words its kernel needs at boot; a plan that marks a cache itself marks it alone."""
+    have = case.machine.cmdline
+    marked = any(word.startswith(_MARKS) for word in have)
+    words = boot_words(facts, series, case.workload.program)
+    return replace(case.machine, cmdline=(*have, *(w for w in words if not (marked and w.startswith(_MARKS)))))
+
+
+def _amplified(case: Case, facts: Facts, want: Expected) -> WorkloadSpec:
+    """The workload with the map's fault injection, and with stops that wait for its proof."""
+    work = case.workload
+    fault = replace(work.fault, kind=Fault(amplifier(facts).kind)) if case.amplified else work.fault
+    return replace(work, fault=fault, stop=_and(work.stop, want.proof) if work.stop else ())
+
+
+def _and(bounds: tuple[tuple[str, int], ...], more: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
+    """The bounds with those of others that name other counters."""
+    return (*bounds, *(item for item in more if item[0] not in dict(bounds)))
 
 
 def suited(cell: Cell, facts: Facts) -> Cell:
@@ -19,6 +67,7 @@ def suited(cell: Cell, facts: Facts) -> Cell:
     A plan made for one kernel runs on others: from 5.9 to 6.1 failslab needs its cache marked at boot; where no
     page is compressed twice, floors of second compressions cannot be reached. See map.toml for the sources.
     """
+    cell = decided(cell, facts)
     floors = [name for name, bound in cell.expect.floors if bound > 0]
     series, program = cell.kernel.series, cell.workload.program
     if reason := cell.skip or meaning(facts, series) or unreachable(facts, series, program, floors):

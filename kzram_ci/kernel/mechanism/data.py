@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
+
+TABLES = ("variant", "opening", "amplifier", "boot", "unreachable", "expect")
+_FIELD = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,9 @@ class Row:
     word: str = ""
     because: str = ""
     cmdline: str = ""
+    before: str = ""  # the series that what is added must come before
+    proof: tuple[tuple[str, int], ...] = ()  # (counter, at least): shows that this row is why
+    limits: tuple[tuple[str, int], ...] = ()  # (counter, at most)
 
 
 @cache
@@ -77,7 +84,7 @@ def questions() -> tuple[Question, ...]:
 
 @cache
 def rows(table: str) -> tuple[Row, ...]:
-    """The rules of a table: `variant`, `amplifier`, `unreachable` or `expect`."""
+    """The rules of one of TABLES."""
     return tuple(
         Row(
             when=row.get("when", row.get("needs", {})),
@@ -86,9 +93,12 @@ def rows(table: str) -> tuple[Row, ...]:
             workload=tuple(row.get("workload", ())),
             series=tuple(row.get("series", ())),
             floors=tuple(row.get("floors", ())),
-            word=row.get("use", row.get("outcome", "")),
+            word=row.get("use", row.get("outcome", row.get("add", ""))),
             because=row.get("because", row.get("reason", "")),
             cmdline=row.get("cmdline", ""),
+            before=row.get("before", ""),
+            proof=tuple(row.get("proof", {}).items()),
+            limits=tuple(row.get("limits", {}).items()),
         )
         for row in _document()[table]
     )
@@ -97,3 +107,21 @@ def rows(table: str) -> tuple[Row, ...]:
 def series_known() -> frozenset[str]:
     """The series whose effect the map knows."""
     return frozenset(_document()["series_known"])
+
+
+def reported(series: Collection[str]) -> frozenset[str]:
+    """The counters that these series report."""
+    table = _document()["counters"]
+    return frozenset(counter for name in series for counter in table.get(name, ()))
+
+
+@cache
+def asked() -> Mapping[str, tuple[str, ...]]:
+    """The facts that rules ask for, each with the values the map knows, "" for none."""
+    named = {name for table in TABLES for row in rows(table) for name in row.when}
+    named |= {name for table in ("amplifier", "boot") for row in rows(table) for name in _FIELD.findall(row.cmdline)}
+    return {
+        question.name: tuple(dict.fromkeys((*(probe.value for probe in question.probes), question.otherwise)))
+        for question in questions()
+        if question.name in named
+    }

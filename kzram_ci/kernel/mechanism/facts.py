@@ -37,6 +37,11 @@ def probe(read: Read) -> dict[str, Fact]:
     return {question.name: _answer(question, texts) for question in questions()}
 
 
+def on_record(values: Mapping[str, str], where: str) -> dict[str, Fact]:
+    """Facts that were found before: what is known of a source that is not here."""
+    return {name: Fact(name=name, value=value, where=where) for name, value in values.items()}
+
+
 def _answer(question: Question, texts: Mapping[str, str]) -> Fact:
     for item in question.probes:
         if (found := _first(item, texts.get(item.file, ""))) is not None:

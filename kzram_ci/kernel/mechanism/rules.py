@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from kzram_ci.kernel.mechanism.data import Row, rows, series_known
+from kzram_ci.kernel.mechanism.data import Row, reported, rows, series_known
 from kzram_ci.kernel.mechanism.facts import Facts
 
 
@@ -24,6 +24,8 @@ class Expected:
 
     outcome: str
     because: str
+    proof: tuple[tuple[str, int], ...] = ()  # (counter, at least): shows that this is why
+    limits: tuple[tuple[str, int], ...] = ()  # (counter, at most)
 
 
 def meaning(facts: Facts, series: Sequence[str]) -> str:
@@ -34,6 +36,22 @@ def meaning(facts: Facts, series: Sequence[str]) -> str:
             if asked and not _holds(row, facts):
                 return f"{name}: {row.because}{_shown(row, facts)}"
     return ""
+
+
+def opened(facts: Facts, series: Sequence[str]) -> tuple[str, ...]:
+    """The series with those that open the race on this source, where one of them would have nothing to do without."""
+    result = list(dict.fromkeys(series))
+    for row in rows("opening"):
+        if row.word not in result and _concerns(row, result, "") and _holds(row, facts):
+            result.insert(result.index(row.before) if row.before in result else len(result), row.word)
+    return tuple(result)
+
+
+def boot_words(facts: Facts, series: Collection[str], workload: str) -> tuple[str, ...]:
+    """What a test whose expectation is derived adds to the kernel's command line."""
+    tool = amplifier(facts)
+    found = [row.cmdline for row in rows("boot") if _concerns(row, series, workload) and _holds(row, facts)]
+    return tuple(word for word in (tool.cmdline, *found) if word)
 
 
 def amplifier(facts: Facts) -> Amplifier:
@@ -61,7 +79,13 @@ def expected(facts: Facts, series: Collection[str], workload: str) -> Expected:
         return Expected(outcome="skipped", because=reason)
     for row in rows("expect"):
         if _concerns(row, series, workload) and _holds(row, facts):
-            return Expected(outcome=row.word, because=row.because)
+            counters = reported(series)
+            return Expected(
+                outcome=row.word,
+                because=row.because,
+                proof=tuple(item for item in row.proof if item[0] in counters),
+                limits=tuple(item for item in row.limits if item[0] in counters),
+            )
     raise AssertionError("the last row of `expect` has no condition")
 
 

@@ -38,7 +38,7 @@ def test_a_constraint_that_is_none_is_named() -> None:
 
 
 def shipped(version: str) -> dict[str, str]:
-    names = yaml.safe_load((KERNELS / "stock.yaml").read_text())["config"]
+    names = yaml.safe_load((KERNELS / "variants.yaml").read_text())["variants"]["stock"]["config"]
     texts = [Fragment(name=name, text=(KERNELS / f"config/{name}.config").read_text()) for name in names]
     merged = kconfig.merge(fragments.for_version(text, version) for text in texts)
     return {symbol: want.value for symbol, want in merged.items()}

@@ -1,18 +1,20 @@
-"""The mechanism map: what the probes find in sources of each line, and what follows; testplans/lines.yaml agrees."""
+"""The mechanism map: what the probes find in sources of each line, and what follows for testplans/lines.yaml."""
 
 import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kzram_ci.kernel import mechanism
 from kzram_ci.kernel.mechanism import Facts, data, describe
+from kzram_ci.model import codec
 from kzram_ci.model.cell import Cell
 from kzram_ci.plan.kernels import load_kernel
-from kzram_ci.plan.library import find_kernel, known_kernels
+from kzram_ci.plan.library import axes, find_kernel, known_kernels
 from kzram_ci.plan.load import load_plan
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -146,7 +148,7 @@ def test_amplifier(version: str, kind: str, cmdline: str) -> None:
 
 def test_every_rule_is_about_a_fact_that_is_asked() -> None:
     asked = {question.name for question in data.questions()}
-    for table in ("variant", "amplifier", "expect"):
+    for table in data.TABLES:
         rows = data.rows(table)
         assert {name for row in rows for name in row.when} <= asked
         assert all(row.because for row in rows)
@@ -162,20 +164,112 @@ def test_every_series_of_the_map_ships() -> None:
     assert named <= shipped
 
 
-def test_the_plan_for_all_lines_expects_what_follows_from_the_map() -> None:
+BY_HAND = json.loads((ROOT / "tests/golden/plan/lines-by-hand.json").read_text())
+
+
+def as_by_hand(cell: Cell) -> dict[str, Any]:
+    """What the plan for all lines said of each cell, in so many words, before it was derived."""
+    data = codec.to_json(cell)
+    work = data["workload"]
+    return {
+        **data["expect"],
+        **{name: work[name] for name in ("stop", "args", "duration_s", "fault")},
+        "cmdline": data["machine"]["cmdline"],
+        "control": data["control"],
+        "repeats": data["repeats"],
+    }
+
+
+def lines_plan() -> dict[str, Cell]:
     plan = load_plan(ROOT / "testplans" / "lines.yaml", find_kernel=find_kernel, known_kernels=known_kernels())
-    assert len(plan.cells) > 40
-    for cell in plan.cells:
-        version = cell.kernel.source.words().partition("@")[0].removeprefix("debian:linux-source-")
-        found = facts(version)
-        want = mechanism.expected(found, cell.kernel.series, cell.workload.program)
-        if want.outcome == "skipped":
-            continue  # told when it is built; nobody expects anything of it
-        assert cell.expect.outcome == want.outcome, f"{cell.id}: {want.because}"
-        tool = mechanism.amplifier(found)
-        if not cell.test.endswith("fail-page-alloc"):  # asked for by name: the only one that makes zsmalloc search
-            assert str(cell.workload.fault.kind) == tool.kind, cell.id
-        assert not tool.cmdline or tool.cmdline in cell.machine.cmdline, cell.id
+    return {cell.id: cell for cell in plan.cells}
+
+
+def test_the_plan_for_all_lines_expects_what_follows_from_the_map() -> None:
+    """The map and the people who wrote the plan cell by cell agree: on outcome, proof, stops, amplifier and boot."""
+    cells = lines_plan()
+    assert {identity: as_by_hand(cells[identity]) for identity in BY_HAND} == BY_HAND
+    listed = {name.partition("/")[0] for name in BY_HAND}
+    assert {name for name in cells if name.partition("/")[0] in listed} == set(BY_HAND)
+
+
+def test_what_is_on_record_decides_as_the_source_does() -> None:
+    for identity, cell in lines_plan().items():
+        if cell.kernel.line not in SOURCES:
+            continue
+        found = facts(cell.kernel.line)
+        assert mechanism.decided(cell, found) == cell, identity
+        skip = mechanism.meaning(found, cell.kernel.series)  # is told once the source is there, with its file and line
+        assert mechanism.suited(cell, found) == replace(cell, skip=skip), identity
+
+
+def test_facts_on_record_are_those_of_the_sources() -> None:
+    for line in set(axes().lines) & set(SOURCES):
+        known, found = axes().facts(line), facts(line)
+        assert known is not None
+        assert {name: fact.value for name, fact in known.items()} == {name: found[name].value for name in known}
+
+
+def derived(text: str, tmp_path: Path, kernel: str = "stock-6.1") -> Cell:
+    """The cell of one test with a derived expectation."""
+    path = tmp_path / "p.yaml"
+    path.write_text(f"name: p\nkernels: [{kernel}]\n{text}")
+    (cell,) = load_plan(path, find_kernel=find_kernel, known_kernels=known_kernels()).cells
+    return cell
+
+
+SWAP = "tests: {t: {workload: anonmutate, expect: derived, stop: {recompressions: 5}}}\n"
+CRASH = "expect: [{derived: oops, floors: {overruns: 1}, repeats: 4}]\n"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "version", "outcome", "stop", "cmdline"),
+    [
+        ("stock-6.1", "6.1", "pass", ("recompressions",), ("slub_debug=A,zs_handle",)),
+        ("stock-6.1", "6.12", "pass", ("recompressions", "reuse_refused"), ()),
+        ("unstable", "6.12", "oops", ("recompressions",), ()),
+        ("unstable", "5.10", "pass", ("recompressions",), ("slub_debug=A,zs_handle",)),
+        ("unstable", "7.3", "pass", ("recompressions", "reuse_allowed"), ()),
+    ],
+)
+def test_another_source_decides_anew(
+    kernel: str, version: str, outcome: str, stop: tuple[str, ...], cmdline: tuple[str, ...], tmp_path: Path
+) -> None:
+    again = mechanism.decided(derived(SWAP + CRASH, tmp_path, kernel), facts(version))
+    assert (again.expect.outcome, again.machine.cmdline) == (outcome, cmdline)
+    assert tuple(name for name, _ in again.workload.stop) == stop
+    assert again.repeats == (4 if outcome == "oops" else 1)
+    assert str(again.workload.fault.kind) == mechanism.amplifier(facts(version)).kind
+    assert mechanism.decided(again, facts(version)) == again
+
+
+def test_a_plan_has_the_last_word(tmp_path: Path) -> None:
+    text = (
+        "tests:\n  t: {workload: anonmutate, stop: {reuse_refused: 9}, fault: {kind: fail_page_alloc},\n"
+        "      machine: {cmdline: ['slub_debug=A,mine']},\n"
+        "      expect: {outcome: derived, floors: {reuse_refused: 9}}}\n"
+    )
+    cell = derived(text, tmp_path, "window-6.1")
+    assert cell.expect.floors == cell.workload.stop == (("reuse_refused", 9),)
+    assert str(cell.workload.fault.kind) == "fail_page_alloc"
+    assert cell.machine.cmdline == ("slub_debug=A,mine",)
+    cell = derived(SWAP + "expect: [{test: t, outcome: oops, floors: {overruns: 2}}]\n", tmp_path, "stock")
+    assert (cell.expect.outcome, cell.expect.floors) == ("oops", (("overruns", 2),))  # not what proves a pass
+
+
+def test_no_proof_by_counters_that_no_series_reports(tmp_path: Path) -> None:
+    text = "[{name: bare, base: stock, series: [overrun-detector]}]"
+    cell = derived(SWAP, tmp_path, text[1:-1])
+    assert cell.expect.floors == ()
+    assert cell.expect.ceilings == (("grew", 0),)
+
+
+def test_what_no_record_tells_waits_for_the_source(tmp_path: Path) -> None:
+    kernel = "{name: mine, base: unstable, source: {kind: directory, path: .}}"
+    cell = derived(SWAP + CRASH, tmp_path, kernel)
+    assert cell.expect.outcome == "derived"
+    assert mechanism.decided(cell, facts("6.12")).expect.floors == (("overruns", 1),)
+    assert codec.from_json(Cell, json.loads(json.dumps(codec.to_json(cell)))) == cell
 
 
 def test_the_command_shows_facts_and_what_follows() -> None:

@@ -1,0 +1,180 @@
+"""Kernels as line by variant: what the rows of kernels/lines.yaml and kernels/variants.yaml come to. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from kzram_ci.kernel import mechanism
+from kzram_ci.kernel.mechanism import Facts
+from kzram_ci.plan.marks import Document, Problems, Where, allowed
+from kzram_ci.plan.validation import checked
+
+if TYPE_CHECKING:
+    from kzram_ci.plan.kernel_schema import KernelAxes, KernelFile, LineRow, VariantRow
+
+LINES, VARIANTS = "lines.yaml", "variants.yaml"
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A kernel as written, and where; one that lies on the axes has a line, with the facts on record, and a variant."""
+
+    model: KernelFile
+    file: str
+    directory: Path
+    where: Where = ()
+    line: str = ""
+    variant: str = ""
+    facts: Facts | None = None
+    document: Document | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written(Generic[R]):
+    """A row, and the file it stands in."""
+
+    row: R
+    document: Document
+
+    @property
+    def file(self) -> str:
+        """The file's name."""
+        return self.document.file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axes:
+    """All lines and variants. A kernel of the default line has the variant's name, others `VARIANT-LINE`."""
+
+    default: str = ""
+    lines: Mapping[str, Written[LineRow]] = field(default_factory=dict)
+    variants: Mapping[str, Written[VariantRow]] = field(default_factory=dict)
+
+    def name(self, variant: str, line: str) -> str:
+        """The name of a kernel."""
+        return variant if line == self.default else f"{variant}-{line}"
+
+    def names(self) -> tuple[str, ...]:
+        """Every variant on every line."""
+        return tuple(self.name(variant, line) for line in self.lines for variant in self.variants)
+
+    def split(self, name: str) -> tuple[str, str] | None:
+        """Variant and line of a kernel's name; None when it is not on the axes. The default line may be written out."""
+        if name in self.variants and self.default in self.lines:
+            return name, self.default
+        for line in self.lines:
+            variant = name.removesuffix(f"-{line}")
+            if variant != name and variant in self.variants:
+                return variant, line
+        return None
+
+    def facts(self, line: str) -> Facts | None:
+        """The facts on record for a line; None when there are none."""
+        written = self.lines.get(line)
+        if written is None or written.row.facts is None:
+            return None
+        return mechanism.on_record(written.row.facts, f"line {line} of {written.file}")
+
+    def definition(self, name: str) -> Definition | None:
+        """A kernel of the axes as if it had a file of its own: the base is the base variant on the same line."""
+        if (place := self.split(name)) is None:
+            return None
+        from kzram_ci.plan.kernel_schema import KernelFile
+
+        variant, line = place
+        row, of_line = self.variants[variant].row, self.lines[line].row
+        data = row.model_dump(exclude_none=True, exclude={"idea"})
+        if row.base is not None:
+            data["base"] = self.name(row.base, line)
+            document, where = self.variants[variant].document, ("variants", variant)
+        else:
+            data["source"] = of_line.source.model_dump(exclude_none=True)
+            data["add_config"] = [*(row.add_config or ()), *(of_line.add_config or ())]
+            document, where = self.lines[line].document, ("lines", line)
+        return Definition(
+            model=KernelFile.model_validate(data),
+            file=document.file,
+            directory=Path(document.file).parent,
+            where=where,
+            line=line,
+            variant=variant,
+            facts=self.facts(line),
+            document=document,
+        )
+
+
+def axes_of(documents: Iterable[Document], problems: Problems) -> Axes:
+    """The axes that files of rows come to; of two rows with one name the first holds."""
+    from kzram_ci.plan.kernel_schema import LinesFile, VariantsFile
+
+    defaults: list[tuple[str, str]] = []
+    lines: dict[str, Written[LineRow]] = {}
+    variants: dict[str, Written[VariantRow]] = {}
+    for document in documents:
+        if document.data is None:
+            continue
+        if Path(document.file).name == LINES:
+            if (of_lines := checked(LinesFile, document.data, document, problems)) is not None:
+                fresh = {name: row for name, row in of_lines.lines.items() if name not in lines}
+                lines |= {name: Written(row=row, document=document) for name, row in fresh.items()}
+                defaults += [(of_lines.default, document.file)] if of_lines.default else []
+        elif (rows := checked(VariantsFile, document.data, document, problems)) is not None:
+            new = {name: row for name, row in rows.variants.items() if name not in variants}
+            variants |= {name: Written(row=row, document=document) for name, row in new.items()}
+    for default, file in defaults:
+        if default not in lines:
+            problems.add(file, ("default",), f"no line {default!r}; {allowed(default, lines)}")
+    axes = Axes(default=defaults[0][0] if defaults else "", lines=lines, variants=variants)
+    _check_rows(axes, problems)
+    return axes
+
+
+def _check_rows(axes: Axes, problems: Problems) -> None:
+    """What a row says of other rows and of the map."""
+    for name, line in axes.lines.items():
+        _check_facts(line.row.facts or {}, line.file, ("lines", name, "facts"), problems)
+    for name, variant in axes.variants.items():
+        base = variant.row.base
+        if base is not None and base not in axes.variants:
+            told = f"no variant {base!r}; {allowed(base, axes.variants)}"
+            problems.add(variant.file, ("variants", name, "base"), told)
+
+
+def _check_facts(facts: Mapping[str, str], file: str, where: Where, problems: Problems) -> None:
+    """Facts on record are all that the rules ask for, with values the map knows."""
+    known = mechanism.asked()
+    for name, value in facts.items():
+        if name not in known:
+            problems.add(file, (*where, name), f"no fact {name!r}; {allowed(name, known)}", key=True)
+        elif value not in known[name]:
+            shown = allowed(value, [word or "''" for word in known[name]])
+            problems.add(file, (*where, name), f"{name} is never {value!r}; {shown}")
+    if facts and (missing := [name for name in known if name not in facts]):
+        problems.add(file, where, f"facts that the rules ask for are missing: {', '.join(missing)}", key=True)
+
+
+def on_axes(asked: KernelAxes, axes: Axes, document: Document, problems: Problems) -> dict[str, tuple[str, str, Where]]:
+    """The kernels that a plan's `kernels: {lines, variants}` means: variant, line, and where the plan says so."""
+    lines = _named(asked.lines, tuple(axes.lines), "line", document, problems)
+    variants = _named(asked.variants, tuple(axes.variants), "variant", document, problems)
+    return {axes.name(variant, line): (variant, line, lines[line]) for line in lines for variant in variants}
+
+
+def _named(
+    patterns: list[str] | None, names: tuple[str, ...], what: str, document: Document, problems: Problems
+) -> dict[str, Where]:
+    """The names that patterns mean, in the order of the patterns; each pattern must mean one."""
+    found: dict[str, Where] = {}
+    for index, pattern in enumerate(patterns if patterns is not None else ("*",)):
+        place: Where = ("kernels", f"{what}s", index)
+        where = place if document.has(place) else place[:-1]
+        meant = [name for name in names if name == pattern or fnmatchcase(name, pattern)]
+        if not meant:
+            problems.add(document.file, where, f"no {what} {pattern!r}; {allowed(pattern, names)}")
+        found.update({name: where for name in meant if name not in found})
+    return found
