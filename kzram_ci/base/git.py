@@ -21,7 +21,8 @@ ENVIRONMENT: dict[str, str | None] = {
     "GIT_TERMINAL_PROMPT": "0",
 }
 # safe.directory: a tree that belongs to another user is only listed, nothing of it is run
-_CONFIG = ("safe.directory=*", "core.quotePath=false")
+# fsmonitor: a command that a repository configures
+_CONFIG = ("safe.directory=*", "core.quotePath=false", "core.fsmonitor=false")
 
 
 def run(

@@ -46,6 +46,7 @@ def local_runner(session: Session, request: WorkRequest, listener: Listener) -> 
     stages, _ = real_stages(cache=cache, make_jobs=request.make_jobs, listener=listener, wanted=request.accel)
     return LocalRunner(
         store=session.asked.store,
+        repository=session.asked.repository,
         cell=session.asked.cell,
         stages=stages,
         context=replace(context, jobs=request.make_jobs) if request.make_jobs else context,

@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kzram_ci.base import git, proc
@@ -15,6 +15,7 @@ from kzram_ci.base.errors import PatchFailed
 from kzram_ci.kernel import diff
 from kzram_ci.kernel.series import Choice, Line, Series, SeriesKind
 from kzram_ci.model.kernel import Patch
+from kzram_ci.model.provenance import AppliedSeries
 
 Read = Callable[[str], bytes | None]  # content of a path in the pristine tree; None: no such file
 
@@ -28,7 +29,12 @@ class Patched:
 
     files: Mapping[str, bytes | None]
     executable: frozenset[str] = frozenset()
-    notes: tuple[str, ...] = ()
+    applied: tuple[AppliedSeries, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth telling, series by series."""
+        return tuple(note for series in self.applied for note in series.notes)
 
 
 def apply(read: Read, choices: Sequence[Choice], *, deadline: Deadline) -> Patched:
@@ -46,15 +52,15 @@ def apply(read: Read, choices: Sequence[Choice], *, deadline: Deadline) -> Patch
             if (content := read(path)) is not None:
                 (scratch / path).parent.mkdir(parents=True, exist_ok=True)
                 (scratch / path).write_bytes(content)
-        notes = tuple(_apply_choices(scratch, choices, deadline))
+        applied = tuple(_apply_choices(scratch, choices, deadline))
         files = {path: (scratch / path).read_bytes() if (scratch / path).is_file() else None for path in paths}
         runnable = frozenset(path for path in paths if files[path] is not None and os.access(scratch / path, os.X_OK))
     changed = {path: content for path, content in files.items() if content != read(path)}
-    return Patched(files=changed, executable=runnable, notes=notes)
+    return Patched(files=changed, executable=runnable, applied=applied)
 
 
-def _apply_choices(scratch: Path, choices: Sequence[Choice], deadline: Deadline) -> Iterator[str]:
-    """Apply one candidate of each choice; yields what to tell."""
+def _apply_choices(scratch: Path, choices: Sequence[Choice], deadline: Deadline) -> Iterator[AppliedSeries]:
+    """Apply one candidate of each choice; yields what was done."""
     left_out: dict[str, str] = {}
     for choice in choices:
         series = choice.series
@@ -62,22 +68,29 @@ def _apply_choices(scratch: Path, choices: Sequence[Choice], deadline: Deadline)
             if missing := [name for name in series.after if name in left_out]:
                 raise PatchFailed(f"it stands on {missing[0]}, which was left out", hint=left_out[missing[0]])
             if choice.near:
-                yield from _apply_nearest(scratch, choice, deadline)
+                yield _apply_nearest(scratch, choice, deadline)
             else:
-                yield from _apply_line(scratch, series, choice.candidates[0], deadline)
+                yield _apply_line(scratch, series, choice.candidates[0], deadline)
         except PatchFailed as error:
             if not (series.optional and choice.near and choice.version):
                 raise
             left_out[series.name] = error.message
-            yield f"{series.name}: left out, its counters will be missing: {error.message}"
+            note = f"{series.name}: left out, its counters will be missing: {error.message}"
+            yield AppliedSeries(name=series.name, kind=str(series.kind), notes=(note,))
 
 
-def _apply_line(scratch: Path, series: Series, line: Line, deadline: Deadline) -> list[str]:
-    """Apply the patches of a line; returns what to tell."""
-    return [note for patch in line.patches if (note := _apply(scratch, series, patch, deadline)) is not None]
+def _apply_line(scratch: Path, series: Series, line: Line, deadline: Deadline) -> AppliedSeries:
+    """Apply the patches of a line."""
+    notes = {patch.name: _apply(scratch, series, patch, deadline) for patch in line.patches}
+    return AppliedSeries(
+        name=series.name,
+        kind=str(series.kind),
+        patches=tuple(name for name, note in notes.items() if not note),
+        notes=tuple(note for note in notes.values() if note),
+    )
 
 
-def _apply_nearest(scratch: Path, choice: Choice, deadline: Deadline) -> list[str]:
+def _apply_nearest(scratch: Path, choice: Choice, deadline: Deadline) -> AppliedSeries:
     """Apply the first candidate that applies as a whole, of those made for other versions. Raises PatchFailed."""
     series, version = choice.series, choice.version
     if not choice.candidates:
@@ -89,12 +102,13 @@ def _apply_nearest(scratch: Path, choice: Choice, deadline: Deadline) -> list[st
     before = {path: path.read_bytes() for path in scratch.rglob("*") if path.is_file()}
     for line in choice.candidates:
         try:
-            notes = _apply_line(scratch, series, line, deadline)
+            done = _apply_line(scratch, series, line, deadline)
         except PatchFailed as error:
             _restore(scratch, before)
             failures.append(error)
         else:
-            return [f"{series.name}: made for {line.ranges()}, applied to {version} as it is, not tested there", *notes]
+            note = f"{series.name}: made for {line.ranges()}, applied to {version} as it is, not tested there"
+            return replace(done, notes=(note, *done.notes))
     closest = failures[0]
     nearest = choice.candidates[0].ranges()
     told = f"series {series.name} has nothing for {version}, and what it has for {nearest} does not apply"
@@ -125,10 +139,11 @@ def _git_apply(scratch: Path, patch: Patch, deadline: Deadline, *flags: str) -> 
     return done.stderr.decode("utf-8", "replace").strip() or f"git apply exited with {done.code}" if done.code else ""
 
 
-def _apply(scratch: Path, series: Series, patch: Patch, deadline: Deadline) -> str | None:
+def _apply(scratch: Path, series: Series, patch: Patch, deadline: Deadline) -> str:
+    """Apply a patch; returns why it was left out, "" when it was not."""
     complaint = _git_apply(scratch, patch, deadline)
     if not complaint:
-        return None
+        return ""
     there = not _git_apply(scratch, patch, deadline, "--reverse", "--check")
     where = f"{series.name}/{patch.name}"
     if there and series.kind in _MAY_BE_THERE:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kzram_ci.model.outcome import Outcome, Verdict
+from kzram_ci.model.provenance import Provenance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,7 @@ class CellResult:
     boot_failures: int = 0
     kernel_key: str = ""
     kernel_release: str = ""
+    provenance: Provenance | None = None  # of the kernel
     accel: str = ""
     seconds: float = 0.0
     started: str = ""  # UTC, ISO 8601

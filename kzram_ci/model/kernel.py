@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kzram_ci.model.provenance import Provenance
 from kzram_ci.model.source import Source
 
 
@@ -37,6 +38,7 @@ class ArchiveTree:
     identity: str
     version: str  # exact version, for people: 6.12.117-1~deb12u1
     archive: str
+    source: str = ""  # as on the command line
 
     @property
     def family(self) -> str:
@@ -51,6 +53,9 @@ class DirectoryTree:
     identity: str
     version: str
     directory: str
+    source: str = ""
+    commit: str = ""  # what is checked out there, if git knows
+    dirty: bool = False  # it differs from that commit
 
     @property
     def family(self) -> str:
@@ -66,6 +71,8 @@ class CommitTree:
     version: str
     repository: str
     tree: str
+    source: str = ""
+    commit: str = ""  # the one that was asked for; others may hold the same tree
 
     @property
     def family(self) -> str:
@@ -91,6 +98,7 @@ class KernelImage:
     config: str = ""
     seconds: float = 0.0  # what building it took; 0 for a ready image
     cached: bool = False
+    provenance: Provenance | None = None  # None: built before it was recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

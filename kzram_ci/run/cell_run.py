@@ -153,6 +153,7 @@ def run_cell(cell: Cell, context: CellContext) -> CellResult:
         attempts=len(words),
         boot_failures=failures,
         kernel_key=context.kernel.key,
+        provenance=context.kernel.provenance,
         kernel_release=context.kernel.release,
         accel=context.accel,
         seconds=round(clock.monotonic() - began, 3),

@@ -49,6 +49,7 @@ PURE = (
     "kernel.fragments",
     "kernel.kbuild.inputs",
     "kernel.kbuild.log",
+    "kernel.kbuild.provenance",
     "kernel.kconfig",
     "kernel.mechanism",
     "kernel.products",

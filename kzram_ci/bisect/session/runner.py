@@ -56,9 +56,10 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalRunner:
-    """Real kernels in real guests. `store` is the bare repository of the range."""
+    """Real kernels in real guests. `store` is the bare repository of the range, `repository` the user's own."""
 
     store: str
+    repository: str
     cell: Cell
     stages: Stages
     context: KernelContext
@@ -87,7 +88,12 @@ class LocalRunner:
 
     def _tree(self, commit: Commit) -> CommitTree:
         return CommitTree(
-            identity=f"git:{commit.tree}", version=commit.version, repository=self.store, tree=commit.tree
+            identity=f"git:{commit.tree}",
+            version=commit.version,
+            repository=self.store,
+            tree=commit.tree,
+            source=f"git:{self.repository}@{commit.name[:12]}",
+            commit=commit.name,
         )
 
     def boot(self, cell: Cell, kernel: Kernel, directory: Path) -> tuple[Evidence, str]:

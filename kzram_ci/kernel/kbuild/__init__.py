@@ -9,5 +9,6 @@ from kzram_ci.kernel.kbuild.artifacts import cached
 from kzram_ci.kernel.kbuild.base_tree import is_local, pristine
 from kzram_ci.kernel.kbuild.build import build
 from kzram_ci.kernel.kbuild.inputs import Inputs, key, slot_key
+from kzram_ci.kernel.kbuild.provenance import provenance_of
 
-__all__ = ["Inputs", "build", "cached", "is_local", "key", "pristine", "slot_key"]
+__all__ = ["Inputs", "build", "cached", "is_local", "key", "pristine", "provenance_of", "slot_key"]

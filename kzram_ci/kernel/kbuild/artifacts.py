@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from kzram_ci.base.errors import BuildFailed
 from kzram_ci.kernel.kbuild.inputs import Inputs, key
 from kzram_ci.kernel.kbuild.job import Job
 from kzram_ci.kernel.kbuild.make import run
+from kzram_ci.kernel.kbuild.provenance import provenance_of
 from kzram_ci.model import codec
 from kzram_ci.model.arch import arch_of
 from kzram_ci.model.kernel import KernelImage
+from kzram_ci.model.provenance import AppliedSeries
 
 
 def entry_of(inputs: Inputs, cache: Path) -> Path:
@@ -31,7 +34,9 @@ def cached(inputs: Inputs, *, cache: Path) -> KernelImage | None:
         return None
     data = files.read_json(entry / MANIFEST)["image"]
     paths = {name: str(entry / data[name]) for name in ("image", "vmlinux", "modules", "config") if data[name]}
-    return codec.from_json(KernelImage, {**data, **paths, "name": inputs.name, "cached": True})
+    image = codec.from_json(KernelImage, {**data, **paths, "name": inputs.name, "cached": True})
+    built = image.provenance.series if image.provenance is not None else ()
+    return replace(image, provenance=provenance_of(inputs, built))
 
 
 def targets(inputs: Inputs, options: Mapping[str, str]) -> tuple[str, ...]:
@@ -40,7 +45,7 @@ def targets(inputs: Inputs, options: Mapping[str, str]) -> tuple[str, ...]:
     return (arch_of(inputs.arch).image, *modules)
 
 
-def store(job: Job, options: Mapping[str, str], seconds: float) -> None:
+def store(job: Job, options: Mapping[str, str], applied: Sequence[AppliedSeries], seconds: float) -> None:
     """Copy what make made to its content address. Raises BuildFailed when make made no image."""
     inputs, slot, make_dir = job.inputs, job.slot, job.make_dir
     row = arch_of(inputs.arch)
@@ -74,6 +79,7 @@ def store(job: Job, options: Mapping[str, str], seconds: float) -> None:
             modules=modules,
             config="config",
             seconds=round(seconds, 1),
+            provenance=provenance_of(inputs, applied),
         )
         files.write_json(entry / MANIFEST, _manifest(inputs, value, make_dir.argv(*targets(inputs, options))))
 

@@ -102,7 +102,7 @@ def _build(job: Job) -> None:
         raise
     job.slot.mark_clean()
     job.slot.remember(**{"full" if fresh else "step": steps})
-    store(job, options, clock.monotonic() - began)
+    store(job, options, patched.applied, clock.monotonic() - began)
 
 
 def _patch(job: Job, base: BaseTree) -> Patched:

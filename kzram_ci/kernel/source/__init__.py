@@ -46,13 +46,14 @@ def ready(ref: Source, context: Context, *, name: str, arch: str) -> KernelImage
 
     Raises UserError (no such image), InfraError (no network).
     """
+    words = ref.words()
     if isinstance(ref, DebianSource):
         if context.offline and not debian.is_local(ref, context):
             return None
         ref = debian.image(ref, context)
     if not isinstance(ref, ImageSource):
         raise UserError(f"{ref.words()} is source to build from, not a ready kernel", hint="use image or debian")
-    return image.describe(ref, name=name, arch=arch, context=context)
+    return image.describe(ref, name=name, arch=arch, context=context, words=words)
 
 
 def _tree(ref: Source, context: Context) -> Tree:

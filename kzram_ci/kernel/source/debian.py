@@ -76,6 +76,7 @@ def _tree(ref: DebianSource, archive: Path, context: Context, version: Callable[
         identity=f"debian:{ref.package}:{known['version']}:{known['sha256']}",
         version=known["version"],
         archive=str(archive),
+        source=ref.words(),
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
+from kzram_ci.base import git
 from kzram_ci.base.errors import UserError
 from kzram_ci.kernel import filetree
 from kzram_ci.kernel.context import Context
@@ -25,4 +27,27 @@ def source(ref: DirectorySource, context: Context) -> DirectoryTree:
         root, cache=context.cache, deadline=context.deadline, note=lambda text: context.note(str(root), text)
     )
     version = kernel_version((root / "Makefile").read_text("utf-8", "replace"))
-    return DirectoryTree(identity=f"directory:{filetree.identity(files)}", version=version, directory=str(root))
+    commit, dirty = ("", False) if context.offline else _checked_out(root, context)
+    return DirectoryTree(
+        identity=f"directory:{filetree.identity(files)}",
+        version=version,
+        directory=str(root),
+        source=ref.words(),
+        commit=commit,
+        dirty=dirty,
+    )
+
+
+def _checked_out(root: Path, context: Context) -> tuple[str, bool]:
+    """The commit that a work tree is at, and whether it differs from it; ("", False) without git or a commit.
+
+    Only asked of a tree that is about to be built, whose Makefile is run then: git may run the filters of its user.
+    """
+    if not (root / ".git").exists():
+        return "", False
+    ask = partial(git.run, at=root, deadline=context.deadline, check=False)
+    head = ask("rev-parse", "--verify", "--quiet", "HEAD")
+    if head.code:
+        return "", False
+    changes = ask("status", "--porcelain", "--ignore-submodules=all")
+    return head.text().strip(), bool(changes.code or changes.stdout)

@@ -38,7 +38,14 @@ def source(ref: GitSource, context: Context) -> CommitTree:
     if not _ask(bare, context, "ls-tree", tree, "Makefile", "Kbuild").count("\n") == 2:
         raise UserError(f"{ref.words()} is not a kernel source tree: it has no top Makefile and Kbuild")
     version = kernel_version(_ask(bare, context, "cat-file", "blob", f"{tree}:Makefile"))
-    return CommitTree(identity=f"git:{tree}", version=f"{version}-g{commit[:12]}", repository=str(bare), tree=tree)
+    return CommitTree(
+        identity=f"git:{tree}",
+        version=f"{version}-g{commit[:12]}",
+        repository=str(bare),
+        tree=tree,
+        source=ref.words(),
+        commit=commit,
+    )
 
 
 def is_local(ref: RemoteGit, context: Context) -> bool:

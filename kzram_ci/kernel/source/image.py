@@ -10,6 +10,7 @@ from kzram_ci.base.errors import UserError
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.source.memo import remembered
 from kzram_ci.model.kernel import KernelImage
+from kzram_ci.model.provenance import Provenance
 from kzram_ci.model.source import ImageSource
 
 # Linux/x86 boot protocol (Documentation/arch/x86/boot.rst): magic at 0x202, at 0x20e the place of the version
@@ -17,15 +18,16 @@ from kzram_ci.model.source import ImageSource
 _MAGIC, _MAGIC_AT, _VERSION_AT, _SETUP_AT = b"HdrS", 0x202, 0x20E, 0x200
 
 
-def describe(ref: ImageSource, *, name: str, arch: str, context: Context) -> KernelImage:
-    """The image and its modules, config and symbols. Raises UserError for what is missing or no kernel.
+def describe(ref: ImageSource, *, name: str, arch: str, context: Context, words: str = "") -> KernelImage:
+    """The image and its modules, config and symbols. Raises UserError for what is missing or not a kernel.
 
+    words: the source as it was given, where the image was unpacked from it.
     What the reference does not name is looked for beside the image (as in a build or a package that was only
     unpacked) and at the root above its boot/ (`/` for an installed kernel).
     """
     path = Path(ref.path).expanduser().absolute()
     if not path.is_file():
-        raise UserError(f"{path} is no file", hint="image: the path of a bzImage or vmlinuz")
+        raise UserError(f"{path} is not a file", hint="image: the path of a bzImage or vmlinuz")
     release = remembered(path, "release", lambda: _release(path), context)
     root = path.parent.parent if path.parent.name == "boot" else path.parent
     around = _Around(path=path, root=root, release=release)
@@ -43,6 +45,7 @@ def describe(ref: ImageSource, *, name: str, arch: str, context: Context) -> Ker
         modules=str(modules or ""),
         config=str(config or ""),
         cached=True,
+        provenance=Provenance(source=words or ref.words(), version=release, identity=f"image:{sha}"),
     )
 
 
@@ -102,7 +105,7 @@ def _release(path: Path) -> str:
         text = data[start : data.find(b"\0", start)].decode("ascii", "replace")
         return text.split(" ", 1)[0]
     if len(data) < 0x1000:
-        raise UserError(f"{path} is no kernel image", hint="image: the path of a bzImage or vmlinuz")
+        raise UserError(f"{path} is not a kernel image", hint="image: the path of a bzImage or vmlinuz")
     return path.parent.name if path.parent.parent.name == "modules" else path.name.partition("-")[2]
 
 

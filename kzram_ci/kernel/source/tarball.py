@@ -33,7 +33,7 @@ def source(ref: TarballSource, context: Context) -> ArchiveTree:
             path.unlink()
         raise UserError(f"{path.name} has sha256 {found}, wanted {ref.sha256}", hint=hint)
     version = remembered(path, "version", lambda: _version(path, context), context)
-    return ArchiveTree(identity=f"tarball:{found}", version=version, archive=str(path))
+    return ArchiveTree(identity=f"tarball:{found}", version=version, archive=str(path), source=ref.words())
 
 
 def is_local(ref: RemoteTarball, context: Context) -> bool:

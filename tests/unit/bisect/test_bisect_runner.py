@@ -26,9 +26,17 @@ def test_a_commit_is_built_as_the_version_it_is(monkeypatch: pytest.MonkeyPatch,
 
     monkeypatch.setattr(runner, "image_of", image_of)
     lab = LocalRunner(
-        store="/store.git", cell=CELL, stages=None, context=KernelContext(cache=tmp_path, jobs=1),  # type: ignore[arg-type]
+        store="/store.git", repository="/linux", cell=CELL, stages=None, context=KernelContext(cache=tmp_path, jobs=1),  # type: ignore[arg-type]
         budget=Budget(cpus=4, memory_mib=4096),
     )  # fmt: skip
     kernel = lab.build(Commit(name="c" * 40, tree="d" * 40, version="6.1.9"))
     assert kernel.sha256
-    assert asked == [CommitTree(identity=f"git:{'d' * 40}", version="6.1.9", repository="/store.git", tree="d" * 40)]
+    tree = CommitTree(
+        identity=f"git:{'d' * 40}",
+        version="6.1.9",
+        repository="/store.git",
+        tree="d" * 40,
+        source=f"git:/linux@{'c' * 12}",
+        commit="c" * 40,
+    )
+    assert asked == [tree]

@@ -93,8 +93,8 @@ def test_another_architecture_tells_its_release_by_name(tmp_path: Path) -> None:
 
 
 def test_what_is_no_image(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is no file"):
+    with pytest.raises(UserError, match="is not a file"):
         describe(tmp_path, tmp_path / "nowhere")
     (tmp_path / "small").write_text("no kernel")
-    with pytest.raises(UserError, match="is no kernel image"):
+    with pytest.raises(UserError, match="is not a kernel image"):
         describe(tmp_path, tmp_path / "small")

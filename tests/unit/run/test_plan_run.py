@@ -18,6 +18,7 @@ from kzram_ci.model.evidence import CellResult, Evidence, OopsSummary
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.machine import Accel, AccelChoice
 from kzram_ci.model.outcome import Outcome, Verdict
+from kzram_ci.model.provenance import AppliedSeries, Provenance
 from kzram_ci.model.source import DirectorySource
 from kzram_ci.model.workload import WorkloadSpec
 from kzram_ci.results import rundir
@@ -116,6 +117,20 @@ def test_a_pass_is_recorded_with_its_kernel(tmp_path: Path) -> None:
     assert results["k/a"].judgement.outcome is Outcome.PASS
     assert (results["k/a"].kernel_release, results["k/a"].accel) == ("6.12", "tcg")
     assert len((where.path / "results.jsonl").read_text().splitlines()) == 1
+
+
+def test_what_was_tested_is_in_the_result_and_on_disk(tmp_path: Path) -> None:
+    made = Provenance(
+        source="git:/linux@v6.13",
+        version="6.13.0",
+        identity="git:abc",
+        commit="c" * 40,
+        series=(AppliedSeries(name="s", kind="fix", patches=("1.patch",)),),
+    )
+    where, results = run(tmp_path, (cell("a"),), Boots(GOOD), build=lambda spec: replace(image(spec), provenance=made))
+    assert results["k/a"].provenance == made
+    _, (read,) = rundir.load(where.path)
+    assert read.provenance == made
 
 
 def test_each_kernel_is_built_once_for_all_its_cells(tmp_path: Path) -> None:
