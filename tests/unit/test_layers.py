@@ -101,7 +101,7 @@ FILE_CALLS = frozenset(
 KEEPERS = {"subprocess": "kzram_ci.base.proc", "time": "kzram_ci.base.clock"}
 # A command imports so many modules of ours at most
 MOST_USED = 8
-THICK = ("kzram_ci.cli.boot", "kzram_ci.cli.run")
+THICK = ("kzram_ci.cli.boot",)
 SHELLS = ("shell=True", "os.system(", "os.popen(")
 
 

@@ -17,10 +17,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from kzram_ci.bisect.belief.likelihood import information, miss
 from kzram_ci.bisect.belief.model import Bisection, Observation
 from kzram_ci.bisect.belief.posterior import Posterior, Suspects, Tally, posterior, sum_of, tallies
 from kzram_ci.bisect.belief.untestable import chances, untestable, usual
+from kzram_ci.verdict.likelihood import information, miss
 
 LEAST_BITS = 1e-9  # a boot that tells less tells nothing
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kzram_ci.bisect.belief.graph import Graph, parse
-from kzram_ci.bisect.belief.likelihood import Beta
+from kzram_ci.verdict.likelihood import Beta
 
 
 class Observation(StrEnum):

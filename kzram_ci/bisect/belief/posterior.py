@@ -13,8 +13,8 @@ from math import exp, inf, log
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.bisect.belief.graph import Graph
-from kzram_ci.bisect.belief.likelihood import log_evidence, mean_rate, miss
 from kzram_ci.bisect.belief.model import Bisection, Observation, Settings
+from kzram_ci.verdict.likelihood import log_evidence, mean_rate, miss
 
 
 @dataclass(slots=True, kw_only=True)

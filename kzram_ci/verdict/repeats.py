@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from kzram_ci.bisect.belief.likelihood import Beta, miss
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.outcome import Outcome, Verdict
+from kzram_ci.verdict.likelihood import Beta, miss
 
 LUCK = 0.05
 MOST = 60

@@ -1,18 +1,13 @@
 """How many boots make "good": from the history, else from the plan, else from nothing."""
 
-from argparse import ArgumentTypeError
 from dataclasses import replace
-from pathlib import Path
 
-import pytest
 from bisect_lab import CELL
 
-from kzram_ci.bisect.belief.repeats import bad_boots, enough
-from kzram_ci.cli.repeat_option import repeat, repeated
 from kzram_ci.model.cell import Cell, Expectation, Plan
 from kzram_ci.model.evidence import CellResult, Judgement
 from kzram_ci.model.outcome import Outcome, Verdict
-from kzram_ci.results.history import History
+from kzram_ci.verdict.repeats import bad_boots, enough, often_enough, times
 
 PASS = replace(CELL, id="k/race", expect=Expectation())
 PLAN = Plan(name="p", cells=(PASS,))
@@ -50,13 +45,8 @@ def test_the_history_counts_only_kernels_that_crashed() -> None:
     assert enough(PASS, PLAN, frequent).boots == 1
 
 
-def test_the_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert repeated(PLAN, 0, None, whole=PLAN) is PLAN
-    assert repeated(PLAN, 3, None, whole=PLAN).cells[0].repeats == 3
-    assert repeat("3") == 3
-    assert repeat("auto") == "auto"
-    for word, why in (("-1", "1 or more"), ("0", "1 or more"), ("often", "neither a number nor")):
-        with pytest.raises(ArgumentTypeError, match=why):
-            repeat(word)
-    assert repeated(PLAN, "auto", History(path=tmp_path / "none"), whole=PLAN).cells[0].repeats == 20
-    assert "k/race: 20 boots for good: nothing is known of the crash rate" in capsys.readouterr().err
+def test_the_plan_with_its_repeats() -> None:
+    assert [cell.repeats for cell in times(PLAN, 3).cells] == [3]
+    often, lines = often_enough(PLAN, (), whole=PLAN)
+    assert [cell.repeats for cell in often.cells] == [20]
+    assert lines == ("k/race: 20 boots for good: nothing is known of the crash rate",)
