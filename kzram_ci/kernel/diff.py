@@ -43,6 +43,18 @@ def body(text: str) -> str:
     return text[match.start() :] if match else ""
 
 
+def creation(path: str, content: str) -> str:
+    """The diff that makes a new file."""
+    lines = content.split("\n")
+    end = [] if lines[-1] == "" else ["\\ No newline at end of file"]
+    lines = lines if end else lines[:-1]
+    head = f"diff --git a/{path} b/{path}\nnew file mode 100644\n"
+    if not content:
+        return head
+    added = "\n".join([f"@@ -0,0 +1,{len(lines)} @@", *(f"+{line}" for line in lines), *end, ""])
+    return f"{head}--- /dev/null\n+++ b/{path}\n{added}"
+
+
 def files(text: str) -> tuple[FileDiff, ...]:
     """The file diffs of a patch, paths as for `-p1`.
 

@@ -30,7 +30,8 @@ def load_series(name: str) -> Series:
     listed = series_from(data, str(path))
     if listed.name != name:
         raise UserError(f"{path}: the name is {listed.name!r}, the directory is called {name!r}")
-    texts = {patch.name: _patch(path.parent / patch.name) for patch in listed.named()}
+    new = set((data.get("files") or {}).values())
+    texts = {patch.name: (_text if patch.name in new else _patch)(path.parent / patch.name) for patch in listed.named()}
     return series_from(data, str(path), texts)
 
 
@@ -60,12 +61,17 @@ def _yaml(path: Path) -> Any:
 
 
 def _patch(path: Path) -> str:
+    text = _text(path)
     try:
-        text = path.read_bytes().decode("utf-8", "surrogateescape")
         if not diff.files(text):
             raise UserError(f"{path}: no diff in it")
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist", hint=f"{path.parent}/series.yaml names it") from error
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
     return text
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8", "surrogateescape")
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist", hint=f"{path.parent}/series.yaml names it") from error

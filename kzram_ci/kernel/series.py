@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import PurePosixPath
 from typing import Any
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.kernel import diff
 from kzram_ci.model.kernel import Patch
 from kzram_ci.model.version import applies_to, distance, is_constraint
 
-_FIELDS = ("name", "kind", "optional", "after", "versions", "author", "upstream", "why", "patches", "lines")
+_FIELDS = ("name", "kind", "optional", "after", "versions", "author", "upstream", "why", "files", "patches", "lines")
 
 
 class SeriesKind(StrEnum):
@@ -37,8 +39,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """A named list of patches. `after`: series that must come before; `versions`: constraints that must all hold.
+    """A named list of patches; new files are patches too.
 
+    `after`: series that must come before; `versions`: constraints that must all hold.
     `optional`: a kernel between its lines that takes none of its patches is built without it. One that has `lines`
     has no patches of its own; `choose` takes those of a line.
     """
@@ -82,7 +85,10 @@ class Choice:
 
 
 def series_from(data: Any, file: str, texts: Mapping[str, str] | None = None) -> Series:
-    """A series from the parsed series.yaml; `texts` holds the patches by file name. Raises UserError."""
+    """A series from the parsed series.yaml; `texts` holds patches and files by their names. Raises UserError.
+
+    `files` (path in the tree: file beside series.yaml) become the first patches of every line.
+    """
     if not isinstance(data, dict):
         raise UserError(f"{file}: not a mapping", hint=f"keys: {', '.join(_FIELDS)}")
     if unknown := sorted(set(data) - set(_FIELDS)):
@@ -93,7 +99,8 @@ def series_from(data: Any, file: str, texts: Mapping[str, str] | None = None) ->
     name = _text(data, "name", file)
     if both := {"versions", "patches"} & set(data) if "lines" in data else set():
         raise UserError(f"{file}: {min(both)}: belongs into each of `lines`")
-    lines = tuple(_line(row, name, file, texts or {}) for row in _rows(data, file))
+    new = tuple(Patch(series=name, name=item, text=text) for item, text in _files(data, file, texts or {}))
+    lines = tuple(_line(row, name, file, texts or {}, new) for row in _rows(data, file))
     return Series(
         name=name,
         kind=SeriesKind(kind),
@@ -125,7 +132,18 @@ def _rows(data: Mapping[str, Any], file: str) -> list[Mapping[str, Any]]:
     return rows
 
 
-def _line(row: Mapping[str, Any], name: str, file: str, texts: Mapping[str, str]) -> Line:
+def _files(data: Mapping[str, Any], file: str, texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The file beside series.yaml, and the diff that makes it, of each new file."""
+    value = data.get("files") or {}
+    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+        raise UserError(f"{file}: files: wants a mapping, path in the tree: file beside {PurePosixPath(file).name}")
+    for path, item in value.items():
+        if path.startswith("/") or ".." in PurePosixPath(path).parts or path.split() != [path]:
+            raise UserError(f"{file}: files: {path!r} is not a path in the tree")
+        yield item, diff.creation(path, texts[item]) if item in texts else ""
+
+
+def _line(row: Mapping[str, Any], name: str, file: str, texts: Mapping[str, str], new: tuple[Patch, ...]) -> Line:
     versions = _strings(row, "versions", file)
     for constraint in versions:
         if not is_constraint(constraint):
@@ -135,7 +153,7 @@ def _line(row: Mapping[str, Any], name: str, file: str, texts: Mapping[str, str]
         raise UserError(f"{file}: patches: at least one patch file")
     return Line(
         versions=versions,
-        patches=tuple(Patch(series=name, name=item, text=texts.get(item, "")) for item in files),
+        patches=(*new, *(Patch(series=name, name=item, text=texts.get(item, "")) for item in files)),
     )
 
 

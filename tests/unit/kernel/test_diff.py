@@ -1,8 +1,9 @@
 import difflib
+import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kzram_ci.base import git
@@ -104,6 +105,17 @@ def test_the_old_lines_stand_in_the_file_where_the_hunk_says(before: list[str], 
             at = max(0, hunk.start - 1)
             assert before[at : at + len(hunk.old)] == list(hunk.old)
         assert item.added - item.removed == len(after) - len(before)
+
+
+@settings(max_examples=40, deadline=None)
+@given(content=st.text(alphabet="ab \t\r\n-+@\\\x0c\u2028\xe9", max_size=30))
+def test_git_makes_of_a_creation_the_file_it_was_made_of(content: str) -> None:
+    text = diff.creation("a/new.c", content)
+    (made,) = diff.files(text)
+    assert (made.after, made.removed) == ("a/new.c", 0)
+    with tempfile.TemporaryDirectory() as directory:
+        git.run("apply", "-", cwd=Path(directory), input=text.encode(), deadline=Deadline.after(60))
+        assert (Path(directory) / "a/new.c").read_bytes() == content.encode()
 
 
 def test_files_and_hunks() -> None:

@@ -2,8 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from kzram_ci.base.errors import UserError
-from kzram_ci.kernel import library
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import PatchFailed, UserError
+from kzram_ci.kernel import library, patches
+from kzram_ci.kernel.series import choose
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.source import DirectorySource
 
@@ -25,9 +27,26 @@ def test_a_series_from_the_working_directory(tmp_path: Path, monkeypatch: pytest
     assert loaded.patches[0].text == CHANGE
 
 
+NEW = "name: mine\nkind: instrument\npatches: [1.patch]\nfiles: {drivers/new.c: new.c}\n"
+
+
+def test_new_files_lie_beside_the_patches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_series(tmp_path, "mine", NEW)
+    (tmp_path / "kernels/patches/mine/new.c").write_text("int x;")
+    monkeypatch.chdir(tmp_path)
+    choices = [choose(library.load_series("mine"), "6.12")]
+    deadline = Deadline.after(60)
+    done = patches.apply({"mm/a.c": b"old\n"}.get, choices, deadline=deadline)
+    assert done.files == {"mm/a.c": b"new\n", "drivers/new.c": b"int x;"}
+    for there, told in ((b"int y;", "already exists in working directory"), (b"int x;", "mine/new.c: already applied")):
+        with pytest.raises(PatchFailed, match=told):
+            patches.apply({"mm/a.c": b"old\n", "drivers/new.c": there}.get, choices, deadline=deadline)
+
+
 @pytest.mark.parametrize(
     ("yaml", "message"),
     [
+        (NEW, "new.c does not exist"),
         ("name: mine\nkind: fix\npatches: [2.patch]\n", "2.patch does not exist"),
         ("name: other\nkind: fix\npatches: [1.patch]\n", "the name is 'other'"),
         ("name: [\n", "series.yaml"),

@@ -1,6 +1,7 @@
 import pytest
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.kernel import diff
 from kzram_ci.kernel.series import Series, SeriesKind, choose, choose_all, series_from
 
 
@@ -35,6 +36,9 @@ def test_series_from_data() -> None:
         ({"versions": ["six"]}, "versions: 'six'"),
         ({"patches": []}, "at least one patch"),
         ({"after": "unstable"}, "after: wants a list"),
+        ({"files": ["new.c"]}, "files: wants a mapping, path in the tree: file beside series.yaml"),
+        ({"files": {"../new.c": "new.c"}}, "files: '../new.c' is not a path in the tree"),
+        ({"files": {"/mm/new.c": "new.c"}}, "files: '/mm/new.c' is not a path in the tree"),
     ],
 )
 def test_a_bad_series_is_named(change: dict[str, object], message: str) -> None:
@@ -42,6 +46,18 @@ def test_a_bad_series_is_named(change: dict[str, object], message: str) -> None:
         series_from({**GOOD, **change}, "kernels/patches/s/series.yaml")
     assert message in str(caught.value)
     assert "kernels/patches/s/series.yaml" in str(caught.value)
+
+
+def test_new_files_come_first_on_every_line() -> None:
+    """One file for all lines; a patch of each may change it."""
+    data = {**LINES, "files": {"mm/new.c": "new.c"}}
+    made = series_from(data, "f", {"new.c": "int x;\n", "6/1.patch": "text"})
+    for line in made.lines:
+        assert line.patches[0].name == "new.c"
+        assert diff.files(line.patches[0].text)[0].after == "mm/new.c"
+    assert [patch.name for patch in choose(made, "6.6").patches] == ["new.c", "6/1.patch", "6/2.patch"]
+    alone = series_from({**GOOD, "files": {"mm/new.c": "new.c"}}, "f", {"new.c": "int x;\n"})
+    assert [patch.name for patch in alone.patches] == ["new.c", "1.patch"]
 
 
 LINES = {
