@@ -6,8 +6,8 @@ import sys
 
 from kzram_ci.base import clock
 from kzram_ci.bisect.session.store import Session
-from kzram_ci.cli.progress import say_seconds
-from kzram_ci.model.events import Event
+from kzram_ci.cli.progress_state import say_seconds
+from kzram_ci.model.events import BuildProgress, BuildStarted, Event, Note
 from kzram_ci.results.reports.sanitize import one_line
 from kzram_ci.results.reports.table import printable
 
@@ -41,11 +41,11 @@ class Lines:
 
     def listen(self, event: Event) -> None:
         """Notes and progress of builds; boots have lines of their own."""
-        if event.kind == "build-start":
-            self._built = clock.monotonic()
-        if event.kind == "note":
-            self.tell("", f"{event.subject}: {event.text}")
-        if event.kind == "build-progress" and clock.monotonic() - self._built > _BUILD_QUIET_SECONDS:
-            self._built = clock.monotonic()
-            of = f" of about {event.total:,}" if event.total else ""
-            self.tell("", f"building: {event.done:,}{of} objects")
+        match event:
+            case BuildStarted():
+                self._built = clock.monotonic()
+            case BuildProgress(done=done, total=total) if clock.monotonic() - self._built > _BUILD_QUIET_SECONDS:
+                self._built = clock.monotonic()
+                self.tell("", f"building: {done:,}{f' of about {total:,}' if total else ''} objects")
+            case Note(subject=subject, text=text):
+                self.tell("", f"{subject}: {text}")

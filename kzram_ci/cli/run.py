@@ -93,7 +93,7 @@ def run(request: RunRequest, *, quiet: bool = False) -> int:
     try:
         with (
             Path(os.devnull).open("w") as nowhere,
-            progress.watch(directory.plan, nowhere if quiet else sys.stderr) as listener,
+            progress.watch(directory.plan, nowhere if quiet else sys.stderr, done=directory.finished()) as listener,
         ):
             results = execute(request, directory, tools=environment.tools, listener=listener, warn=_warn)
     finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kzram_ci.base import budget
 from kzram_ci.base.clock import Deadline
-from kzram_ci.model.events import Event, Listener, silent
+from kzram_ci.model.events import Listener, Note, silent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,4 +23,4 @@ class Context:
 
     def note(self, subject: str, text: str) -> None:
         """Tell the listener something worth knowing."""
-        self.listener(Event(kind="note", subject=subject, text=text))
+        self.listener(Note(subject=subject, text=text))

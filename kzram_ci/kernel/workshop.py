@@ -16,7 +16,7 @@ from kzram_ci.kernel.library import parts_of
 from kzram_ci.kernel.mechanism import Facts
 from kzram_ci.kernel.recipe import recipe
 from kzram_ci.model.cell import Cell
-from kzram_ci.model.events import Event, Listener, silent
+from kzram_ci.model.events import BuildDone, Listener, silent
 from kzram_ci.model.kernel import KernelImage, KernelSpec, Tree
 from kzram_ci.model.version import numbers
 
@@ -60,7 +60,7 @@ def image_of(spec: KernelSpec, tree: Tree, context: KernelContext) -> KernelImag
 def _image(spec: KernelSpec, tree: Tree, ctx: Context) -> KernelImage:
     inputs = _inputs(spec, tree, ctx)
     if (image := kbuild.cached(inputs, cache=ctx.cache)) is not None:
-        ctx.listener(Event(kind="build-done", subject=spec.name, text="cached"))
+        ctx.listener(BuildDone(kernel=spec.name, how="cached"))
         source_facts.keep(image.key, tree, ctx)
         return image
     facts = source_facts.facts_of(tree, ctx)
@@ -86,7 +86,7 @@ def _ready(spec: KernelSpec, ctx: Context) -> KernelImage:
         )
     image = source.ready(spec.source, ctx, name=spec.name, arch=spec.arch)
     assert image is not None
-    ctx.listener(Event(kind="build-done", subject=spec.name, text=f"{image.release}, ready"))
+    ctx.listener(BuildDone(kernel=spec.name, how=f"{image.release}, ready"))
     return image
 
 

@@ -11,7 +11,7 @@ from kzram_ci.base.errors import Interrupted
 from kzram_ci.guest.control import ControlPort
 from kzram_ci.guest.messages import Sample
 from kzram_ci.model.cell import Cell
-from kzram_ci.model.events import Event, Listener
+from kzram_ci.model.events import CellOops, CellProgress, Listener
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.kernel import KernelImage, RootfsImage
 from kzram_ci.model.machine import AccelChoice
@@ -58,9 +58,9 @@ def _watched(
 
     def observe(given: Input, state: BootState) -> None:
         if isinstance(given, Sample):
-            listener(Event(kind="cell-progress", subject=cell.id, counters=dict(state.counters)))
+            listener(CellProgress(cell=cell.id, counters=dict(state.counters)))
         elif isinstance(given, OopsFound):
-            listener(Event(kind="cell-oops", subject=cell.id, text=given.oops.title))
+            listener(CellOops(cell=cell.id, title=given.oops.title))
 
     with ExitStack() as stack:
         machine = stack.enter_context(machine_for(ready, cell, directory))

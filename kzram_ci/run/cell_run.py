@@ -19,7 +19,7 @@ from kzram_ci.base.errors import (
 )
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Cell
-from kzram_ci.model.events import Event, Listener
+from kzram_ci.model.events import CellDone, CellRetried, CellStarted, Listener
 from kzram_ci.model.evidence import CellResult, Evidence, Judgement
 from kzram_ci.model.kernel import KernelImage
 from kzram_ci.model.outcome import Outcome, Verdict
@@ -81,7 +81,7 @@ def boot_with_retries(cell: Cell, context: CellContext, directory: Path) -> tupl
         if word.outcome not in BOOT_OUTCOMES or failures >= context.boot_retries:
             return evidence, word, failures
         failures += 1
-        context.listener(Event(kind="cell-retry", subject=cell.id, text=word.reason))
+        context.listener(CellRetried(cell=cell.id, reason=word.reason))
         _set_aside(directory, f"boot-failed-{failures}")
 
 
@@ -124,7 +124,7 @@ def wants_another(cell: Cell, words: list[Judgement]) -> bool:
 def run_cell(cell: Cell, context: CellContext) -> CellResult:
     """Run one cell and judge it. Raises Interrupted and UserError only; all else is in the result."""
     began, started = clock.monotonic(), clock.now_utc().isoformat(timespec="seconds")
-    context.listener(Event(kind="cell-start", subject=cell.id))
+    context.listener(CellStarted(cell=cell.id))
     words: list[Judgement] = []
     evidences: list[Evidence] = []
     failures = 0
@@ -160,5 +160,5 @@ def run_cell(cell: Cell, context: CellContext) -> CellResult:
         started=started,
         directory=context.relative,
     )
-    context.listener(Event(kind="cell-done", subject=cell.id, text=f"{final.verdict}: {final.reason}"))
+    context.listener(CellDone(cell=cell.id, judgement=final))
     return result

@@ -9,7 +9,7 @@ from kzram_ci.base import budget
 from kzram_ci.base.clock import Deadline
 from kzram_ci.kernel.workshop import KernelContext, image_for, suited
 from kzram_ci.model.cell import Cell
-from kzram_ci.model.events import Event, Listener
+from kzram_ci.model.events import Listener, Note
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.machine import Accel, AccelChoice, MachineSpec
@@ -48,7 +48,7 @@ class Chosen:
                 choice = accel.choose(key[0], key[1], cache=self._context.cache, deadline=deadline)
                 self.accels[key] = choice
                 text = f"acceleration: {choice.accel} ({choice.why})"
-                self._context.listener(Event(kind="note", subject=machine.arch, text=text))
+                self._context.listener(Note(subject=machine.arch, text=text))
             return self.accels[key]
 
 
@@ -66,7 +66,7 @@ def real_stages(
         must_carry(cell, kernel)
         fitted = suited(cell, kernel, context)
         if added := [word for word in fitted.machine.cmdline if word not in cell.machine.cmdline]:
-            listener(Event(kind="note", subject=cell.id, text=f"booted with {' '.join(added)}: this kernel needs it"))
+            listener(Note(subject=cell.id, text=f"booted with {' '.join(added)}: this kernel needs it"))
         return fitted
 
     def boot(

@@ -22,7 +22,7 @@ from kzram_ci.kernel.kbuild.make import Killed, MakeDir, run
 from kzram_ci.kernel.kbuild.slot import OBJECTS, Slot, usable
 from kzram_ci.kernel.patches import Patched
 from kzram_ci.model.arch import arch_of
-from kzram_ci.model.events import Event
+from kzram_ci.model.events import BuildDone, BuildProgress, BuildStarted
 from kzram_ci.model.kernel import KernelImage
 
 _RESERVED = frozenset({"ARCH", "O", "M", "KBUILD_OUTPUT", "KBUILD_EXTMOD", "KCONFIG_CONFIG", "V", "INSTALL_MOD_PATH"})
@@ -50,7 +50,7 @@ def build(inputs: Inputs, context: Context) -> KernelImage:
             path=ccache.path(cache, dict(variables)), advice=inputs.advice,
         )  # fmt: skip
         job = Job(inputs=inputs, slot=slot, make_dir=make_dir, context=context)
-        context.listener(Event(kind="build-start", subject=inputs.name))
+        context.listener(BuildStarted(kernel=inputs.name))
         try:
             with transcript_in(_kept_log(job)):
                 _build(job)
@@ -60,7 +60,7 @@ def build(inputs: Inputs, context: Context) -> KernelImage:
     image = cached(inputs, cache=cache)
     if image is None:
         raise InfraError(f"the kernel {inputs.name} vanished from {cache} while it was written")
-    context.listener(Event(kind="build-done", subject=inputs.name, text=f"{image.seconds:.0f} s"))
+    context.listener(BuildDone(kernel=inputs.name, how=f"{image.seconds:.0f} s"))
     return dataclasses.replace(image, cached=False)
 
 
@@ -117,8 +117,8 @@ def _make(job: Job, options: Mapping[str, str], fresh: bool) -> int:
     total = job.slot.state.full if fresh else job.slot.state.step
 
     def tell(done: int) -> None:
-        event = Event(kind="build-progress", subject=job.inputs.name, done=done, total=max(total, done) if total else 0)
-        job.context.listener(event)
+        expected = max(total, done) if total else 0
+        job.context.listener(BuildProgress(kernel=job.inputs.name, done=done, total=expected))
 
     argv = job.make_dir.argv(f"-j{job.context.jobs}", *_debug_paths(job, options), *targets(job.inputs, options))
     return run(job.make_dir, argv, deadline=job.context.deadline, steps=tell)

@@ -1,6 +1,7 @@
 import io
 import threading
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 import report_samples as samples
@@ -8,11 +9,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kzram_ci.base import clock
-from kzram_ci.cli import progress
-from kzram_ci.cli.progress import State, bar, render, say_seconds, watch
-from kzram_ci.model.events import Event
+from kzram_ci.cli import progress_state
+from kzram_ci.cli.progress import bar, render, watch
+from kzram_ci.cli.progress_state import State, Tone, say_seconds
+from kzram_ci.model.events import (
+    BuildDone,
+    BuildFailed,
+    BuildProgress,
+    BuildStarted,
+    CellDone,
+    CellOops,
+    CellProgress,
+    CellRetried,
+    CellStarted,
+    Event,
+    Note,
+)
+from kzram_ci.model.evidence import Judgement
+from kzram_ci.model.outcome import Outcome, Verdict
 
 CELL = samples.PLAN.cells[0]
+OK = Judgement(outcome=Outcome.PASS, verdict=Verdict.OK, reason="fine")
+
+
+def finding(reason: str) -> Judgement:
+    return Judgement(outcome=Outcome.OOPS, verdict=Verdict.FINDING, reason=reason)
 
 
 class Clock:
@@ -38,22 +59,18 @@ class Terminal(io.StringIO):
 def test_plain_lines_are_few_and_say_how_far(time: Clock) -> None:
     stream = io.StringIO()
     with watch(samples.PLAN, stream) as listen:
-        listen(Event(kind="build-start", subject="stock"))
+        listen(BuildStarted(kernel="stock"))
         for done in range(0, 1200, 10):
             time.now += 0.25
-            listen(Event(kind="build-progress", subject="stock", done=done, total=1200))
-        listen(Event(kind="build-done", subject="stock", text="built"))
-        listen(Event(kind="cell-start", subject=CELL.id))
+            listen(BuildProgress(kernel="stock", done=done, total=1200))
+        listen(BuildDone(kernel="stock", how="built"))
+        listen(CellStarted(cell=CELL.id))
         time.now += 11
-        listen(
-            Event(
-                kind="cell-progress", subject=CELL.id, counters={"recompressions": 31_204, "grew": 190, "overruns": 0}
-            )
-        )
-        listen(Event(kind="cell-progress", subject=CELL.id, counters={"recompressions": 31_300}))
-        listen(Event(kind="cell-oops", subject=CELL.id, text=samples.TITLE))
-        listen(Event(kind="cell-done", subject=CELL.id, text="finding: it broke"))
-        listen(Event(kind="note", subject="", text="accel: tcg"))
+        listen(CellProgress(cell=CELL.id, counters={"recompressions": 31_204, "grew": 190, "overruns": 0}))
+        listen(CellProgress(cell=CELL.id, counters={"recompressions": 31_300}))
+        listen(CellOops(cell=CELL.id, title=samples.TITLE))
+        listen(CellDone(cell=CELL.id, judgement=finding("it broke")))
+        listen(Note(subject="", text="accel: tcg"))
     assert stream.getvalue().splitlines() == [
         "[    0 s] stock: building",
         "[   10 s] stock: 390/1,200 objects",
@@ -70,34 +87,75 @@ def test_plain_lines_are_few_and_say_how_far(time: Clock) -> None:
 
 def test_a_cell_is_as_far_as_its_slowest_goal(time: Clock) -> None:
     state = State(samples.PLAN)
-    state.take(Event(kind="cell-start", subject=CELL.id))
-    (task,) = state.tasks.values()
-    assert state.fraction(task) == 0.0
-    state.take(Event(kind="cell-progress", subject=CELL.id, counters={"recompressions": 25_000, "grew": 900}))
-    assert state.fraction(task) == 0.5
-    state.take(Event(kind="cell-progress", subject=CELL.id, counters={"recompressions": 99_000, "grew": 900}))
-    assert state.fraction(task) == 1.0
+    state.take(CellStarted(cell=CELL.id))
+    (task,) = state.boots.values()
+    assert task.fraction() == 0.0
+    state.take(CellProgress(cell=CELL.id, counters={"recompressions": 25_000, "grew": 900}))
+    assert task.fraction() == 0.5
+    state.take(CellProgress(cell=CELL.id, counters={"recompressions": 99_000, "grew": 900}))
+    assert task.fraction() == 1.0
 
 
 def test_eta_counts_from_the_first_cell_and_ends(time: Clock) -> None:
     state = State(samples.PLAN)
-    state.take(Event(kind="build-start", subject="stock"))
+    state.take(BuildStarted(kernel="stock"))
     time.now += 100
     assert state.eta() is None
     for cell in samples.PLAN.cells[:6]:
-        state.take(Event(kind="cell-start", subject=cell.id))
+        state.take(CellStarted(cell=cell.id))
     for number, cell in enumerate(samples.PLAN.cells[:6], start=1):
         time.now += 10
-        state.take(Event(kind="cell-done", subject=cell.id, text="ok"))
+        state.take(CellDone(cell=cell.id, judgement=OK))
         assert state.eta() == (10 * (6 - number) if number < 6 else None)
-    assert not [key for key in state.tasks if key[0] == "cell"]
+    assert not state.boots
 
 
-def test_unknown_subjects_and_kinds_are_harmless() -> None:
+HOSTILE, ESCAPE = "another\x1b[2J", "\x1b]0;x\x07"
+EVENTS: tuple[Event, ...] = (
+    BuildStarted(kernel=HOSTILE),
+    BuildProgress(kernel=HOSTILE, done=1),
+    BuildDone(kernel=HOSTILE, how=ESCAPE),
+    BuildFailed(kernel=HOSTILE, reason=ESCAPE),
+    CellStarted(cell=HOSTILE),
+    CellProgress(cell=HOSTILE, counters={ESCAPE: 3}),
+    CellOops(cell=HOSTILE, title=ESCAPE),
+    CellRetried(cell=HOSTILE, reason=ESCAPE),
+    CellDone(cell=HOSTILE, judgement=finding(ESCAPE)),
+    Note(subject=HOSTILE, text=ESCAPE),
+)
+
+
+def test_every_event_is_taken() -> None:
+    assert {type(event) for event in EVENTS} == set(get_args(Event))
+
+
+@given(st.lists(st.sampled_from(EVENTS)))
+def test_unknown_subjects_in_any_order_are_harmless(events: list[Event]) -> None:
     state = State(samples.PLAN)
-    for kind in ("cell-progress", "cell-done", "cell-oops", "build-progress", "build-done", "later-kind", "cell-x", ""):
-        state.take(Event(kind=kind, subject="nobody\x1b[2J", text="\x1b]0;x\x07"))
-    assert "\x1b" not in str(render(state, 80))
+    lines = [line for event in events if (line := state.take(event)) is not None]
+    assert "\x1b" not in "".join(line.text for line in lines) + str(render(state, 80))
+
+
+def test_lines_have_the_tone_of_what_happened() -> None:
+    state = State(samples.PLAN)
+    tones = {type(event).__name__: line.tone for event in EVENTS if (line := state.take(event)) is not None}
+    assert {name for name, tone in tones.items() if tone is Tone.BAD} == {"BuildFailed", "CellOops", "CellDone"}
+    assert {name for name, tone in tones.items() if tone is Tone.CAUTION} == {"CellRetried", "Note"}
+    fine = state.take(CellDone(cell=CELL.id, judgement=replace(OK, reason="finding nothing")))
+    assert fine is not None
+    assert fine.tone is Tone.PLAIN
+
+
+def test_a_run_that_is_gone_on_with_counts_what_was_done(time: Clock) -> None:
+    done = frozenset(cell.id for cell in samples.PLAN.cells[:4]) | {samples.PLAN.cells[6].id}  # the last is skipped
+    state = State(samples.PLAN, done)
+    assert (state.finished, state.eta()) == (4, None)
+    state.take(CellStarted(cell=samples.PLAN.cells[4].id))
+    time.now += 10
+    line = state.take(CellDone(cell=samples.PLAN.cells[4].id, judgement=OK))
+    assert line is not None
+    assert line.text.endswith("(5/6)")
+    assert state.eta() == 10
 
 
 @given(st.integers(0, 300), st.floats(-1, 2) | st.none())
@@ -110,11 +168,11 @@ def test_the_live_view_fits_any_width(width: int, time: Clock) -> None:
     from rich.console import Console
 
     state = State(samples.PLAN)
-    state.take(Event(kind="build-start", subject="saved-clen"))
-    state.take(Event(kind="build-progress", subject="saved-clen", done=7, total=1200))
-    state.take(Event(kind="cell-start", subject=CELL.id))
-    state.take(Event(kind="cell-progress", subject=CELL.id, counters={"recompressions": 31_204}))
-    state.take(Event(kind="cell-oops", subject=CELL.id, text=samples.TITLE))
+    state.take(BuildStarted(kernel="saved-clen"))
+    state.take(BuildProgress(kernel="saved-clen", done=7, total=1200))
+    state.take(CellStarted(cell=CELL.id))
+    state.take(CellProgress(cell=CELL.id, counters={"recompressions": 31_204}))
+    state.take(CellOops(cell=CELL.id, title=samples.TITLE))
     stream = io.StringIO()
     Console(file=stream, width=width, force_terminal=False).print(render(state, width))
     lines = stream.getvalue().splitlines()
@@ -133,11 +191,11 @@ def test_live_with_many_threads(columns: str, monkeypatch: pytest.MonkeyPatch) -
     stream = Terminal()
 
     def cell(identity: str) -> None:
-        listen(Event(kind="cell-start", subject=identity))
+        listen(CellStarted(cell=identity))
         for count in range(50):
-            listen(Event(kind="cell-progress", subject=identity, counters={"recompressions": count * 1000}))
-        listen(Event(kind="cell-oops", subject=identity, text="BUG \x1b[2J"))
-        listen(Event(kind="cell-done", subject=identity, text="finding: BUG"))
+            listen(CellProgress(cell=identity, counters={"recompressions": count * 1000}))
+        listen(CellOops(cell=identity, title="BUG \x1b[2J"))
+        listen(CellDone(cell=identity, judgement=finding("BUG")))
 
     with watch(samples.PLAN, stream) as listen:
         threads = [threading.Thread(target=cell, args=(each.id,)) for each in samples.PLAN.cells]
@@ -157,7 +215,7 @@ def test_ci_and_dumb_terminals_get_plain_lines(monkeypatch: pytest.MonkeyPatch) 
             patch.setenv(name, value)
             stream = Terminal()
             with watch(samples.PLAN, stream) as listen:
-                listen(Event(kind="note", subject="", text="hello"))
+                listen(Note(subject="", text="hello"))
             assert stream.getvalue() == "[    0 s] hello\n"
 
 
@@ -165,7 +223,7 @@ def test_a_reader_that_left_does_not_stop_the_run() -> None:
     stream = io.StringIO()
     with watch(samples.PLAN, stream) as listen:
         stream.close()
-        listen(Event(kind="note", subject="", text="hello"))
+        listen(Note(subject="", text="hello"))
 
 
 def test_a_failing_block_ends_the_view(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,4 +241,4 @@ def test_a_plan_without_cells() -> None:
 
 def test_seconds() -> None:
     assert [say_seconds(s) for s in (0.9, 59.9, 60, 245, 3723)] == ["0 s", "59 s", "1:00", "4:05", "1:02:03"]
-    assert progress.QUIET_SECONDS >= 10
+    assert progress_state.QUIET_SECONDS >= 10

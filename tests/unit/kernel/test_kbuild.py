@@ -18,7 +18,7 @@ from kzram_ci.kernel.kbuild.rewrite import remove, write_if_changed
 from kzram_ci.kernel.kbuild.slot import OBJECTS, Slot
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.series import Series, SeriesKind, choose
-from kzram_ci.model.events import Event
+from kzram_ci.model.events import BuildDone, BuildProgress, BuildStarted, Event, Note
 from kzram_ci.model.kernel import ArchiveTree, KernelImage, Patch, Tree
 from kzram_ci.model.source import DirectorySource
 
@@ -249,15 +249,15 @@ def test_debug_info_does_not_hold_the_caches_path(bench: Bench) -> None:
 
 def test_progress_has_a_total_once_it_is_known(bench: Bench) -> None:
     bench.build()
-    assert [event.kind for event in bench.events][:2] == ["build-start", "note"]
-    assert bench.events[-1].kind == "build-done"
-    progress = [event for event in bench.events if event.kind == "build-progress"]
+    assert [type(event) for event in bench.events][:2] == [BuildStarted, Note]
+    assert isinstance(bench.events[-1], BuildDone)
+    progress = [event for event in bench.events if isinstance(event, BuildProgress)]
     assert (progress[-1].done, progress[-1].total) == (4, 0)
     (bench.slot / "building").touch()
     bench.events.clear()
     bench.build("v", B2)
-    last = [event for event in bench.events if event.kind == "build-progress"][-1]
-    assert (last.subject, last.done, last.total) == ("v", 4, 4)
+    last = [event for event in bench.events if isinstance(event, BuildProgress)][-1]
+    assert (last.kernel, last.done, last.total) == ("v", 4, 4)
 
 
 def test_two_at_a_time(bench: Bench) -> None:

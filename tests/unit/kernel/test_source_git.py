@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from git_tree import commit, git, repository
+from noted import notes
 from tiny_source import patch_text
 
 from kzram_ci.base.clock import Deadline
@@ -13,7 +14,7 @@ from kzram_ci.kernel import kbuild, source
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.series import Series, SeriesKind, choose
-from kzram_ci.model.events import Listener, silent
+from kzram_ci.model.events import Event, Listener, silent
 from kzram_ci.model.kernel import CommitTree, KernelImage, Patch, Tree
 from kzram_ci.model.source import LocalGit, RemoteGit
 
@@ -169,10 +170,12 @@ def test_products_that_a_commit_tracks_are_left_out_with_a_note(repo: Path, cach
         (repo / name).write_text("left over\n")
     git(repo, "add", "--all", "--force")
     git(repo, "commit", "-qm", "second")
-    notes: list[str] = []
-    image = build(cache, fetch(cache, repo), listener=lambda event: notes.append(event.text))
+    events: list[Event] = []
+    image = build(cache, fetch(cache, repo), listener=events.append)
     assert Path(image.image).read_bytes() == Path(plain.image).read_bytes()
-    assert any(text.startswith("5 build products left out of the source: .a.o.cmd, .config, a.o") for text in notes)
+    assert any(
+        text.startswith("5 build products left out of the source: .a.o.cmd, .config, a.o") for text in notes(events)
+    )
     git(repo, "rm", "-rq", "include", "arch", ".config", "a.o", ".a.o.cmd")
     commit(repo, "third", b="int changed;\n")
     assert compiled(build(cache, fetch(cache, repo))) == ["b.o"]

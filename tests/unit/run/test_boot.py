@@ -15,7 +15,7 @@ from kzram_ci.base.errors import InfraError, Interrupted, UserError
 from kzram_ci.cli.progress import watch
 from kzram_ci.guest import control
 from kzram_ci.model.cell import Cell, Plan
-from kzram_ci.model.events import Event, Listener
+from kzram_ci.model.events import CellProgress, Event, Listener
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.machine import Accel, AccelChoice, MachineSpec
@@ -90,7 +90,7 @@ def test_a_good_boot_leaves_evidence_and_files(tmp_path: Path, monkeypatch: pyte
     assert evidence.last_line == "torn"
     assert evidence.host_error == ""
     sampled = {"vmstat.pswpout": 5, "overruns": 1}
-    assert [event.counters for event in events if event.kind == "cell-progress"] == [sampled]
+    assert [event.counters for event in events if isinstance(event, CellProgress)] == [sampled]
     left = {path.name for path in (tmp_path / "cells" / "k-t").iterdir()}
     assert left == {"cell.conf", "console.log", "control.log", "counters.json", "qemu.log", "qemu.txt"}
 

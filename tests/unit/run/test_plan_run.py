@@ -13,7 +13,7 @@ from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, ConfigUnmet, InfraError, Interrupted, PatchFailed, UserError
 from kzram_ci.model.cell import Cell, Expectation, Plan
-from kzram_ci.model.events import Event
+from kzram_ci.model.events import CellRetried, Event
 from kzram_ci.model.evidence import CellResult, Evidence, OopsSummary
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.machine import Accel, AccelChoice
@@ -190,7 +190,7 @@ def test_boots_that_never_reach_the_workload_are_retried_twice_and_kept(tmp_path
     directory = where.path / results["k/a"].directory
     assert (directory / "boot-failed-1" / "console.log").read_text() == "boot 0"
     assert (directory / "console.log").read_text() == "boot 2"
-    assert sum(event.kind == "cell-retry" for event in events) == 2
+    assert sum(isinstance(event, CellRetried) for event in events) == 2
 
 
 def test_a_guest_that_never_boots_is_an_error_and_never_a_verdict_on_the_kernel(tmp_path: Path) -> None:
