@@ -13,7 +13,7 @@ STAMP := $(VENV)/.stamp
 help:
 	@echo "make run     install what is missing, then kzram-ci run $(PLAN)"
 	@echo "make test    install what is missing, then every check and every test (real kernels too)"
-	@echo "make check   mypy, ruff, shellcheck: no kernel, a minute at most"
+	@echo "make check   ruff, mypy, shellcheck, layers: no kernel, a minute at most (scripts/check says which failed)"
 	@echo "make format  let ruff format the Python code"
 	@echo "make clean   remove .venv and caches of tools; builds stay (kzram-ci cache gc)"
 
@@ -24,10 +24,7 @@ test: setup check
 	$(BIN)/pytest
 
 check: setup
-	$(BIN)/ruff check kzram_ci tests bench
-	$(BIN)/ruff format --check kzram_ci tests bench
-	$(BIN)/mypy
-	shellcheck .ci/run scripts/setup rootfs/init $(wildcard bench/*.sh)
+	scripts/check
 
 setup: tools $(STAMP)
 

@@ -2,7 +2,7 @@
 
 The lines are the rows of kernels/lines.yaml. A source that is on this host is looked at, or one that apt may fetch
 (KZRAM_DOWNLOAD=1), or one that a variable gives, in the words of the command line
-(KZRAM_LINE_5_15=git:../linux@v5.15.85). Other lines are skipped; KZRAM_REQUIRE_LINES=1 makes that a failure.
+(KZRAM_LINE_5_15=git:../linux@v5.15.85). Other lines are skipped; KZRAM_REQUIRE=lines makes that a failure.
 Compiling is remembered in the cache by what was compiled with what. The whole plan is testplans/lines.yaml.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import requires
 
 from kzram_ci.base import budget, files, proc
 from kzram_ci.base.cache import cache_root
@@ -63,9 +64,7 @@ def tree_of(line: str, deadline: Deadline) -> Tree:
         tree = source.fetch(ref, context)
     if tree is None:
         told = f"{ref.words()} is not on this host; KZRAM_DOWNLOAD=1 fetches it, {variable} gives another"
-        if os.environ.get("KZRAM_REQUIRE_LINES"):
-            pytest.fail(told)
-        pytest.skip(told)
+        requires.lacking("lines", told)
     return tree
 
 

@@ -8,18 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import requires
+from builders import a_cell, a_rootfs, a_workload, an_image
 from tiny_initramfs import tiny_initramfs
 
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.cli.main import main
-from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import silent
 from kzram_ci.model.evidence import Evidence
-from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
+from kzram_ci.model.kernel import KernelImage
 from kzram_ci.model.machine import Accel, AccelChoice, MachineSpec
-from kzram_ci.model.source import ImageSource
-from kzram_ci.model.workload import WorkloadSpec
 from kzram_ci.oops.capture import CONSOLE, NO_DEBUG_INFO, NO_VMLINUX
 from kzram_ci.run import boot
 from kzram_ci.vm import accel
@@ -31,7 +30,7 @@ Boot = Callable[..., Evidence]
 @pytest.fixture(scope="module")
 def image() -> KernelImage:
     if ready := os.environ.get("KZRAM_TEST_KERNEL"):
-        return KernelImage(key="test", name="test", arch="x86_64", release="", image=ready)
+        return an_image("test", image=ready)
     from kzram_ci.kernel.workshop import KernelContext, image_for
     from kzram_ci.plan.kernels import load_kernel
     from kzram_ci.plan.library import find_kernel, known_kernels
@@ -46,13 +45,12 @@ def choice() -> AccelChoice:
 
 @pytest.fixture
 def boot_it(tmp_path: Path, image: KernelImage, choice: AccelChoice) -> Boot:
-    rootfs = RootfsImage(key="tiny", path=str(tiny_initramfs(tmp_path / "tiny.cpio")))
+    rootfs = a_rootfs(path=str(tiny_initramfs(tmp_path / "tiny.cpio")))
 
     def run(program: str, *, machine: MachineSpec | None = None, duration_s: int = 60) -> Evidence:
-        spec = KernelSpec(name="stock", source=ImageSource(path="x"))
-        work = WorkloadSpec(program=program, duration_s=duration_s)
+        work = a_workload(program=program, duration_s=duration_s)
         return boot.boot_once(
-            Cell(id=program, kernel=spec, test="t", machine=machine or MachineSpec(memory_mib=256), workload=work),
+            a_cell(machine=machine or MachineSpec(memory_mib=256), workload=work),
             image,
             rootfs,
             directory=tmp_path / "cells, with a comma",
@@ -71,6 +69,13 @@ def test_a_good_boot(boot_it: Boot) -> None:
     assert evidence.oopses == ()
     assert not evidence.panicked
     assert "Power down" in evidence.last_line
+
+
+def test_a_boot_under_kvm(boot_it: Boot, choice: AccelChoice) -> None:
+    if choice.accel is not Accel.KVM:
+        requires.lacking("kvm", choice.why)
+    evidence = boot_it("ok")
+    assert (evidence.ready, evidence.exit_code) == (True, 0)
 
 
 def test_a_crash_ends_the_cell_with_its_whole_report(boot_it: Boot, tmp_path: Path) -> None:

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
+import requires
+from builders import a_cell, a_kernel
 
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError
 from kzram_ci.kernel.workshop import KernelContext, image_for
-from kzram_ci.model.cell import Cell
-from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.machine import Accel, MachineSpec
 from kzram_ci.model.source import DebianSource
 from kzram_ci.model.workload import WorkloadSpec, ZramSpec
@@ -22,15 +22,15 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 def test_debians_kernel_boots_with_zram_as_a_module(tmp_path: Path) -> None:
     ref = DebianSource(package="linux-image-cloud-amd64", suite="bookworm")
-    spec = KernelSpec(name="debian", source=ref)
+    spec = a_kernel("debian", source=ref)
     context = KernelContext(deadline=Deadline.after(600))
     try:
         image = image_for(spec, context)
     except InfraError as error:
-        pytest.skip(f"no network: {error}")
+        requires.lacking("network", str(error))
     machine = MachineSpec(memory_mib=256, disk_mib=64, boot_seconds=300)
     work = WorkloadSpec(program="shell", zram=ZramSpec(size_mib=64, algorithm="lz4", stable_writes=False))
-    cell = Cell(id="boot", kernel=spec, test="boot", machine=machine, workload=work)
+    cell = a_cell("boot", kernel=spec, machine=machine, workload=work)
     deadline = Deadline.after(600)
     choice = accel.choose(Accel.AUTO, "x86_64", cache=cache_root(), deadline=deadline)
     said: list[str] = []

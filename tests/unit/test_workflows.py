@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import requires
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +28,13 @@ def test_what_a_workflow_runs_exists(path: Path) -> None:
     assert named
     assert named <= TARGETS
     assert all((ROOT / name).exists() for name in re.findall(r"(?:tests|\.ci|bench)/[\w./]+", said))
+
+
+def test_what_a_ci_requires_are_kinds_of_things() -> None:
+    texts = [path.read_text() for path in (*WORKFLOWS, ROOT / ".ci" / "run")]
+    values = [value for text in texts for value in re.findall(r"KZRAM_REQUIRE(?:: |:-)([\w,]+)", text)]
+    assert len(values) == 3
+    assert all(requires.required(value) for value in values)
 
 
 def test_the_nights_plans_ship() -> None:

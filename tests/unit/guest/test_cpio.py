@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import requires
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,9 +27,7 @@ def test_one_path_twice_is_an_error() -> None:
 
 
 def test_another_program_reads_it(tmp_path: Path) -> None:
-    tool = shutil.which("cpio") or shutil.which("busybox")
-    if tool is None:
-        pytest.skip("no cpio")
+    tool = shutil.which("cpio") or requires.tool("busybox")
     entries = [
         cpio.regular("a/b/file", b"content", 0o755),
         cpio.symlink("a/link", "b/file"),

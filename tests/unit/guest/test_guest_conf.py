@@ -1,18 +1,15 @@
 import shlex
 
+from builders import a_cell
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kzram_ci.guest.conf import cell_conf, quoted
-from kzram_ci.model.cell import Cell
-from kzram_ci.model.kernel import KernelSpec
-from kzram_ci.model.source import ImageSource
 from kzram_ci.model.workload import Fault, FaultSpec, WorkloadSpec, ZramSpec
 
 
 def conf(work: WorkloadSpec) -> dict[str, str]:
-    spec = KernelSpec(name="k", source=ImageSource(path="x"))
-    text = cell_conf(Cell(id="c", kernel=spec, test="t", workload=work, seed=7), "abc")
+    text = cell_conf(a_cell(workload=work, seed=7), "abc")
     return dict(word.split("=", 1) for line in text.splitlines() for word in shlex.split(line))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from builders import a_cell, a_workload, an_image
 from elf_module import module
 
 from kzram_ci.base.clock import Deadline
@@ -13,10 +14,9 @@ from kzram_ci.base.errors import UserError
 from kzram_ci.guest import modinfo
 from kzram_ci.guest import modules as guest_modules
 from kzram_ci.model.cell import Cell
-from kzram_ci.model.kernel import KernelImage, KernelSpec
+from kzram_ci.model.kernel import KernelImage
 from kzram_ci.model.machine import MachineSpec
-from kzram_ci.model.source import ImageSource
-from kzram_ci.model.workload import WorkloadSpec, ZramSpec
+from kzram_ci.model.workload import ZramSpec
 
 MODULES = {  # as in Debian's 6.1 cloud kernel
     "kernel/drivers/virtio/virtio_ring": "",
@@ -47,13 +47,12 @@ def install(root: Path, *leave_out: str, suffix: str = "", builtin: str = "") ->
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(PACK[suffix](module(modinfo.normal(stem), depends)))
     (root / "modules.builtin").write_text(builtin)
-    return KernelImage(key="k", name="distro", arch="x86_64", release="6.1.0", image="x", modules=str(root))
+    return an_image("distro", release="6.1.0", modules=str(root))
 
 
 def cell(algorithm: str = "lzo-rle", disk: int = 0) -> Cell:
-    spec = KernelSpec(name="distro", source=ImageSource(path="x"))
-    work = WorkloadSpec(program="pressure", zram=ZramSpec(algorithm=algorithm))
-    return Cell(id="a/b", kernel=spec, test="b", machine=MachineSpec(disk_mib=disk), workload=work)
+    work = a_workload(program="pressure", zram=ZramSpec(algorithm=algorithm))
+    return a_cell(machine=MachineSpec(disk_mib=disk), workload=work)
 
 
 def collect(image: KernelImage, wanted: Cell | None = None) -> dict[str, bytes]:
@@ -90,12 +89,12 @@ def test_what_is_needed_and_nowhere_is_named(tmp_path: Path) -> None:
 
 def test_a_kernel_of_ours_has_its_modules_below_the_release(tmp_path: Path) -> None:
     image = install(tmp_path / "lib" / "modules" / "6.1.0")
-    ours = KernelImage(key="k", name="n", arch="x86_64", release="6.1.0", image="x", modules=str(tmp_path))
+    ours = an_image(release="6.1.0", modules=str(tmp_path))
     assert collect(ours) == collect(image)
 
 
 def test_no_modules(tmp_path: Path) -> None:
-    assert collect(KernelImage(key="k", name="n", arch="x86_64", release="6.1.0", image="x")) == {}
+    assert collect(an_image(release="6.1.0")) == {}
 
 
 def test_a_damaged_module_is_named(tmp_path: Path) -> None:

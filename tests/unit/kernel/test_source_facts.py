@@ -4,12 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from builders import a_cell, a_kernel, an_image
 
 from kzram_ci.base.errors import NotApplicable
 from kzram_ci.kernel import source_facts
 from kzram_ci.kernel.workshop import KernelContext, facts_at_hand, facts_for, image_for, suited
 from kzram_ci.model.cell import Cell, Expectation
-from kzram_ci.model.kernel import KernelImage, KernelSpec
+from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.machine import MachineSpec
 from kzram_ci.model.source import DirectorySource, ImageSource
 from kzram_ci.model.workload import Fault, FaultSpec, WorkloadSpec
@@ -56,10 +57,8 @@ def test_nothing_is_asked_of_ready_images(spec: KernelSpec, context: KernelConte
 
 
 def cell(*, floors: tuple[tuple[str, int], ...], cmdline: tuple[str, ...] = ()) -> Cell:
-    return Cell(
-        id="c",
-        kernel=KernelSpec(name="mine", source=DirectorySource(path="/"), series=("overrun-detector",)),
-        test="t",
+    return a_cell(
+        kernel=a_kernel("mine", series=("overrun-detector",)),
         machine=MachineSpec(cmdline=cmdline),
         workload=WorkloadSpec(program="anonmutate", fault=FaultSpec(kind=Fault.FAILSLAB)),
         expect=Expectation(floors=floors),
@@ -69,7 +68,7 @@ def cell(*, floors: tuple[tuple[str, int], ...], cmdline: tuple[str, ...] = ()) 
 def test_what_was_learnt_of_a_source_is_used_when_its_kernel_is_booted(
     spec: KernelSpec, context: KernelContext
 ) -> None:
-    image = KernelImage(name="mine", key="k" * 64, image="/i", release="7.3.4", arch="x86_64")
+    image = an_image("mine", release="7.3.4")
     wants = cell(floors=(("recompressions", 1),))
     assert suited(wants, image, context) == wants  # nothing known: as the plan says
     source_facts.remember(image.key, facts_for(spec, context), cache=context.cache)

@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import requires
+from builders import an_image
 
 from kzram_ci.base import datafiles
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import UserError
 from kzram_ci.model.evidence import OopsSummary
-from kzram_ci.model.kernel import KernelImage
 from kzram_ci.oops import Frame, parse, symbolize
 from kzram_ci.oops.capture import CONSOLE, NO_DEBUG_INFO, NO_VMLINUX, write
 
@@ -47,8 +48,8 @@ MAIN = "__attribute__((noinline)) int kernel_init(void *unused)\n{\n\treturn 0;\
 
 def compiled(directory: Path, *flags: str) -> Path:
     """A small program that stands for vmlinux."""
-    if not shutil.which("gcc") or not shutil.which("nm"):
-        pytest.skip("no compiler")
+    for name in ("gcc", "nm"):
+        requires.tool(name)
     (directory / "init").mkdir()
     (directory / "init" / "main.c").write_text(MAIN)
     (directory / "zs.c").write_text(SOURCE)
@@ -65,8 +66,7 @@ def vmlinux(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("tool", ["llvm-symbolizer", "addr2line"])
 def test_decodes_with_inlines(tool: str, vmlinux: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not shutil.which(tool):
-        pytest.skip(f"no {tool}")
+    requires.tool(tool, "llvm" if tool.startswith("llvm") else "tools")
     real = shutil.which
     monkeypatch.setattr(shutil, "which", lambda name: None if name == "llvm-symbolizer" != tool else real(name))
     (oops,) = parse(LOG)
@@ -80,8 +80,7 @@ def test_decodes_with_inlines(tool: str, vmlinux: Path, monkeypatch: pytest.Monk
 
 
 def test_disassembles_the_faulting_instruction() -> None:
-    if not shutil.which("objdump"):
-        pytest.skip("no objdump")
+    requires.tool("objdump")
     found = symbolize.disassemble(parse(LOG)[0], deadline=Deadline.after(60))
     (fault,) = [line for line in found.assembly if ">" in line[:6]]
     assert fault == "  +0> mov 0x10(%rax,%rcx,8),%rax"
@@ -96,7 +95,7 @@ def cell_files(directory: Path, vmlinux: Path | None) -> tuple[OopsSummary, str]
     """What a cell with this kernel leaves of LOG."""
     console = directory / "console.log"
     console.write_bytes(LOG)
-    image = KernelImage(key="k", name="k", arch="x86_64", release="", image="/bzImage", vmlinux=str(vmlinux or ""))
+    image = an_image(vmlinux=str(vmlinux or ""))
     (summary,) = write(parse(LOG), directory, console, image)
     return summary, (directory / summary.file).read_text()
 

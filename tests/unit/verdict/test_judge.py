@@ -4,16 +4,15 @@ import dataclasses
 from typing import Any
 
 import pytest
+from builders import a_cell, a_kernel, a_workload
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kzram_ci.model.cell import Cell, Expectation, OopsWanted
 from kzram_ci.model.evidence import Evidence, Judgement, OopsSummary
-from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.outcome import Outcome, Verdict
-from kzram_ci.model.source import DirectorySource
 from kzram_ci.model.vocab import HOST_LIKE_TYPES, NON_FATAL_TYPES, OOPS_TYPES
-from kzram_ci.model.workload import WorkloadSpec, ZramSpec
+from kzram_ci.model.workload import ZramSpec
 from kzram_ci.verdict.judge import counter, judge, judge_attempts, matches
 
 FLOORS = (("recompressions", 50_000),)
@@ -37,9 +36,8 @@ PANIC = OopsSummary(title="Kernel panic: IO-APIC + timer doesn't work!", type="p
 
 
 def cell(expect: Expectation = PASS, *, repeats: int = 1, swap: bool = True) -> Cell:
-    kernel = KernelSpec(name="stock", source=DirectorySource(path="/linux"))
-    work = WorkloadSpec(program="anonmutate", zram=ZramSpec(swap=swap))
-    return Cell(id="stock/t", kernel=kernel, test="t", workload=work, expect=expect, repeats=repeats)
+    work = a_workload(zram=ZramSpec(swap=swap))
+    return a_cell(kernel=a_kernel("stock"), workload=work, expect=expect, repeats=repeats)
 
 
 GOOD: dict[str, Any] = {

@@ -1,0 +1,41 @@
+"""What a test needs of the host. Where that is missing the test is skipped, unless KZRAM_REQUIRE wants it.
+
+KZRAM_REQUIRE: names of KINDS, separated by commas, or `all`; what a CI installs, it requires.
+"""
+
+import os
+import shutil
+from typing import NoReturn
+
+import pytest
+
+KINDS = {
+    "tools": "programs that scripts/setup installs",
+    "sanitizers": "a C compiler with -fsanitize=address,undefined",
+    "real": "QEMU, a compiler and a static busybox: all that real kernels need",
+    "kvm": "an accelerator that runs a guest",
+    "lines": "the source of every kernel line (KZRAM_DOWNLOAD=1 fetches it)",
+    "network": "package mirrors that answer",
+    "llvm": "llvm-symbolizer",
+}
+
+
+def required(text: str | None = None) -> frozenset[str]:
+    """The kinds that must be there. Raises UsageError for a name that is not one of KINDS."""
+    words = {word.strip() for word in (os.environ.get("KZRAM_REQUIRE", "") if text is None else text).split(",")} - {""}
+    if unknown := sorted(words - set(KINDS) - {"all"}):
+        raise pytest.UsageError(f"KZRAM_REQUIRE: {unknown[0]!r} is not one of {', '.join(KINDS)}, all")
+    return frozenset(KINDS) if "all" in words else frozenset(words)
+
+
+def lacking(kind: str, why: str) -> NoReturn:
+    """End this test: skipped, or failed where the kind is required."""
+    assert kind in KINDS, kind
+    if kind in required():
+        pytest.fail(f"{why} (KZRAM_REQUIRE wants {kind}: {KINDS[kind]})", pytrace=False)
+    pytest.skip(f"{kind}: {why}")
+
+
+def tool(name: str, kind: str = "tools") -> str:
+    """Path of a program, or the end of this test."""
+    return shutil.which(name) or lacking(kind, f"no {name} in PATH")
