@@ -1,0 +1,81 @@
+"""boot: options to a request, and the errors that come before any guest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kzram_ci.cli.main import main
+from kzram_ci.model.machine import Accel, MachineSpec
+from kzram_ci.run import boot_shell
+from kzram_ci.run.boot_shell import BootRequest
+
+Out = Callable[[str], None]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[BootRequest]:
+    found: list[BootRequest] = []
+
+    def boot(request: BootRequest, *, tell: Out, output: Out) -> int:
+        found.append(request)
+        tell("tcg: no KVM here")
+        output("Linux\n")
+        return 9
+
+    monkeypatch.setattr(boot_shell, "boot", boot)
+    return found
+
+
+def test_options_become_a_request(asked: list[BootRequest], capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--memory", "512", "--accel", "tcg", "--append", "quiet nokaslr", "--kernel", "directory:.", "stock")
+    assert main(("boot", *words, "--timeout", "5", "--", "uname", "-r", "--", "x")) == 9
+    machine = MachineSpec(memory_mib=512, accel=Accel.TCG, cmdline=("quiet", "nokaslr"))
+    assert asked == [
+        BootRequest(
+            kernel="stock", source="directory:.", machine=machine, command=("uname", "-r", "--", "x"), timeout=5.0
+        )
+    ]
+    out, err = capsys.readouterr()
+    assert (out, err) == ("Linux\n", "kzram-ci: tcg: no KVM here\n")
+
+
+def test_a_shell_is_the_default(asked: list[BootRequest]) -> None:
+    main(("boot", "stock"))
+    assert asked == [BootRequest(kernel="stock")]
+
+
+def test_a_command_without_dashes_is_an_error_that_shows_them(
+    asked: list[BootRequest], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(("boot", "stock", "uname")) == 2
+    assert "a command for the guest comes after --; fix: kzram-ci boot stock -- uname" in capsys.readouterr().err
+    assert not asked
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("./gone",), "./gone is not a file"),
+        (("stok",), "unknown kernel 'stok'"),
+        (("--kernel", "st*", "stock"), "--kernel st* is not a source"),
+        (("--arch", "arm64", "stock"), "kernel stock is for x86_64; fix: --arch x86_64"),
+        (("--rootfs", "gone", "image.bin"), "gone is not a file"),
+    ],
+)
+def test_errors_come_before_any_guest(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    said: str,
+) -> None:
+    (tmp_path / "image.bin").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(boot_shell, "image_for", lambda spec, context: None)
+    assert main(("boot", *words)) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == 1
