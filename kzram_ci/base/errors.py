@@ -35,12 +35,16 @@ class KzramError(Exception):
     exit_code = 70
     actor = "kzram-ci"
 
-    def __init__(self, message: str, *, hint: str = "", log: str = "") -> None:
-        """`hint` is the command or change that fixes it; `log` a path that holds the details."""
+    def __init__(self, message: str, *, hint: str = "", log: str = "", cause: str = "") -> None:
+        """`hint` is the command or change that fixes it; `log` a path that holds the details.
+
+        `cause` is the message without the name of what it happened to: errors with one cause are told once.
+        """
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.log = log
+        self.cause = cause or message
 
     def __str__(self) -> str:
         parts = [self.message]

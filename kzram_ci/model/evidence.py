@@ -58,6 +58,7 @@ class Judgement:
     outcome: Outcome = Outcome.NOT_RUN
     verdict: Verdict = Verdict.ERROR
     reason: str = "not run"
+    cause: str = ""  # of an error, without the name of the kernel it happened to: the same cause is told once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,7 +64,8 @@ def from_error(cell: Cell, error: BaseException, *, relative: str) -> CellResult
     )
     outcome = next((word for kind, word in outcomes if isinstance(error, kind)), Outcome.INFRA)
     reason = str(error) if isinstance(error, KzramError) else f"{type(error).__name__}: {error}"
-    word = Judgement(outcome=outcome, verdict=Verdict.ERROR, reason=reason)
+    cause = error.cause if isinstance(error, KzramError) else reason
+    word = Judgement(outcome=outcome, verdict=Verdict.ERROR, reason=reason, cause=cause)
     return replace(born(cell, relative=relative), judgement=word)
 
 

@@ -47,6 +47,7 @@ PURE = (
     "kernel.buildfixes",
     "kernel.diff",
     "kernel.fragments",
+    "kernel.kbuild.causes",
     "kernel.kbuild.inputs",
     "kernel.kbuild.log",
     "kernel.kbuild.provenance",

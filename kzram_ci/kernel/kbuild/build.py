@@ -12,7 +12,7 @@ from kzram_ci.base.errors import CommandTimeout, InfraError, Interrupted, KzramE
 from kzram_ci.base.transcripts import transcript_in
 from kzram_ci.kernel import patches
 from kzram_ci.kernel.context import Context
-from kzram_ci.kernel.kbuild import ccache
+from kzram_ci.kernel.kbuild import ccache, exec_bits
 from kzram_ci.kernel.kbuild.artifacts import cached, store, targets
 from kzram_ci.kernel.kbuild.base_tree import BaseTree, pristine
 from kzram_ci.kernel.kbuild.config import configure
@@ -89,6 +89,7 @@ def _build(job: Job) -> None:
     patched = _patch(job, base)  # first: a patch that does not apply leaves the slot as it is
     job.slot.prepare(base, job.context.deadline)
     job.slot.switch(base, patched.files, patched.executable)
+    _restore_exec_bits(job)
     job.slot.log.unlink(missing_ok=True)
     fresh = job.slot.begin()
     try:
@@ -103,6 +104,13 @@ def _build(job: Job) -> None:
     job.slot.mark_clean()
     job.slot.remember(**{"full" if fresh else "step": steps})
     store(job, options, patched.applied, clock.monotonic() - began)
+
+
+def _restore_exec_bits(job: Job) -> None:
+    if lost := exec_bits.restore(job.slot.src, leave=OBJECTS):
+        told = f"{lost[0]} and {len(lost) - 1} more scripts" if lost[1:] else lost[0]
+        fix = "in the source, chmod +x or git update-index --chmod=+x mends it"
+        job.context.note(job.inputs.tree.version, f"{told} not executable in this source: they are in its copy ({fix})")
 
 
 def _patch(job: Job, base: BaseTree) -> Patched:

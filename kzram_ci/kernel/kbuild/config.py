@@ -69,6 +69,7 @@ def verify(name: str, merged: Mapping[str, kconfig.Want], got: Mapping[str, str]
     raise ConfigUnmet(
         f"{name}: {told}{more}",
         hint="absent: unknown to this kernel, or a dependency is unset; another value: something selects or forbids it",
+        cause=f"{told}{more}",
     )
 
 

@@ -1,25 +1,16 @@
-"""What a make log says: progress, and in one line why the build ended. Pure.
-
-Tables, not branches: the first matching row decides, the host's troubles before the missing tools before the
-compiler, since a full disk makes compilers say strange things.
-"""
+"""What a make log says: progress, and in one line why the build ended. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+
+from kzram_ci.kernel.kbuild.causes import COMPILERS, HEADERS, HOST, OTHERS, PROGRAMS, Blame, Cause
 
 _STEP = re.compile(rb"^ {2}(?:\[M\] ?)?[A-Z][A-Z0-9_+-]* +(?:\[M\] +)?\S")
-
-
-class Blame(StrEnum):
-    """Who must act."""
-
-    KERNEL = "kernel"
-    USER = "user"
-    HOST = "host"
+_GAVE_UP = re.compile(r"make(?:\[\d+\])?: \*\*\* .*")
+_NEAR = 40  # lines before make gave up, among which a command's own words stand, whatever ran beside it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,62 +23,57 @@ class Diagnosis:
     missing: str = ""
 
 
-HOST = (
-    (re.compile(r".*No space left on device.*"), "free disk space: kzram-ci cache gc"),
-    (re.compile(r".*Disk quota exceeded.*"), "free disk space: kzram-ci cache gc"),
-    (re.compile(r".*fatal error: Killed signal terminated program.*"), "free memory, or build with fewer jobs"),
-    (re.compile(r".*internal compiler error: (?:Killed|Terminated).*"), "free memory, or build with fewer jobs"),
-    (re.compile(r".*(?:virtual memory exhausted|out of memory allocating|Cannot allocate memory).*"), "free memory"),
-    (re.compile(r"(?:.*: )?Killed(?: .*)?"), "free memory, or build with fewer jobs"),
-    (re.compile(r".*ld terminated with signal 9.*"), "free memory, or build with fewer jobs"),
-    (re.compile(r".*(?:Input/output error|Read-only file system).*"), "check the disk"),
-)
-# what says that something is missing -> its name in the table of needs; "" for the tool that the line names
-TOOLS = (
-    (re.compile(r".*\bld\.bfd: (?:command )?not found.*"), "ld"),
-    (re.compile(r"(?:.*[\s:/])?([\w.+-]+): (?:command )?not found.*"), ""),
-    (re.compile(r".*fatal error: (?:gelf|libelf|elf)\.h: No such file.*"), "gelf.h"),
-    (re.compile(r".*fatal error: openssl/\S+: No such file.*"), "openssl/opensslv.h"),
-    (re.compile(r".*fatal error: (?:stdio|stdlib|sys/types)\.h: No such file.*"), "libc.a"),
-)
-COMPILER = (
-    re.compile(r"\S+?:\d+(?::\d+)?: (?:fatal )?error: .*"),
-    re.compile(r"\S+?:\d+: Error: .*"),  # the assembler
-    re.compile(r"\S*ld(?:\.\w+)?: .*(?:undefined reference|multiple definition|error).*"),
-    re.compile(r"(?:\S+: )+undefined reference to .*"),
-    re.compile(r"(?:ERROR|error|FAILED):? .*"),
-    re.compile(r"\S+:\d+: (?:syntax error|.*recursive dependency).*"),
-    re.compile(r"make(?:\[\d+\])?: \*\*\* .*(?:No rule to make target|Error \d+|Stop).*"),
-)
-
-
 def is_step(line: bytes) -> bool:
     """Whether a line of make's output tells of one finished step: `  CC      mm/zsmalloc.o`."""
     return _STEP.match(line) is not None
 
 
 def diagnose(text: str, advice: Sequence[tuple[str, str]] = ()) -> Diagnosis:
-    """Why the build that printed `text` failed; `advice` pairs a regular expression with what helps."""
-    lines = [line.rstrip() for line in text.splitlines()]
-    for line in lines:
-        for pattern, hint in HOST:
-            if pattern.fullmatch(line):
-                return Diagnosis(blame=Blame.HOST, message=_short(line), hint=hint)
-    for line in lines:
-        for pattern, need in TOOLS:
-            if match := pattern.fullmatch(line):
-                return Diagnosis(blame=Blame.USER, message=_short(line), missing=need or match[1])
-    for pattern in COMPILER:
-        for line in lines:
-            if pattern.fullmatch(line):
-                return Diagnosis(blame=Blame.KERNEL, message=_short(line), hint=_advice(lines, line, advice))
-    last = next((line for line in reversed(lines) if line), "make printed nothing")
-    return Diagnosis(blame=Blame.KERNEL, message=_short(last), hint=_advice(lines, last, advice))
+    """Why the build that printed `text` failed; `advice` pairs a regular expression with what helps.
+
+    What a command says comes before make says that it failed; of what comes later, other commands and the way back up
+    through the makes, nothing counts unless there is nothing else.
+    """
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    end = next((at for at, line in enumerate(lines) if _GAVE_UP.fullmatch(line)), len(lines) - 1)
+    before, near = lines[: end + 1], lines[max(0, end - _NEAR) : end + 1]
+    asked: tuple[tuple[tuple[Cause, ...], Iterable[str]], ...] = (
+        (HOST, lines),
+        (HEADERS, before),
+        (COMPILERS, before),
+        (PROGRAMS, near[::-1]),
+        (OTHERS, before),
+        *((rows, lines) for rows in (HEADERS, COMPILERS, PROGRAMS, OTHERS)),
+    )
+    for rows, searched in asked:
+        # the first line that names a cause; of the others, the row that names it best
+        if found := _by_row(rows, searched) if rows is OTHERS else _by_line(rows, searched):
+            # what a compiler says is about its own line, whatever warnings stand beside it
+            return _diagnosis(*found, () if rows is COMPILERS else near, advice)
+    last = lines[-1] if lines else "make printed nothing"
+    return Diagnosis(blame=Blame.KERNEL, message=_short(last), hint=_advice(near, last, advice))
 
 
-def _advice(lines: Sequence[str], shown: str, advice: Sequence[tuple[str, str]]) -> str:
-    """What is known to help: against the line that is shown, else against any line."""
-    for searched in ((shown,), lines):
+def _by_row(rows: Iterable[Cause], lines: Iterable[str]) -> tuple[Cause, re.Match[str]] | None:
+    return next(((row, match) for row in rows for line in lines if (match := row.pattern.fullmatch(line))), None)
+
+
+def _by_line(rows: Iterable[Cause], lines: Iterable[str]) -> tuple[Cause, re.Match[str]] | None:
+    return next(((row, match) for line in lines for row in rows if (match := row.pattern.fullmatch(line))), None)
+
+
+def _diagnosis(row: Cause, match: re.Match[str], near: Sequence[str], advice: Sequence[tuple[str, str]]) -> Diagnosis:
+    named = {name: _short(value or "") for name, value in match.groupdict().items()}
+    hint = "" if row.missing else row.hint.format(**named)
+    if row.blame is Blame.KERNEL and (known := _advice(near, match[0], advice)):
+        hint = known
+    told = row.told.format(**named) or _short(match[0])
+    return Diagnosis(blame=row.blame, message=told, hint=hint, missing=row.missing.format(**named))
+
+
+def _advice(near: Sequence[str], shown: str, advice: Sequence[tuple[str, str]]) -> str:
+    """What is known to help: against the line that is shown, else against what was printed beside it."""
+    for searched in ((shown,), near):
         for pattern, hint in advice:
             if any(re.search(pattern, line) for line in searched):
                 return hint

@@ -13,6 +13,7 @@ from kzram_ci.base import needs, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, InfraError, KzramError, UserError
 from kzram_ci.kernel.kbuild import log as buildlog
+from kzram_ci.kernel.kbuild.causes import Blame
 from kzram_ci.model import arch
 
 # All that may reach make from the caller's environment. KCFLAGS, ARCH, CC, MAKEFLAGS (and its job server) and
@@ -124,6 +125,6 @@ def failure(make_dir: MakeDir, code: int, start: int) -> KzramError:
         hint = "free memory, or build with fewer jobs"
         return InfraError(f"{make_dir.name}: make was killed by signal {-code}", hint=hint, log=log)
     why = buildlog.diagnose(text, make_dir.advice)
-    kinds = {buildlog.Blame.HOST: InfraError, buildlog.Blame.USER: UserError, buildlog.Blame.KERNEL: BuildFailed}
+    kinds = {Blame.HOST: InfraError, Blame.USER: UserError, Blame.KERNEL: BuildFailed}
     hint = needs.advice(why.missing, more=arch.needs()) if why.missing else why.hint
-    return kinds[why.blame](f"{make_dir.name}: {why.message}", hint=hint, log=log)
+    return kinds[why.blame](f"{make_dir.name}: {why.message}", hint=hint, log=log, cause=why.message)

@@ -8,6 +8,7 @@ from kzram_ci.base.errors import UserError
 from kzram_ci.kernel import buildfixes, kconfig
 from kzram_ci.kernel.buildfixes import Fix
 from kzram_ci.kernel.kbuild import log as buildlog
+from kzram_ci.kernel.kbuild.causes import Blame
 
 FILE = Path(__file__).parents[3] / "kernels" / "toolchain" / "fixes.yaml"
 TABLE = buildfixes.load(yaml.load(FILE.read_text(), Loader=yaml.BaseLoader), str(FILE))
@@ -82,6 +83,7 @@ def test_every_row_says_why_and_every_fix_what_made_it_superfluous() -> None:
         ("sigchain.c:1: error: '-mindirect-branch' and '-fcf-protection' are not compatible", "-fcf-protection=none"),
         ("subcmd-util.h:56:23: error: pointer may be used after 'realloc' [-Werror=use-after-free]", "WERROR"),
         ("mm/zsmalloc.c:7:2: error: unused variable 'x' [-Werror=unused-variable]", "Wno-error"),
+        ("mm/zsmalloc.c:7:2: error: unused variable 'x' [-Werror,-Wunused-variable]", "Wno-error"),
         ("arch/x86/Makefile:148: *** Compiler lacks asm-goto support!.  Stop.", "LLVM"),
         ("scripts/Kconfig.include:44: Sorry, this C compiler is too old.", "LLVM"),
         ("gcc: error: unrecognized command-line option '-mretpoline-external-thunk'", "gcc-11"),
@@ -92,7 +94,21 @@ def test_a_known_failure_names_what_helps(line: str, word: str) -> None:
     log = f"  CC      a.o\n{line}\nmake[1]: *** [Makefile:1: x] Error 1\n"
     found = buildlog.diagnose(log, buildfixes.advice(TABLE))
     assert word in found.hint
-    assert found.blame is buildlog.Blame.KERNEL
+    assert found.blame is Blame.KERNEL
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "mm/a.c:9: error: implicit declaration of function 'lookup_size' [-Werror=implicit-function-declaration]",
+        "mm/a.c:9:3: error: call to undeclared function 'zs' [-Werror,-Wimplicit-function-declaration]",
+        "mm/a.c:9:3: error: assignment to 'int' from 'char *' makes integer from pointer [-Werror=int-conversion]",
+        "mm/a.c:9:3: error: passing argument 1 of 'f' from incompatible pointer [-Werror=incompatible-pointer-types]",
+    ],
+)
+def test_no_flag_helps_against_what_does_not_exist(line: str) -> None:
+    log = f"{line}\ncc1: all warnings being treated as errors\nmake[1]: *** [Makefile:1: x] Error 1\n"
+    assert buildlog.diagnose(log, buildfixes.advice(TABLE)).hint == ""
 
 
 def test_an_unknown_failure_gets_no_advice() -> None:
