@@ -35,3 +35,4 @@ class Verdict(StrEnum):
 
 
 KERNEL_OUTCOMES = frozenset({Outcome.PATCH_FAILED, Outcome.CONFIG_UNMET, Outcome.BUILD_FAILED})
+HOST_OUTCOMES = frozenset({Outcome.BOOT_FAILED, Outcome.LOST, Outcome.INFRA, Outcome.NOT_RUN})

@@ -17,7 +17,7 @@ from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.evidence import CellResult
-from kzram_ci.results.reports.summary_model import principal_oops
+from kzram_ci.verdict.judge import principal_oops
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 30.0
@@ -68,7 +68,7 @@ class History:
 
     def add_result(self, run: str, result: CellResult) -> None:
         """Append a finished cell. Raises InfraError (disk, a lock held too long, an unknown run)."""
-        oops = principal_oops(result)
+        oops = principal_oops(result.evidence.oopses)
         bare = replace(
             result,
             evidence=replace(result.evidence, oopses=tuple(replace(item, text="") for item in result.evidence.oopses)),

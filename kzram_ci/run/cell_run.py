@@ -22,12 +22,11 @@ from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import CellDone, CellRetried, CellStarted, Listener
 from kzram_ci.model.evidence import CellResult, Evidence, Judgement
 from kzram_ci.model.kernel import KernelImage
-from kzram_ci.model.outcome import Outcome, Verdict
+from kzram_ci.model.outcome import HOST_OUTCOMES, Outcome, Verdict
 from kzram_ci.results.rundir import born
 from kzram_ci.verdict.judge import judge, judge_attempts
 
 BootFunction = Callable[[Cell, Path, Deadline], Evidence]
-BOOT_OUTCOMES = frozenset({Outcome.BOOT_FAILED, Outcome.LOST, Outcome.INFRA})
 KEPT_IN_PLACE = frozenset({"cell.json", "repro.sh"})
 STOP_MARGIN_SECONDS = 120.0
 
@@ -79,7 +78,7 @@ def boot_with_retries(cell: Cell, context: CellContext, directory: Path) -> tupl
         except InfraError as error:
             evidence = Evidence(host_error=str(error))
         word = judge(cell, evidence)
-        if word.outcome not in BOOT_OUTCOMES or failures >= context.boot_retries:
+        if word.outcome not in HOST_OUTCOMES or failures >= context.boot_retries:
             return evidence, word, failures
         failures += 1
         context.listener(CellRetried(cell=cell.id, reason=word.reason))
@@ -115,7 +114,7 @@ def _bring_back(directory: Path, number: int) -> None:
 
 def wants_another(cell: Cell, words: list[Judgement]) -> bool:
     """A pass must be repeated until `repeats` passes are in; an expected oops is awaited as long."""
-    if len(words) >= cell.repeats or words[-1].outcome in BOOT_OUTCOMES:
+    if len(words) >= cell.repeats or words[-1].outcome in HOST_OUTCOMES:
         return False
     if cell.expect.outcome == "pass":
         return words[-1].verdict is Verdict.OK

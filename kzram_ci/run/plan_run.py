@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.machine import AccelChoice, MachineSpec
 from kzram_ci.run.cell_run import CellContext, from_error, run_cell, skipped
 from kzram_ci.run.pool import Budget, Gate, run_all
+from kzram_ci.verdict.siblings import reconsider, undecided
 
 BootStage = Callable[[Cell, KernelImage, RootfsImage, AccelChoice, Path, Deadline], Evidence]
 
@@ -46,9 +47,11 @@ class PlanRun:
     sink: Callable[[CellResult], None]
     listener: Listener
 
-    def execute(self, done: frozenset[str] = frozenset()) -> tuple[CellResult, ...]:
+    def execute(self, done: frozenset[str] = frozenset(), before: Sequence[CellResult] = ()) -> tuple[CellResult, ...]:
         """Run all cells but those whose ids are in `done`; results in the order they ended.
 
+        What a kernel that does not boot means follows from its siblings: such results wait for the end of the run.
+        `before` are results of an earlier part of this run.
         Raises Interrupted or UserError after every result that could be had was handed to `sink`.
         """
         todo = tuple(cell for cell in self.plan.cells if cell.id not in done)
@@ -75,10 +78,20 @@ class PlanRun:
                 else:
                     raise result_or_error
                 results.append(result)
-                self.sink(result)
+                if not undecided(result):
+                    self.sink(result)
+        final = self._decided(results, before)
         if fatal is not None:
             raise fatal
-        return tuple(results)
+        return final
+
+    def _decided(self, results: Sequence[CellResult], before: Sequence[CellResult]) -> tuple[CellResult, ...]:
+        """The results, with those that waited for their siblings judged and handed to `sink`."""
+        final = reconsider(self.plan.cells, (*before, *results))[len(before) :]
+        for first, result in zip(results, final, strict=True):
+            if undecided(first):
+                self.sink(result)
+        return final
 
     def _start_builds(self, builder: ThreadPoolExecutor, cells: tuple[Cell, ...]) -> dict[str, Future[KernelImage]]:
         """One build at a time: a kernel build takes every core, and variants share an object tree."""

@@ -122,6 +122,7 @@ def execute(
         if history is not None:
             _remember(history, run, result, warn)
 
+    done = run.finished()
     with _noted_meanwhile(run, tools):
         PlanRun(
             plan=plan,
@@ -130,7 +131,7 @@ def execute(
             place=run.place,
             sink=sink,
             listener=listener,
-        ).execute(done=run.finished())
+        ).execute(done=done, before=tuple(result for result in run.results() if result.id in done))
     return run.results()
 
 

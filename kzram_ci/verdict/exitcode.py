@@ -14,15 +14,21 @@ from kzram_ci.model.outcome import KERNEL_OUTCOMES, Outcome, Verdict
 OK, FINDINGS, INCONCLUSIVE, KERNEL, INFRA = 0, 1, 3, 4, 69
 GOOD, BAD, SKIP, ABORT = 0, 1, 125, 128
 _RANK = (FINDINGS, KERNEL, INFRA, INCONCLUSIVE)
+_CODES = {
+    Verdict.OK: OK,
+    Verdict.FINDING: FINDINGS,
+    Verdict.INCONCLUSIVE: INCONCLUSIVE,
+    Verdict.ERROR: INFRA,
+    Verdict.SKIPPED: None,
+}
+UNBOOTABLE = Outcome.BOOT_FAILED
 _ABORTING = frozenset({Outcome.INFRA, Outcome.NOT_RUN})  # the next commit would meet the same host
 
 
 def cell_code(result: CellResult) -> int | None:
     """The code one cell asks for; None when it was skipped on purpose and says nothing."""
-    verdict = result.judgement.verdict
-    if verdict is Verdict.ERROR:
-        return KERNEL if result.judgement.outcome in KERNEL_OUTCOMES else INFRA
-    return {Verdict.OK: OK, Verdict.FINDING: FINDINGS, Verdict.INCONCLUSIVE: INCONCLUSIVE}.get(verdict)
+    word = result.judgement
+    return KERNEL if word.verdict is Verdict.ERROR and word.outcome in KERNEL_OUTCOMES else _CODES[word.verdict]
 
 
 def exit_code(results: Sequence[CellResult], bisect: bool = False) -> int:
@@ -34,11 +40,15 @@ def exit_code(results: Sequence[CellResult], bisect: bool = False) -> int:
 
 
 def _bisect_code(results: Sequence[CellResult]) -> int:
-    """A control that failed makes the commit untestable, not bad; an unbootable kernel is no information."""
+    """A control that failed makes the commit untestable, not bad; an unbootable kernel is no information.
+
+    Not even where its siblings boot: what does not boot hides whether the wanted bug is there.
+    """
     asked = [(result, cell_code(result)) for result in results]
-    if any(code == FINDINGS and not result.control for result, code in asked):
+    found = [result for result, code in asked if code == FINDINGS and result.judgement.outcome is not UNBOOTABLE]
+    if any(not result.control for result in found):
         # A control must still hold, or "bad" means that this plan cannot tell good from bad here.
-        return SKIP if any(code == FINDINGS and result.control for result, code in asked) else BAD
+        return SKIP if any(result.control for result in found) else BAD
     if any(result.judgement.outcome in _ABORTING for result, code in asked if code == INFRA):
         return ABORT
     codes = {code for _, code in asked if code is not None}

@@ -8,7 +8,8 @@ Rules, in order of rank:
    then a complaint on the console (`oops`).
 3. How it ended: host error, flood, panic without a report, hang, lost, exit token other than 0.
 4. Only what ended with exit token 0 can pass, and only with proof: pages written to zram, every floor
-   reached. Without proof it is `inconclusive`; absence of bad news is never good news.
+   reached, every ceiling's counter reported. Without proof it is `inconclusive`; absence of bad news is never good
+   news.
 
 `ok` means what the plan expected: that pass, or the expected oops with its floors.
 """
@@ -17,22 +18,26 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from kzram_ci.model.cell import Cell, OopsWanted
 from kzram_ci.model.evidence import Evidence, Judgement, OopsSummary
-from kzram_ci.model.outcome import Outcome, Verdict
+from kzram_ci.model.outcome import HOST_OUTCOMES, Outcome, Verdict
 from kzram_ci.model.vocab import HOST_LIKE_TYPES, NON_FATAL_TYPES
 
 OVERRUNS = "overruns"
 FAST_CLOCK = 1.5  # guest seconds in a host second; what is more is a clock that was measured wrongly
 EXIT_BAD_ARGUMENTS, EXIT_CORRUPTION, EXIT_SET_UP = 2, 3, 4
-HOST_VERDICTS = {Outcome.BOOT_FAILED, Outcome.LOST, Outcome.INFRA, Outcome.NOT_RUN}
 
 
 def fatal(oops: OopsSummary) -> bool:
     """Whether the kernel dies of it (`oops=panic`); a WARNING, the detector's own too, is no crash."""
     return oops.type not in NON_FATAL_TYPES
+
+
+def principal_oops(oopses: Sequence[OopsSummary]) -> OopsSummary | None:
+    """The one to show first: the first that the kernel dies of, else the first complaint, else None."""
+    return next((oops for oops in oopses if fatal(oops)), oopses[0] if oopses else None)
 
 
 def counter(evidence: Evidence, name: str) -> int | None:
@@ -67,6 +72,15 @@ def above_ceilings(cell: Cell, evidence: Evidence) -> tuple[str, ...]:
         f"{name} {value:,} > {bound:,}"
         for name, bound in bounds.items()
         if (value := counter(evidence, name)) is not None and value > bound
+    )
+
+
+def unseen_ceilings(cell: Cell, evidence: Evidence) -> tuple[str, ...]:
+    """A line for each ceiling of the plan whose counter was not reported: whether it was crossed is not known."""
+    return tuple(
+        f"{name} not reported, wanted at most {bound:,}"
+        for name, bound in cell.expect.ceilings
+        if counter(evidence, name) is None
     )
 
 
@@ -146,7 +160,7 @@ def _crashed(cell: Cell, evidence: Evidence) -> Judgement:
     """An oops: the expected one with its floors is ok, everything else is a finding."""
     overruns = counter(evidence, OVERRUNS)
     seen = () if overruns is None else (f"{overruns:,} overrun{'' if overruns == 1 else 's'} seen",)
-    crash = next((oops for oops in evidence.oopses if fatal(oops)), evidence.oopses[0])
+    crash = principal_oops(evidence.oopses) or evidence.oopses[0]
     if cell.expect.outcome != "oops":
         return _say(Outcome.OOPS, Verdict.FINDING, _join((crash.title, *seen)))
     expected = next((oops for oops in evidence.oopses if matches(oops, cell.expect.oops)), None)
@@ -158,6 +172,8 @@ def _crashed(cell: Cell, evidence: Evidence) -> Judgement:
     over = above_ceilings(cell, evidence)
     if over:
         return _say(Outcome.OOPS, Verdict.FINDING, _join((expected.title, *over)))
+    if unseen := unseen_ceilings(cell, evidence):
+        return _say(Outcome.OOPS, Verdict.INCONCLUSIVE, _join((f"as expected: {expected.title}", *unseen)))
     return _say(Outcome.OOPS, Verdict.OK, _join((f"as expected: {expected.title}", *seen)))
 
 
@@ -242,7 +258,7 @@ def _ended_well(cell: Cell, evidence: Evidence) -> Judgement:
         told = "overruns not reported" if overruns is None else f"overruns {overruns:,}"
         stopped = f"stopped by {evidence.stop_why}" if evidence.stop_why else ""
         return _say(Outcome.PASS, Verdict.FINDING, _join((_missed(cell), told, stopped)))
-    missing = below_floors(cell, evidence)
+    missing = (*below_floors(cell, evidence), *unseen_ceilings(cell, evidence))
     if missing:
         return _fast_clock(evidence) or _say(Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE, _join(missing))
     proof = [f"{bound_name} {counter(evidence, bound_name):,}" for bound_name, _ in cell.expect.floors]
@@ -285,7 +301,7 @@ def judge_attempts(cell: Cell, judgements: tuple[Judgement, ...]) -> Judgement:
         return good[-1] if total == 1 else _counted(good[-1], f"{total} of {total} passed")
     ranks = (Verdict.FINDING, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.SKIPPED)
     worst = min(bad, key=lambda j: ranks.index(j.verdict))
-    broken = next((j for j in bad if j.outcome in HOST_VERDICTS), None)
+    broken = next((j for j in bad if j.outcome in HOST_OUTCOMES), None)
     if cell.expect.outcome == "oops" and broken is not None and worst.outcome is Outcome.PASS:
         worst = broken  # the kernel did nothing wrong yet and not every try was made: no "not reproduced"
     if total == 1 and cell.repeats == 1:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.outcome import Verdict
-from kzram_ci.results.reports.summary_model import RECOMPRESSIONS, principal_oops
-from kzram_ci.verdict.judge import OVERRUNS, counter
+from kzram_ci.results.reports.summary_model import RECOMPRESSIONS
+from kzram_ci.verdict.judge import OVERRUNS, counter, principal_oops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,14 +60,14 @@ def _kind(old: CellResult, new: CellResult) -> str:
 
 
 def _signature(result: CellResult) -> str:
-    oops = principal_oops(result)
+    oops = principal_oops(result.evidence.oopses)
     return oops.signature if oops is not None else ""
 
 
 def describe(result: CellResult) -> str:
     """Verdict, outcome and what matters most, on one line."""
     parts = [f"{result.judgement.verdict} {result.judgement.outcome}"]
-    oops = principal_oops(result)
+    oops = principal_oops(result.evidence.oopses)
     parts += [oops.title] if oops is not None else []
     for name in (RECOMPRESSIONS, OVERRUNS):
         value = counter(result.evidence, name)

@@ -11,7 +11,7 @@ from kzram_ci.model.cell import Plan
 from kzram_ci.model.evidence import CellResult, OopsSummary
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results.reports.sanitize import one_line
-from kzram_ci.verdict.judge import OVERRUNS, counter, fatal
+from kzram_ci.verdict.judge import OVERRUNS, counter, principal_oops
 from kzram_ci.verdict.stats import Rate, phrase
 
 RECOMPRESSIONS = "recompressions"
@@ -59,7 +59,7 @@ class CellView:
     @property
     def oops(self) -> OopsSummary | None:
         """The crash to show first: the first that the kernel dies of, else the first complaint."""
-        return principal_oops(self.result)
+        return principal_oops(self.result.evidence.oopses)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,12 +130,6 @@ def column(result: CellResult) -> str:
     """`anonmutate` or `anonmutate[algorithm=lz4]`: test and axes, without those that name kernel and test."""
     axes = ",".join(f"{name}={value}" for name, value in result.axes if name not in ("kernel", "test"))
     return f"{result.test}[{axes}]" if axes else result.test
-
-
-def principal_oops(result: CellResult) -> OopsSummary | None:
-    """The first oops that the kernel dies of, else the first complaint, else None."""
-    oopses = result.evidence.oopses
-    return next((oops for oops in oopses if fatal(oops)), oopses[0] if oopses else None)
 
 
 def totals(view: RunView) -> dict[str, int]:

@@ -21,12 +21,6 @@ def test_grid_keeps_the_order_of_the_plan() -> None:
     assert view.at("stock", "directmutate[algorithm=lz4]") is None
 
 
-def test_the_crash_is_what_killed_not_the_warning_before_it() -> None:
-    assert views.principal_oops(samples.results()[2]) == samples.OOPS
-    only_warning = samples.result(samples.PLAN.cells[0], oopses=(samples.WARNING,))
-    assert views.principal_oops(only_warning) == samples.WARNING
-
-
 def test_equal_signatures_are_one_group() -> None:
     (group,) = views.crash_groups(sample())
     assert [cell.result.id for cell in group.cells] == ["unstable/anonmutate", "saved-clen/anonmutate"]

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,6 +86,15 @@ def not_cancelled() -> Iterator[None]:
     proc.resume_all()
 
 
+def stages(boot: Boots, build: Callable[[KernelSpec], KernelImage] = image) -> Stages:
+    return Stages(
+        image=build,
+        rootfs=lambda arch: RootfsImage(key="r", path="/nowhere/cpio"),
+        accel=lambda machine: AccelChoice(accel=Accel.TCG, why="test", proved=True),
+        boot=boot,
+    )
+
+
 def run(
     tmp_path: Path,
     cells: tuple[Cell, ...],
@@ -94,15 +104,9 @@ def run(
     events: list[Event] | None = None,
 ) -> tuple[RunDir, dict[str, CellResult]]:
     where = rundir.create(tmp_path, Plan(name="p", cells=cells))
-    stages = Stages(
-        image=build,
-        rootfs=lambda arch: RootfsImage(key="r", path="/nowhere/cpio"),
-        accel=lambda machine: AccelChoice(accel=Accel.TCG, why="test", proved=True),
-        boot=boot,
-    )
     plan_run = PlanRun(
         plan=where.plan,
-        stages=stages,
+        stages=stages(boot, build),
         budget=Budget(cpus=4, memory_mib=4096),
         place=where.place,
         sink=where.finish,
@@ -199,6 +203,43 @@ def test_a_guest_that_never_boots_is_an_error_and_never_a_verdict_on_the_kernel(
     assert results["k/a"].judgement.outcome is Outcome.BOOT_FAILED
     assert results["k/a"].judgement.verdict is Verdict.ERROR
     assert len(boots.cells) == 3
+
+
+def by_kernel(**evidence: Evidence) -> Boots:
+    """Each kernel always does the same."""
+
+    class ByKernel(Boots):
+        def __call__(self, cell: Cell, *rest: Any) -> Evidence:
+            self.cells.append(cell)
+            return evidence[cell.kernel.name]
+
+    return ByKernel()
+
+
+def test_a_kernel_that_never_boots_beside_one_that_does_is_a_finding(tmp_path: Path) -> None:
+    cells = (cell("a", kernel_name="broken"), cell("a"))
+    where, results = run(tmp_path, cells, by_kernel(broken=NO_BOOT, k=GOOD))
+    word = results["broken/a"].judgement
+    assert (word.outcome, word.verdict) == (Outcome.BOOT_FAILED, Verdict.FINDING)
+    assert "while k booted" in word.reason
+    lines = (where.path / "results.jsonl").read_text().splitlines()
+    assert len(lines) == 2  # each result once, when it is known
+
+
+def test_a_run_that_goes_on_knows_what_booted_before(tmp_path: Path) -> None:
+    cells = (cell("a", kernel_name="broken"), cell("a"))
+    first = PlanRun(
+        plan=Plan(name="p", cells=cells[1:]),
+        stages=stages(by_kernel(k=GOOD)),
+        budget=Budget(cpus=4, memory_mib=4096),
+        place=lambda cell: (tmp_path / cell.kernel.name, "cells"),
+        sink=lambda result: None,
+        listener=lambda event: None,
+    )
+    before = first.execute()
+    second = replace(first, plan=Plan(name="p", cells=cells), stages=stages(by_kernel(broken=NO_BOOT)))
+    (broken,) = second.execute(done=frozenset({"k/a"}), before=before)
+    assert broken.judgement.verdict is Verdict.FINDING
 
 
 def test_an_expected_oops_has_as_many_tries_as_the_plan_says(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ PATCH = (O.PATCH_FAILED, V.ERROR)
 CONFIG = (O.CONFIG_UNMET, V.ERROR)
 BUILD = (O.BUILD_FAILED, V.ERROR)
 BOOT = (O.BOOT_FAILED, V.ERROR)
+NEVER_BOOTS = (O.BOOT_FAILED, V.FINDING)
 LOST = (O.LOST, V.ERROR)
 INFRA = (O.INFRA, V.ERROR)
 NOT_RUN = (O.NOT_RUN, V.ERROR)
@@ -44,6 +45,8 @@ def made(words: tuple[Word, ...], *, control: bool = False) -> list[CellResult]:
         ((CONFIG,), 4, 125),
         ((BUILD, OK), 4, 125),
         ((BOOT,), 69, 125),
+        ((NEVER_BOOTS, OK), 1, 125),
+        ((NEVER_BOOTS, FINDING), 1, 1),
         ((LOST,), 69, 125),
         ((SET_UP,), 69, 125),
         ((INFRA,), 69, 128),

@@ -13,7 +13,7 @@ from kzram_ci.model.evidence import Evidence, Judgement, OopsSummary
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.model.vocab import HOST_LIKE_TYPES, NON_FATAL_TYPES, OOPS_TYPES
 from kzram_ci.model.workload import ZramSpec
-from kzram_ci.verdict.judge import counter, judge, judge_attempts, matches
+from kzram_ci.verdict.judge import counter, judge, judge_attempts, matches, principal_oops
 
 FLOORS = (("recompressions", 50_000),)
 PASS = Expectation(floors=FLOORS, ceilings=(("overruns", 0),))
@@ -78,6 +78,29 @@ TABLE = [
     (PASS, {"corruptions": ("page 5", "page 6")}, "corruption", "finding", "2 corruptions, first: page 5"),
     (PASS, {"exit_code": 3}, "corruption", "finding", "read back what it did not write"),
     (PASS, {"corruptions": ("page 5",), "oopses": (CRASH,)}, "oops", "finding", "obj_malloc"),
+    (
+        Expectation(ceilings=(("overruns", 0),)),
+        {"counters": {"overruns": None}},
+        "inconclusive",
+        "inconclusive",
+        "overruns not reported, wanted at most 0",
+    ),
+    (
+        dataclasses.replace(PASS, ceilings=(("grew", 1),)),
+        {},
+        "inconclusive",
+        "inconclusive",
+        "grew not reported, wanted at most 1",
+    ),
+    (Expectation(), {"counters": {"overruns": None}}, "pass", "ok", "vmstat.pswpout 7"),  # the plan does not ask
+    (PASS, {"counters": {"overruns": None}, "overrun_lines": 1}, "fail", "finding", "overruns 1 > 0"),
+    (
+        dataclasses.replace(OOPS, ceilings=(("grew", 1),)),
+        {"oopses": (CRASH,), "overrun_lines": 1},
+        "oops",
+        "inconclusive",
+        "as expected: BUG: kernel NULL pointer dereference in obj_malloc; grew not reported",
+    ),
     (PASS, {"exit_code": 1}, "fail", "finding", "the workload exited with 1"),
     (PASS, {"exit_code": 137, "counters": {"vmstat.oom_kill": 1}}, "fail", "finding", "SIGKILL (1 OOM kills)"),
     (PASS, {"exit_code": 250}, "fail", "finding", "killed by signal 122"),
@@ -173,6 +196,12 @@ def test_matching(wanted: OopsWanted, oops: OopsSummary, result: bool) -> None:
     assert matches(oops, wanted) is result
 
 
+def test_the_crash_is_shown_before_the_complaints_around_it() -> None:
+    assert principal_oops((WARN, CRASH, OTHER)) == CRASH
+    assert principal_oops((WARN, WARN)) == WARN
+    assert principal_oops(()) is None
+
+
 def test_the_sets_are_words_of_the_vocabulary() -> None:
     assert len(set(OOPS_TYPES)) == len(OOPS_TYPES)
     assert set(OOPS_TYPES) >= NON_FATAL_TYPES | HOST_LIKE_TYPES
@@ -228,6 +257,8 @@ def test_no_pass_without_token_and_proof(seen: Evidence, expect: Expectation, sw
     assert not (seen.oopses or seen.corruptions or seen.panicked or seen.flooded or seen.host_error)
     assert seen.counters["vmstat.pswpout" if swap else "zram.writes"] > 0
     assert all(seen.counters[name] >= bound for name, bound in expect.floors)
+    assert all((counter(seen, name) or 0) <= bound for name, bound in expect.ceilings)
+    assert all(counter(seen, name) is not None for name, _ in expect.ceilings)
     assert not counter(seen, "overruns")
 
 
