@@ -7,13 +7,15 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from kzram_ci.base import elf, files, needs, proc
 from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_bytes, digest_file, digest_json
 from kzram_ci.base.errors import CommandFailed, UserError
+from kzram_ci.base.grammar.problems import Problems
+from kzram_ci.base.grammar.read import read_model
 from kzram_ci.guest import cpio
 from kzram_ci.model.arch import arch_of
 from kzram_ci.model.kernel import RootfsImage
@@ -49,30 +51,33 @@ class Recipe:
     programs: dict[str, tuple[str, ...]]
     headers: tuple[str, ...] = ()
     cflags: tuple[str, ...] = ()
-    files: dict[str, dict[Literal["from", "mode"], str]]
-    busybox: dict[Literal["init", "shell"], tuple[str, ...]]
+    files: dict[str, dict[str, str]]
+    busybox: dict[str, tuple[str, ...]]
     directories: tuple[str, ...] = ()
     nodes: tuple[Node, ...] = ()
     kernel_config: tuple[str, ...] = ()
 
 
 def load(path: Path) -> Recipe:
-    """Read a recipe. Raises UserError naming the file and the field."""
-    import pydantic
-    import yaml
+    """Read a recipe. Raises UserError with all that is wrong with it, at its place."""
+    from kzram_ci.guest.schema import RecipeFile
 
-    try:
-        # BaseLoader: every scalar is text. `true` and `false` are programs here.
-        data: Any = yaml.load(path.read_text(), Loader=yaml.BaseLoader)
-        if unknown := sorted(set(data) - {field.name for field in dataclasses.fields(Recipe)}):
-            raise UserError(f"{path}: unknown key {unknown[0]!r}")
-        return pydantic.TypeAdapter(Recipe).validate_python({**data, "directory": path.parent})
-    except (yaml.YAMLError, OSError, TypeError) as error:
-        raise UserError(f"{path}: {' '.join(str(error).split())}") from error
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: {where}: {first['msg']}") from error
+    problems = Problems()
+    model = read_model(RecipeFile, path, problems)
+    problems.raise_if_any()
+    assert model is not None
+    busybox = {"init": model.busybox.init, "shell": model.busybox.shell}
+    return Recipe(
+        directory=path.parent,
+        programs={name: tuple(sources) for name, sources in model.programs.items()},
+        headers=tuple(model.headers),
+        cflags=tuple(model.cflags),
+        files={place: row.model_dump(by_alias=True, exclude_none=True) for place, row in model.files.items()},
+        busybox={key: tuple(applets) for key, applets in busybox.items() if applets},
+        directories=tuple(model.directories),
+        nodes=tuple(Node(**row.model_dump()) for row in model.nodes),
+        kernel_config=tuple(model.kernel_config),
+    )
 
 
 def build(recipe: Recipe, *, arch: str, compiler: Compiler, cache: Path, deadline: Deadline) -> RootfsImage:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-from kzram_ci.base.errors import UserError
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.model.version import applies_to
 
-_TOOL = re.compile(r"(gcc|clang|ld)((?:>=|<=|<|>|==)\d[\d.]*)")
-_LISTS = ("versions", "arch", "tools", "cc", "hostcflags", "config", "upstream", "symptoms")
-_TEXTS = ("name", "why", "advice")
+if TYPE_CHECKING:
+    from kzram_ci.kernel.schema import FixesFile
+
+TOOL = re.compile(r"(gcc|clang|ld)((?:>=|<=|<|>|==)\d[\d.]*)")
 Vars = tuple[tuple[str, str], ...]
 
 
@@ -34,32 +34,24 @@ class Fix:
     advice: str = ""
 
 
-def load(data: Any, file: str) -> tuple[Fix, ...]:
-    """The rows of a parsed file. Raises UserError naming row and key."""
-    if not isinstance(data, list):
-        raise UserError(f"{file}: not a list of fixes")
-    return tuple(_row(row, f"{file}: row {number}") for number, row in enumerate(data, start=1))
-
-
-def _row(row: Any, where: str) -> Fix:
-    if not isinstance(row, dict) or not row.get("name") or not row.get("why"):
-        raise UserError(f"{where}: a fix needs a name and a why")
-    if unknown := sorted(set(row) - {*_LISTS, *_TEXTS}):
-        raise UserError(f"{where}: unknown key {unknown[0]!r}", hint=f"keys: {', '.join((*_TEXTS, *_LISTS))}")
-    for name in _LISTS:
-        if not isinstance(row.get(name, []), list):
-            raise UserError(f"{where}: {name}: wants a list")
-    for tool in row.get("tools", ()):
-        if not _TOOL.fullmatch(tool):
-            raise UserError(f"{where}: tools: {tool!r}", hint="such as gcc>=10")
-    for pattern in row.get("symptoms", ()):
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise UserError(f"{where}: symptoms: {pattern!r}: {error}") from error
-    lists = {name: tuple(str(item) for item in row.get(name, ())) for name in _LISTS}
-    texts = {name: str(row.get(name, "")) for name in _TEXTS}
-    return Fix(name=texts["name"], why=texts["why"], advice=texts["advice"], **lists)
+def fixes_from(model: FixesFile) -> tuple[Fix, ...]:
+    """The rows of a checked fixes.yaml."""
+    return tuple(
+        Fix(
+            name=row.name,
+            why=row.why,
+            versions=tuple(row.versions),
+            arch=tuple(row.arch),
+            tools=tuple(row.tools),
+            cc=tuple(row.cc),
+            hostcflags=tuple(row.hostcflags),
+            config=tuple(row.config),
+            upstream=tuple(row.upstream),
+            symptoms=tuple(row.symptoms),
+            advice=row.advice or "",
+        )
+        for row in model.root
+    )
 
 
 def needed(fixes: Sequence[Fix], *, version: str, arch: str, tools: Mapping[str, str]) -> tuple[Fix, ...]:
@@ -91,7 +83,7 @@ def _tools(lines: Mapping[str, str]) -> dict[str, str]:
 
 
 def _holds(tool: str, have: Mapping[str, str]) -> bool:
-    match = _TOOL.fullmatch(tool)
+    match = TOOL.fullmatch(tool)
     return match is not None and match[1] in have and applies_to((match[2],), have[match[1]])
 
 

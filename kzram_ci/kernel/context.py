@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kzram_ci.base import budget
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.library import Library
 from kzram_ci.model.events import Listener, Note, silent
 
 
@@ -20,6 +21,7 @@ class Context:
     jobs: int = field(default_factory=budget.cpus)  # of make
     refresh: bool = False
     offline: bool = False
+    library: Library = field(default_factory=Library)
 
     def note(self, subject: str, text: str) -> None:
         """Tell the listener something worth knowing."""

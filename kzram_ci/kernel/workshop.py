@@ -10,10 +10,11 @@ from kzram_ci.base import budget
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import NotApplicable, UserError
+from kzram_ci.base.library import Library
 from kzram_ci.kernel import kbuild, mechanism, source, source_facts, toolchain
 from kzram_ci.kernel.context import Context
-from kzram_ci.kernel.library import parts_of
 from kzram_ci.kernel.mechanism import Facts
+from kzram_ci.kernel.parts import parts_of
 from kzram_ci.kernel.recipe import recipe
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import BuildDone, Listener, silent
@@ -32,12 +33,18 @@ class KernelContext:
     deadline: Deadline | None = None
     listener: Listener = silent
     refresh: bool = False  # ask for newer packages and branches than were downloaded
+    library: Library = field(default_factory=Library)
 
     def begin(self) -> Context:
         """The context of a call that begins now."""
         deadline = self.deadline or Deadline.after(BUILD_SECONDS)
         return Context(
-            cache=self.cache, deadline=deadline, listener=self.listener, jobs=self.jobs, refresh=self.refresh
+            cache=self.cache,
+            deadline=deadline,
+            listener=self.listener,
+            jobs=self.jobs,
+            refresh=self.refresh,
+            library=self.library,
         )
 
 
@@ -74,7 +81,7 @@ def _image(spec: KernelSpec, tree: Tree, ctx: Context) -> KernelImage:
 
 def _inputs(spec: KernelSpec, tree: Tree, ctx: Context) -> kbuild.Inputs:
     tools = toolchain.toolchain_for(spec.arch, spec.make_vars, cache=ctx.cache, deadline=ctx.deadline)
-    return recipe(spec, tree, tools, parts_of(spec))
+    return recipe(spec, tree, tools, parts_of(spec, ctx.library))
 
 
 def _ready(spec: KernelSpec, ctx: Context) -> KernelImage:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kzram_ci.base import datafiles
 from kzram_ci.guest import rootfs
 from kzram_ci.kernel.toolchain import toolchain_for
 from kzram_ci.kernel.workshop import KernelContext
@@ -14,5 +13,5 @@ def rootfs_for(arch: str, context: KernelContext) -> RootfsImage:
     ctx = context.begin()
     tools = toolchain_for(arch, (), cache=ctx.cache, deadline=ctx.deadline)
     compiler = rootfs.Compiler(command=tools.cc, identity=dict(tools.identity)["CC"])
-    recipe = rootfs.load(datafiles.find("rootfs", "rootfs.yaml"))
+    recipe = rootfs.load(context.library.rootfs())
     return rootfs.build(recipe, arch=arch, compiler=compiler, cache=ctx.cache, deadline=ctx.deadline)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from kzram_ci.base.errors import NotApplicable, UserError
+from kzram_ci.base.library import Library
 from kzram_ci.kernel import kconfig
-from kzram_ci.kernel.library import load_series
+from kzram_ci.kernel.parts import load_series
 from kzram_ci.kernel.series import SeriesKind
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.kernel import KernelImage, KernelSpec
@@ -109,7 +110,7 @@ def _renamed(cell: Cell, name: str) -> Cell:
 def _changing(spec: KernelSpec) -> str:
     """The first series that makes this kernel another one than the source."""
     for name in spec.series:
-        if load_series(name).kind in (SeriesKind.FIX, SeriesKind.REGRESSION):
+        if load_series(name, Library()).kind in (SeriesKind.FIX, SeriesKind.REGRESSION):
             return name
     return ""
 

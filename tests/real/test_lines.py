@@ -18,11 +18,12 @@ from kzram_ci.base import budget, files, proc
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_json
+from kzram_ci.base.library import Library
 from kzram_ci.kernel import kbuild, kconfig, mechanism, patches, source, toolchain
 from kzram_ci.kernel.kbuild.base_tree import BaseTree, UnpackedArchive
 from kzram_ci.kernel.kconfig import Fragment
-from kzram_ci.kernel.library import load_series
 from kzram_ci.kernel.mechanism import Facts
+from kzram_ci.kernel.parts import load_series
 from kzram_ci.kernel.series import choose
 from kzram_ci.model.kernel import KernelSpec, Tree
 from kzram_ci.plan import source_args
@@ -75,7 +76,7 @@ def base_of(line: str, deadline: Deadline) -> tuple[Tree, BaseTree, Facts]:
 
 
 def patched(spec: KernelSpec, tree: Tree, base: BaseTree, deadline: Deadline) -> patches.Patched:
-    choices = [choose(load_series(name), tree.version) for name in spec.series]
+    choices = [choose(load_series(name, Library()), tree.version) for name in spec.series]
     return patches.apply(base.read, choices, deadline=deadline)
 
 

@@ -81,8 +81,10 @@ def test_a_compile_error_is_one_line(recipe: Path, tmp_path: Path) -> None:
     ("change", "message"),
     [
         (("init: [sh, true]", "init: [sh, nosuchapplet]"), "lacks nosuchapplet"),
-        (("programs:", "programms:"), "unknown key 'programms'"),
-        (("major: 5", "major: five"), "nodes.0.major"),
+        (("programs:", "programms:"), r"yaml:1:1: programms: unknown key 'programms'; .*did you mean programs\?"),
+        (("major: 5", "major: five"), r"yaml:12:43: nodes\[0\].major: expected a whole number, got 'five'"),
+        (('"0755" }', '"0789" }'), r"yaml:6:30: files\./init\.mode: '0789' does not have the form"),
+        (("from: init, ", ""), r"yaml:6:10: files\./init\.from: from is required"),
         (("from: init", "from: initt"), "initt does not exist"),
         (("/init:", "/bin/hello:"), "bin/hello is in the archive twice"),
     ],

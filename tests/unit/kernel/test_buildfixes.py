@@ -2,16 +2,15 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
-from kzram_ci.base.errors import UserError
+from kzram_ci.base.grammar.problems import GrammarErrors
+from kzram_ci.base.library import Library
 from kzram_ci.kernel import buildfixes, kconfig
-from kzram_ci.kernel.buildfixes import Fix
 from kzram_ci.kernel.kbuild import log as buildlog
 from kzram_ci.kernel.kbuild.causes import Blame
+from kzram_ci.kernel.parts import load_fixes
 
-FILE = Path(__file__).parents[3] / "kernels" / "toolchain" / "fixes.yaml"
-TABLE = buildfixes.load(yaml.load(FILE.read_text(), Loader=yaml.BaseLoader), str(FILE))
+TABLE = load_fixes(Library())
 DEBIAN_12 = {"CC": "gcc (Debian 12.2.0-14+deb12u1) 12.2.0", "LD": "GNU ld (GNU Binutils for Debian) 2.40"}
 
 
@@ -117,16 +116,30 @@ def test_an_unknown_failure_gets_no_advice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "line"),
     [
-        ({"name": "x"}, "needs a name and a why"),
-        ({"name": "x", "why": "y", "cflags": []}, "unknown key 'cflags'"),
-        ({"name": "x", "why": "y", "cc": "-O2"}, "cc: wants a list"),
-        ({"name": "x", "why": "y", "tools": ["gcc 12"]}, "such as gcc>=10"),
-        ({"name": "x", "why": "y", "symptoms": ["("]}, "symptoms"),
+        ("name: x", "fixes.yaml:1:3: [0].why: why is required"),
+        ("name: x\n  why: y\n  cflags: []", "fixes.yaml:3:3: [0].cflags: unknown key 'cflags'; allowed: advice, arch"),
+        ("name: x\n  why: y\n  cc: -O2", "fixes.yaml:3:7: [0].cc: expected a list"),
+        (
+            "name: x\n  why: y\n  tools: [gcc 12]",
+            "3:11: [0].tools[0]: 'gcc 12' is not a tool with a version",
+        ),
+        ("name: x\n  why: y\n  symptoms: ['(']", "[0].symptoms[0]: '(' is not a regular expression"),
+        ("name: x\n  why: y\n  versions: [old]", "[0].versions[0]: 'old' is not a constraint"),
     ],
 )
-def test_a_broken_table_is_named(row: dict[str, object], told: str) -> None:
-    with pytest.raises(UserError, match=told):
-        buildfixes.load([row], "fixes.yaml")
-    assert Fix(name="x", why="y").versions == ()
+def test_a_broken_table_is_named(row: str, line: str, tmp_path: Path) -> None:
+    (tmp_path / "kernels/toolchain").mkdir(parents=True)
+    (tmp_path / "kernels/toolchain/fixes.yaml").write_text(f"- {row}\n")
+    with pytest.raises(GrammarErrors) as caught:
+        load_fixes(Library(roots=(tmp_path,)))
+    assert line in str(caught.value)
+
+
+def test_commits_of_digits_keep_their_spelling(tmp_path: Path) -> None:
+    (tmp_path / "kernels/toolchain").mkdir(parents=True)
+    row = "- {name: x, why: y, upstream: [8ae94224c9d7, 012345678901, 12e345678901], arch: [x86_64]}"
+    (tmp_path / "kernels/toolchain/fixes.yaml").write_text(row)
+    [fix] = load_fixes(Library(roots=(tmp_path,)))
+    assert fix.upstream == ("8ae94224c9d7", "012345678901", "12e345678901")

@@ -4,7 +4,8 @@ import pytest
 
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import PatchFailed, UserError
-from kzram_ci.kernel import library, patches
+from kzram_ci.base.library import Kind, Library
+from kzram_ci.kernel import parts, patches
 from kzram_ci.kernel.series import choose
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.source import DirectorySource
@@ -22,7 +23,7 @@ def write_series(root: Path, name: str, yaml: str) -> None:
 def test_a_series_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_series(tmp_path, "mine", "name: mine\nkind: fix\nafter: [unstable]\npatches: [1.patch]\nupstream: null\n")
     monkeypatch.chdir(tmp_path)
-    loaded = library.load_series("mine")
+    loaded = parts.load_series("mine", Library())
     assert loaded.after == ("unstable",)
     assert loaded.patches[0].text == CHANGE
 
@@ -34,7 +35,7 @@ def test_new_files_lie_beside_the_patches(tmp_path: Path, monkeypatch: pytest.Mo
     write_series(tmp_path, "mine", NEW)
     (tmp_path / "kernels/patches/mine/new.c").write_text("int x;")
     monkeypatch.chdir(tmp_path)
-    choices = [choose(library.load_series("mine"), "6.12")]
+    choices = [choose(parts.load_series("mine", Library()), "6.12")]
     deadline = Deadline.after(60)
     done = patches.apply({"mm/a.c": b"old\n"}.get, choices, deadline=deadline)
     assert done.files == {"mm/a.c": b"new\n", "drivers/new.c": b"int x;"}
@@ -46,10 +47,19 @@ def test_new_files_lie_beside_the_patches(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("yaml", "message"),
     [
-        (NEW, "new.c does not exist"),
-        ("name: mine\nkind: fix\npatches: [2.patch]\n", "2.patch does not exist"),
-        ("name: other\nkind: fix\npatches: [1.patch]\n", "the name is 'other'"),
-        ("name: [\n", "series.yaml"),
+        (NEW, r"yaml:4:24: files\.drivers/new\.c: new\.c cannot be read: No such file"),
+        (
+            "name: mine\nkind: fix\npatches: [2.patch]\n",
+            r"3:11: patches\[0\]: 2.patch cannot be read: No such",
+        ),
+        ("name: mine\nkind: fix\npatches: [series.yaml]\n", r"yaml:3:11: patches\[0\]: series.yaml has no diff in it"),
+        ("name: other\nkind: fix\npatches: [1.patch]\n", "yaml:1:7: name: the name is 'other', the directory is"),
+        ("name: mine\nkind: fix\n", "yaml:1:1: patches or lines are required"),
+        (
+            "name: mine\nkind: fix\npatches: [1.patch]\nlines: [{versions: ['6'], patches: [1.patch]}]\n",
+            "yaml:3:1: patches: patches belong into each of `lines`",
+        ),
+        ("name: [\n", "series.yaml:2:1: not YAML"),
     ],
 )
 def test_what_is_wrong_with_a_series_is_named(
@@ -58,21 +68,21 @@ def test_what_is_wrong_with_a_series_is_named(
     write_series(tmp_path, "mine", yaml)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=message):
-        library.load_series("mine")
+        parts.load_series("mine", Library())
 
 
 def test_an_unknown_series_lists_the_known() -> None:
     with pytest.raises(UserError) as caught:
-        library.load_series("no-such")
-    assert "unstable" in caught.value.hint
+        parts.load_series("no-such", Library())
+    assert "no series 'no-such'; known: " in str(caught.value)
+    assert "unstable" in str(caught.value)
 
 
 def test_the_series_that_ship_load() -> None:
-    root = Path(library.__file__).parents[2] / "kernels" / "patches"
-    names = sorted(path.parent.name for path in root.glob("*/series.yaml"))
+    names = Library().names(Kind.SERIES)
     assert "unstable" in names
     for name in names:
-        assert library.load_series(name).why
+        assert parts.load_series(name, Library()).why
 
 
 def test_a_fragment_that_is_not_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,14 +90,14 @@ def test_a_fragment_that_is_not_text(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "kernels/config/mine.config").write_bytes(b"CONFIG_A=\xff\n")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"mine\.config is not text"):
-        library.load_fragment("mine")
+        parts.load_fragment("mine", Library())
 
 
 def test_the_parts_of_a_definition_come_in_its_order() -> None:
-    root = Path(library.__file__).parents[2] / "kernels" / "config"
-    config = tuple(sorted(path.stem for path in root.glob("*.config")))[:2]
+    config = Library().names(Kind.FRAGMENT)[:2]
     series = ("unstable", "saved-clen")
-    parts = library.parts_of(KernelSpec(name="k", source=DirectorySource(path="/"), series=series, config=config))
-    assert tuple(item.name for item in parts.series) == series
-    assert tuple(fragment.name for fragment in parts.fragments) == tuple(f"{name}.config" for name in config)
-    assert parts.fixes
+    spec = KernelSpec(name="k", source=DirectorySource(path="/"), series=series, config=config)
+    found = parts.parts_of(spec, Library())
+    assert tuple(item.name for item in found.series) == series
+    assert tuple(fragment.name for fragment in found.fragments) == tuple(f"{name}.config" for name in config)
+    assert found.fixes

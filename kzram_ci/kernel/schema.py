@@ -1,0 +1,121 @@
+"""The grammar of series.yaml and toolchain/fixes.yaml, as pydantic models; imported late. Pure."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, RootModel, WithJsonSchema
+
+from kzram_ci.base.grammar.scalars import Name, Regex, Text, Word, text_of
+from kzram_ci.base.grammar.strict import Strict
+from kzram_ci.kernel.buildfixes import TOOL
+from kzram_ci.model.version import is_constraint
+
+
+def _check_constraint(value: str) -> str:
+    if not is_constraint(value):
+        raise ValueError(f'{value!r} is not a constraint; write them such as ">=6.12", "<6.13"')
+    return value
+
+
+def _check_tool(value: str) -> str:
+    if not TOOL.fullmatch(value):
+        raise ValueError(f"{value!r} is not a tool with a version; write such as gcc>=10, clang<15 or ld>=2.36")
+    return value
+
+
+def _check_path(value: str) -> str:
+    path = PurePosixPath(value)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"{value!r} must lie below the directory of the series")
+    return value
+
+
+def _check_tree_path(value: str) -> str:
+    path = PurePosixPath(value)
+    if path.is_absolute() or ".." in path.parts or value.split() != [value]:
+        raise ValueError(f"{value!r} is not a path in the tree")
+    return value
+
+
+def _yes_or_no(value: Any) -> Any:
+    """`yes` and `no` are words in YAML 1.2."""
+    return {"yes": True, "no": False}.get(value, value) if isinstance(value, str) else value
+
+
+Constraint = Annotated[str, BeforeValidator(text_of), AfterValidator(_check_constraint)]
+PatchFile = Annotated[str, BeforeValidator(text_of), AfterValidator(_check_path)]
+TreePath = Annotated[str, AfterValidator(_check_tree_path)]
+YesOrNo = Annotated[
+    bool, BeforeValidator(_yes_or_no), WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": ["yes", "no"]}]})
+]
+Texts = list[Text]
+
+
+class SeriesLine(Strict):
+    """The patches of a series for one range of versions."""
+
+    versions: Annotated[list[Constraint], Field(min_length=1)] = Field(
+        description='constraints on the kernel version that must all hold, such as [">=6.1", "<6.2"]'
+    )
+    patches: Annotated[list[PatchFile], Field(min_length=1)] = Field(description="patch files, in order")
+
+
+class SeriesFile(Strict):
+    """A patch series: kernels/patches/<name>/series.yaml."""
+
+    model_config = ConfigDict(title="kzram-ci series")
+    name: Name = Field(description="the name; it must be the name of the directory")
+    kind: Literal["fix", "regression", "instrument", "build"] = Field(
+        description="fix: what is under test; regression: brings a fault back; instrument: only counts or delays; "
+        "build: lets a kernel be built"
+    )
+    optional: YesOrNo = Field(
+        False, description="yes: a version without patches of its own, where no other line's apply, is built without it"
+    )
+    after: list[Name] = Field(default_factory=list, description="series that must come before it")
+    author: Text | None = Field(None, description="who wrote the patches")
+    upstream: Text | None = Field(None, description="the commit that has the change upstream, or null")
+    why: Text | None = Field(None, description="what it changes, and why")
+    files: dict[TreePath, PatchFile] = Field(
+        default_factory=dict,
+        description="path in the tree: file beside series.yaml that is put there, on every version, first",
+    )
+    versions: list[Constraint] = Field(
+        default_factory=list, description="constraints on the kernel version that must all hold; omitted: any version"
+    )
+    patches: Annotated[list[PatchFile], Field(min_length=1)] | None = Field(
+        None, description="patch files, in order; or `lines`"
+    )
+    lines: Annotated[list[SeriesLine], Field(min_length=1)] | None = Field(
+        None, description="patch files by kernel version; the first line whose versions fit is taken"
+    )
+
+
+class FixRow(Strict):
+    """What an old kernel needs with new tools."""
+
+    name: Name = Field(description="name, for people")
+    why: Text = Field(description="what goes wrong without it")
+    versions: list[Constraint] = Field(
+        default_factory=list, description="kernel versions it is applied to; omitted: it only gives advice"
+    )
+    arch: list[Word] = Field(default_factory=list, description="architectures; omitted: all")
+    tools: list[Annotated[str, AfterValidator(_check_tool)]] = Field(
+        default_factory=list, description="tools that must all match, such as gcc>=10 or ld>=2.36"
+    )
+    cc: Texts = Field(default_factory=list, description="flags for the kernel's compiler command")
+    hostcflags: Texts = Field(default_factory=list, description="flags for host programs")
+    config: Texts = Field(default_factory=list, description="lines of a config fragment that is merged last")
+    upstream: list[Word] = Field(default_factory=list, description="commits that make it superfluous")
+    symptoms: list[Regex] = Field(
+        default_factory=list, description="regular expressions, searched in each line of the log of a failed build"
+    )
+    advice: Text | None = Field(None, description="what to do when a symptom is found")
+
+
+class FixesFile(RootModel[list[FixRow]]):
+    """Build fixes: kernels/toolchain/fixes.yaml."""
+
+    model_config = ConfigDict(title="kzram-ci fixes")
