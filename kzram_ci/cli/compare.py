@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,17 @@ exit codes: 0 compared · 1 something that was ok is a finding now (with --fail-
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareRequest:
+    """Two runs, each a run directory or the name of a run in the history."""
+
+    before: str
+    after: str
+    as_json: bool = False
+    fail_on_regression: bool = False
+    database: Path | None = None
+
+
 def add_parser(subparsers: Any) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser(
@@ -44,15 +56,28 @@ def add_parser(subparsers: Any) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Compare and print."""
-    history = History(path=args.database) if args.database else default_history()
-    before, after = results_of(args.before, history), results_of(args.after, history)
+    """The command."""
+    return show(
+        CompareRequest(
+            before=args.before,
+            after=args.after,
+            as_json=args.json,
+            fail_on_regression=args.fail_on_regression,
+            database=args.database,
+        )
+    )
+
+
+def show(request: CompareRequest) -> int:
+    """Compare and print. Raises UserError for a run that is not known."""
+    history = History(path=request.database) if request.database else default_history()
+    before, after = results_of(request.before, history), results_of(request.after, history)
     changes = compare(before, after)
-    if args.json:
+    if request.as_json:
         print(json.dumps([codec.to_json(change) for change in changes], indent=2))
     else:
         sys.stdout.write(printable("\n".join(lines(changes, total=len(after))) + "\n", sys.stdout))
-    return 1 if args.fail_on_regression and any(change.worse for change in changes) else 0
+    return 1 if request.fail_on_regression and any(change.worse for change in changes) else 0
 
 
 def results_of(name: str, history: History) -> Sequence[CellResult]:

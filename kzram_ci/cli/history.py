@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kzram_ci.model import codec
-from kzram_ci.model.outcome import Verdict
-from kzram_ci.results.history import History, Record, default_history
+from kzram_ci.results.history import History, default_history
 from kzram_ci.results.reports.sanitize import one_line
 from kzram_ci.results.reports.table import printable
+from kzram_ci.results.trails import Trail, trails
 
 EXAMPLE = """\
 example: kzram-ci history
@@ -26,27 +25,17 @@ The trail shows one letter a run, oldest first: . ok, F finding, i inconclusive,
 flaky: how often ok and finding differ from their majority on the very same kernel (same key); errors and
 inconclusive runs are no verdict and do not count.
 """
-_LETTERS = {
-    Verdict.OK: ".",
-    Verdict.FINDING: "F",
-    Verdict.INCONCLUSIVE: "i",
-    Verdict.ERROR: "e",
-    Verdict.SKIPPED: "s",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One cell of one plan over its runs. `flake_rate` is None without two verdicts on one kernel."""
+class HistoryRequest:
+    """Which results to show: of cells that match, of one plan, the newest `last` of each cell."""
 
-    plan: str
-    cell: str
-    runs: int
-    trail: str
-    verdicts: dict[str, int]
-    outcomes: dict[str, int]
-    flake_rate: float | None
-    last_run: str
+    cell: str = ""
+    plan: str = ""
+    last: int = 0
+    as_json: bool = False
+    database: Path | None = None
 
 
 def add_parser(subparsers: Any) -> None:
@@ -67,11 +56,18 @@ def add_parser(subparsers: Any) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    """The command."""
+    return show(
+        HistoryRequest(cell=args.cell, plan=args.plan, last=args.last, as_json=args.json, database=args.database)
+    )
+
+
+def show(request: HistoryRequest) -> int:
     """Read the history and print it."""
-    history = History(path=args.database) if args.database else default_history()
-    found = collect(history.records(plan=args.plan, cell=args.cell), last=args.last)
-    if args.json:
-        print(json.dumps([codec.to_json(line) for line in found], indent=2))
+    history = History(path=request.database) if request.database else default_history()
+    found = trails(history.records(plan=request.plan, cell=request.cell), last=request.last)
+    if request.as_json:
+        print(json.dumps([dataclasses.asdict(trail) for trail in found], indent=2))
     elif found:
         sys.stdout.write(printable("\n".join(as_text(found)) + "\n", sys.stdout))
     else:
@@ -79,42 +75,7 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def collect(records: Sequence[Record], *, last: int = 0) -> tuple[Line, ...]:
-    """Records, oldest first, to one line a cell; `last` > 0 keeps only that many of each."""
-    cells: dict[tuple[str, str], list[Record]] = {}
-    for record in records:
-        cells.setdefault((record.plan, record.result.id), []).append(record)
-    return tuple(
-        _line(plan, cell, group[-last:] if last > 0 else group) for (plan, cell), group in sorted(cells.items())
-    )
-
-
-def _line(plan: str, cell: str, group: Sequence[Record]) -> Line:
-    judgements = [record.result.judgement for record in group]
-    return Line(
-        plan=plan,
-        cell=cell,
-        runs=len(group),
-        trail="".join(_LETTERS[judgement.verdict] for judgement in judgements),
-        verdicts=dict(Counter(str(judgement.verdict) for judgement in judgements)),
-        outcomes=dict(Counter(str(judgement.outcome) for judgement in judgements)),
-        flake_rate=flake_rate(group),
-        last_run=group[-1].run,
-    )
-
-
-def flake_rate(group: Sequence[Record]) -> float | None:
-    """Verdicts off the majority of their kernel key, over all verdicts on keys that have at least two."""
-    keys: dict[str, Counter[Verdict]] = {}
-    for record in group:
-        if record.result.judgement.verdict in (Verdict.OK, Verdict.FINDING):
-            keys.setdefault(record.result.kernel_key, Counter())[record.result.judgement.verdict] += 1
-    repeated = [counts for counts in keys.values() if counts.total() > 1]
-    total = sum(counts.total() for counts in repeated)
-    return sum(counts.total() - max(counts.values()) for counts in repeated) / total if total else None
-
-
-def as_text(found: Sequence[Line]) -> list[str]:
+def as_text(found: Sequence[Trail]) -> list[str]:
     """Aligned lines for people."""
     rows = [("plan", "cell", "runs", "flaky", "outcomes", "trail")]
     for line in found:

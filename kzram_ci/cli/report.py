@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,15 @@ EXAMPLE = """\
 example: kzram-ci report runs/20260101T000000Z-overrun-1a2b3c
          kzram-ci report RUNDIR --json | jq '.[].judgement.outcome'
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRequest:
+    """A run directory. `exit_code`: exit as the run itself would have."""
+
+    run: Path
+    as_json: bool = False
+    exit_code: bool = False
 
 
 def add_parser(subparsers: Any) -> None:
@@ -35,14 +45,19 @@ def add_parser(subparsers: Any) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Render; exit 0 when that worked, whatever the results say, unless --exit-code."""
-    run = rundir.open_run(args.run)
-    if args.json:
+    """The command."""
+    return render(ReportRequest(run=args.run, as_json=args.json, exit_code=args.exit_code))
+
+
+def render(request: ReportRequest) -> int:
+    """Render; exit 0 when that worked, whatever the results are, unless the run's own exit code is wanted."""
+    run = rundir.open_run(request.run)
+    if request.as_json:
         print(json.dumps([codec.to_json(result) for result in run.results()], indent=2))
     else:
         run.render()
-        table.show(run.view(), sys.stdout, root=str(args.run), files=paths(args.run))
-    return exit_code(run.results()) if args.exit_code else 0
+        table.show(run.view(), sys.stdout, root=str(request.run), files=paths(request.run))
+    return exit_code(run.results()) if request.exit_code else 0
 
 
 def paths(root: Path) -> tuple[str, ...]:

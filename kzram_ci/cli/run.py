@@ -6,19 +6,19 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from kzram_ci.cli import progress
 from kzram_ci.cli.kernel_option import KERNEL_HELP, REFRESH_HELP
 from kzram_ci.host import environment
 from kzram_ci.model.machine import Accel
 from kzram_ci.results.reports import table
-from kzram_ci.run.recorded import AUTO, RunRequest, begin, execute, report_files, shown_at
-from kzram_ci.run.selection import Selection
 from kzram_ci.verdict.exitcode import exit_code
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
+
+    from kzram_ci.run.recorded import RunRequest
 
 REPEAT_HELP = (
     "boot each cell N times (overrides repeats); auto: as often as it takes until a pass by luck is improbable; the "
@@ -70,6 +70,9 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """The command."""
+    from kzram_ci.run.recorded import RunRequest  # heavy; --help needs none of it
+    from kzram_ci.run.selection import Selection
+
     request = RunRequest(
         plan=args.plan or "",
         selection=Selection(kernels=tuple(args.kernel), tests=tuple(args.test), cells=tuple(args.cell)),
@@ -88,6 +91,8 @@ def main(args: argparse.Namespace) -> int:
 
 def run(request: RunRequest, *, quiet: bool = False) -> int:
     """Run, report, return the exit code."""
+    from kzram_ci.run.recorded import begin, execute, report_files, shown_at
+
     directory = begin(request, _warn)
     directory.note_environment(environment.describe())
     try:
@@ -105,10 +110,10 @@ def _warn(text: str) -> None:
     print(f"kzram-ci: {text}", file=sys.stderr)
 
 
-def repeat(word: str) -> int:
+def repeat(word: str) -> int | Literal["auto"]:
     """The type of --repeat for argparse."""
     if word == "auto":
-        return AUTO
+        return "auto"
     try:
         boots = int(word)
     except ValueError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,14 @@ EXAMPLE = """\
 example: kzram-ci schema --output .kzram-schema.json
          then, as first line of a plan:  # yaml-language-server: $schema=.kzram-schema.json
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaRequest:
+    """The grammar of plans or of kernel files; to standard output, or a file."""
+
+    of: str = "plan"
+    output: Path | None = None
 
 
 def add_parser(subparsers: Any) -> None:
@@ -31,10 +40,15 @@ def add_parser(subparsers: Any) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print or write the schema."""
-    text = json.dumps(schema_of("kernel" if args.kernel else "plan"), indent=2, ensure_ascii=False) + "\n"
-    if args.output is None:
+    """The command."""
+    return write(SchemaRequest(of="kernel" if args.kernel else "plan", output=args.output))
+
+
+def write(request: SchemaRequest) -> int:
+    """Print or write the schema. Raises InfraError (disk)."""
+    text = json.dumps(schema_of(request.of), indent=2, ensure_ascii=False) + "\n"
+    if request.output is None:
         print(text, end="")
     else:
-        files.write_atomic(args.output, text)
+        files.write_atomic(request.output, text)
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from kzram_ci.base.errors import UserError
@@ -32,9 +33,14 @@ def add_parser(subparsers: Any) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Check all plans before saying so; a broken one does not hide the next."""
+    """The command."""
+    return check(args.plans)
+
+
+def check(plans: Sequence[str]) -> int:
+    """Check every plan, also after one that is not good."""
     failed = False
-    for word in args.plans:
+    for word in plans:
         try:
             path = find_plan(word)
             plan = load_plan(path, find_kernel=find_kernel, known_kernels=known_kernels())

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import InfraError, UserError
@@ -25,7 +25,6 @@ from kzram_ci.run.selection import Selection, plan_of, plan_without_name, select
 from kzram_ci.run.stages import real_stages
 from kzram_ci.verdict import repeats
 
-AUTO = 0  # repeats: as often as "good" needs
 _TOOLS_SECONDS = 60.0  # for asking every tool its version
 
 Warn = Callable[[str], None]
@@ -33,14 +32,15 @@ Warn = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """What to run, and how. `plan`: a file or a name; "" for ready images alone. `repeats`: None for the plan's own.
+    """What to run, and how. `plan`: a file or a name; "" for ready images alone. `repeats`: None for the plan's own,
+    "auto" for as many as "good" needs.
 
     `resume`: a run directory to go on with, in place of plan and selection. `accel`: in place of the plan's.
     """
 
     plan: str = ""
     selection: Selection = Selection()
-    repeats: int | None = None
+    repeats: int | Literal["auto"] | None = None
     runs: Path = Path("runs")
     resume: Path | None = None
     jobs: int = 0
@@ -89,7 +89,7 @@ def _warn_of_turned_codes(plan: Plan, warn: Warn) -> None:
 def _repeated(plan: Plan, request: RunRequest, whole: Plan, warn: Warn) -> Plan:
     if request.repeats is None:
         return plan
-    if request.repeats != AUTO:
+    if request.repeats != "auto":
         return repeats.times(plan, request.repeats)
     records = history.records(plan=plan.name) if (history := request.history) is not None else ()
     often, lines = repeats.often_enough(plan, (record.result for record in records), whole=whole)

@@ -10,12 +10,12 @@ import pytest
 import report_samples as samples
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.cli.history import collect
 from kzram_ci.cli.repro import listed
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results import rundir
 from kzram_ci.results.history import History, Record
+from kzram_ci.results.trails import trails
 
 
 def run(*words: str) -> int:
@@ -89,13 +89,13 @@ def record(run: str, verdict: Verdict, key: str = "k") -> Record:
 
 def test_flaky_means_different_verdicts_on_the_same_kernel() -> None:
     ok, bad, broken = Verdict.OK, Verdict.FINDING, Verdict.ERROR
-    (line,) = collect([record("1", ok), record("2", ok), record("3", broken), record("4", bad), record("5", ok)])
+    (line,) = trails([record("1", ok), record("2", ok), record("3", broken), record("4", bad), record("5", ok)])
     assert (line.trail, line.flake_rate, line.runs, line.last_run) == ("..eF.", 0.25, 5, "5")
-    (line,) = collect([record("1", ok), record("2", ok), record("3", bad, "new"), record("4", bad, "new")])
+    (line,) = trails([record("1", ok), record("2", ok), record("3", bad, "new"), record("4", bad, "new")])
     assert line.flake_rate == 0.0
-    (line,) = collect([record("1", ok), record("2", bad, "new")])
+    (line,) = trails([record("1", ok), record("2", bad, "new")])
     assert line.flake_rate is None
-    (line,) = collect([record("1", bad), record("2", ok), record("3", ok)], last=2)
+    (line,) = trails([record("1", bad), record("2", ok), record("3", ok)], last=2)
     assert (line.trail, line.flake_rate) == ("..", 0.0)
 
 

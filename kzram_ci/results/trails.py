@@ -1,0 +1,67 @@
+"""What each cell did over its recorded runs, and how flaky it is. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kzram_ci.model.outcome import Verdict
+from kzram_ci.results.history import Record
+
+_LETTERS = {
+    Verdict.OK: ".",
+    Verdict.FINDING: "F",
+    Verdict.INCONCLUSIVE: "i",
+    Verdict.ERROR: "e",
+    Verdict.SKIPPED: "s",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trail:
+    """One cell of one plan over its runs. `flake_rate` is None without two verdicts on one kernel."""
+
+    plan: str
+    cell: str
+    runs: int
+    trail: str  # a letter a run, oldest first
+    verdicts: dict[str, int]
+    outcomes: dict[str, int]
+    flake_rate: float | None
+    last_run: str
+
+
+def trails(records: Sequence[Record], *, last: int = 0) -> tuple[Trail, ...]:
+    """Records, oldest first, to a trail a cell; `last` > 0 keeps only that many of each."""
+    cells: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        cells.setdefault((record.plan, record.result.id), []).append(record)
+    return tuple(
+        _trail(plan, cell, group[-last:] if last > 0 else group) for (plan, cell), group in sorted(cells.items())
+    )
+
+
+def _trail(plan: str, cell: str, group: Sequence[Record]) -> Trail:
+    judgements = [record.result.judgement for record in group]
+    return Trail(
+        plan=plan,
+        cell=cell,
+        runs=len(group),
+        trail="".join(_LETTERS[judgement.verdict] for judgement in judgements),
+        verdicts=dict(Counter(str(judgement.verdict) for judgement in judgements)),
+        outcomes=dict(Counter(str(judgement.outcome) for judgement in judgements)),
+        flake_rate=flake_rate(group),
+        last_run=group[-1].run,
+    )
+
+
+def flake_rate(group: Sequence[Record]) -> float | None:
+    """Verdicts off the majority of their kernel key, over all verdicts on keys that have at least two."""
+    keys: dict[str, Counter[Verdict]] = {}
+    for record in group:
+        if record.result.judgement.verdict in (Verdict.OK, Verdict.FINDING):
+            keys.setdefault(record.result.kernel_key, Counter())[record.result.judgement.verdict] += 1
+    repeated = [counts for counts in keys.values() if counts.total() > 1]
+    total = sum(counts.total() for counts in repeated)
+    return sum(counts.total() - max(counts.values()) for counts in repeated) / total if total else None
