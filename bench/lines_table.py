@@ -4,7 +4,8 @@
     python bench/lines_table.py runs/<that run>
 
 The first table is what the mechanism map finds in the sources, the second what the kernels did. Only the text
-between the markers changes.
+between the markers changes, and of the second table only the rows of the kernels that the run has: a line can be run
+alone (kzram-ci run lines --kernel line:5.15 --kernel git:../linux@v5.15.85).
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from typing import Any
 
 from kzram_ci.kernel.mechanism import Facts, amplifier
 from kzram_ci.kernel.workshop import KernelContext, facts_for
+from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.plan.kernels import load_kernel
 from kzram_ci.plan.library import axes, find_kernel, find_plan, known_kernels
 from kzram_ci.plan.load import load_plan
+from kzram_ci.results import rundir
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "kernels.md"
 SHOWN = {  # counter: word
@@ -32,6 +35,10 @@ SHOWN = {  # counter: word
     "page_size_fallbacks": "page-size objects",
     "emergencies": "in larger classes",
 }
+HEAD = (
+    "| kernel | release | swap (anonmutate) | O_DIRECT (directmutate) | … fail_page_alloc |",
+    "|---|---|---|---|---|",
+)
 Result = Mapping[str, Any]
 
 
@@ -40,10 +47,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="run directory of testplans/lines.yaml")
     args = parser.parse_args()
+    run = rundir.open_run(args.run)
     results = [json.loads(line) for line in (args.run / "results.jsonl").read_text().splitlines()]
     text = PAGE.read_text()
-    text = between(text, "facts", facts_table())
-    PAGE.write_text(between(text, "run", [f"Run `{args.run.resolve().name}`.", "", *run_table(results)]))
+    told, table = rows_of(text)
+    text = between(text, "facts", facts_table({spec.line: spec for spec in run.plan.kernels()}))
+    table |= run_table(results)
+    lines = sorted({cell.kernel.line for cell in run.plan.cells}, key=list(axes().lines).index)
+    told = [line for line in told if not line.endswith(f": {', '.join(lines)}.")]
+    told.append(f"Run `{args.run.resolve().name}`: {', '.join(lines)}.")
+    shown = [table[name] for name in known_order() if name in table]
+    PAGE.write_text(between(text, "run", [*told, "", *HEAD, *shown]))
+
+
+def rows_of(text: str) -> tuple[list[str], dict[str, str]]:
+    """The lines of the page that name runs, and the rows of the second table by kernel."""
+    part = text.partition("<!-- run: begin -->")[2].partition("<!-- run: end -->")[0].splitlines()
+    rows = {line.split("|")[1].strip(): line for line in part if line.startswith("|") and line not in HEAD}
+    return [line for line in part if line.startswith("Run ")], rows
 
 
 def between(text: str, name: str, lines: Sequence[str]) -> str:
@@ -55,10 +76,13 @@ def between(text: str, name: str, lines: Sequence[str]) -> str:
     return pattern.sub(lambda _: "\n".join((begin, *lines, end)), text)
 
 
-def facts_table() -> list[str]:
-    """One column a line of kernels, one row a fact, with the place in the source."""
-    names = [axes().name("stock", line) for line in axes().lines]
-    specs = [load_kernel(name, find_kernel=find_kernel, known_kernels=known_kernels()) for name in names]
+def facts_table(ran: Mapping[str, KernelSpec]) -> list[str]:
+    """One column a line of kernels, one row a fact, with the place in the source: that of the run, if it had one."""
+    names = {line: axes().name("stock", line) for line in axes().lines}
+    specs = [
+        ran.get(line) or load_kernel(name, find_kernel=find_kernel, known_kernels=known_kernels())
+        for line, name in names.items()
+    ]
     found = [facts_for(spec, KernelContext()) for spec in specs]
     lines = [f"| | {' | '.join(axes().lines)} |"]
     lines += [f"|---|{'---|' * len(specs)}"]
@@ -74,19 +98,14 @@ def _fact(facts: Facts, name: str) -> str:
     return f"**{fact.value or 'no'}**<br>{fact.where}"
 
 
-def run_table(results: Sequence[Result]) -> list[str]:
-    """One row a kernel, in the order of the plan; what was stressed through swap, then through O_DIRECT."""
-    kernels = {row["kernel"]: row for row in results}
-    order = [name for name in known_order() if name in kernels]
-    lines = [
-        "| kernel | release | swap (anonmutate) | O_DIRECT (directmutate) | … fail_page_alloc |",
-        "|---|---|---|---|---|",
-    ]
-    for name in order:
+def run_table(results: Sequence[Result]) -> dict[str, str]:
+    """One row a kernel; what was stressed through swap, then through O_DIRECT."""
+    lines = {}
+    for name in dict.fromkeys(row["kernel"] for row in results):
         cells = {row["test"].removesuffix("-once"): row for row in results if row["kernel"] == name}
         release = next((row["kernel_release"] for row in cells.values() if row["kernel_release"]), "")
         tests = ("anonmutate", "directmutate", "directmutate-fail-page-alloc")
-        lines.append(f"| {name} | {release} | {' | '.join(_outcome(cells.get(test)) for test in tests)} |")
+        lines[name] = f"| {name} | {release} | {' | '.join(_outcome(cells.get(test)) for test in tests)} |"
     return lines
 
 

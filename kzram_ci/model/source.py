@@ -16,6 +16,7 @@ class SourceKind(StrEnum):
     GIT = "git"
     TARBALL = "tarball"
     IMAGE = "image"
+    GIVEN = "given"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +145,22 @@ class ImageSource:
         return f"image:{self.path}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenSource:
+    """A tree that only the user has: nothing is built until one is named in its place."""
+
+    ready: ClassVar[bool] = False
+    kind: Literal[SourceKind.GIVEN] = SourceKind.GIVEN
+    how: str  # where such a tree is to be had
+
+    def words(self) -> str:
+        """There are none on the command line."""
+        return f"no source ({self.how})"
+
+
 GitSource = LocalGit | RemoteGit
 TarballSource = LocalTarball | RemoteTarball
-Source = DebianSource | DirectorySource | LocalGit | RemoteGit | LocalTarball | RemoteTarball | ImageSource
+Source = DebianSource | DirectorySource | GitSource | TarballSource | ImageSource | GivenSource
 
 
 def _after(word: str) -> str:
@@ -173,3 +187,5 @@ def source_of(kind: SourceKind, fields: Mapping[str, str]) -> Source:
             return RemoteTarball(**given) if "url" in given else LocalTarball(**given)
         case SourceKind.IMAGE:
             return ImageSource(**given)
+        case SourceKind.GIVEN:
+            return GivenSource(**given)

@@ -13,9 +13,9 @@ from kzram_ci.base.grammar.strict import Strict
 class Source(Strict):
     """Where a kernel's source comes from."""
 
-    kind: Literal["debian", "directory", "git", "tarball", "image"] = Field(
+    kind: Literal["debian", "directory", "git", "tarball", "image", "given"] = Field(
         description="debian: a linux-source or linux-image package; directory: your own tree, never modified; "
-        "git: a commit of a repository; tarball; image: a ready bzImage, no build"
+        "git: a commit of a repository; tarball; image: a ready bzImage, no build; given: a tree that only the user has"
     )
     package: Word | None = Field(
         None, description="debian: the package, such as linux-source-6.12; linux-image-* is booted as it is"
@@ -28,6 +28,7 @@ class Source(Strict):
     modules: str | None = Field(None, description="image: directory of its modules; default: where systems have it")
     config: str | None = Field(None, description="image: its .config; default: where systems have it")
     debug: str | None = Field(None, description="image: vmlinux with symbols; default: where systems have it")
+    how: str | None = Field(None, description="given: where such a tree is to be had")
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(None, description="tarball: its digest")
 
 
@@ -66,7 +67,7 @@ class LineRow(Strict):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=_as_written)
     description: str | None = Field(None, description="what is particular about this line")
-    source: Source = Field(description="where the source of its kernels comes from")
+    source: Source | None = Field(None, description="where the source of its kernels comes from")
     add_config: list[Word] | None = Field(None, description="config fragments merged after the variant's")
     facts: dict[Word, str] | None = Field(
         None, description="what the mechanism map finds in its source: plans are read without it"
@@ -74,7 +75,7 @@ class LineRow(Strict):
 
 
 class LinesFile(Strict):
-    """The lines of kernels, a row each; a row of kernels/lines.yaml in the working directory wins."""
+    """The lines of kernels, a row each; a row in the working directory lies over one that ships."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, title="kzram-ci lines")
     default: Name | None = Field(None, description="the line whose kernels have no suffix")
@@ -88,7 +89,7 @@ class VariantRow(KernelFields):
 
 
 class VariantsFile(Strict):
-    """The variants of kernels, a row each; a row of kernels/variants.yaml in the working directory wins."""
+    """The variants of kernels, a row each; a row in the working directory lies over one that ships."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, title="kzram-ci variants")
     variants: dict[Name, VariantRow] = Field(default_factory=dict, description="name of the variant: its row")

@@ -29,9 +29,10 @@ _NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
     "git": (("url", "path"), ("ref",)),
     "tarball": (("url", "path"), ("sha256",)),
     "image": (("path",),),
+    "given": (("how",),),
 }
 _OPTIONAL = {"debian": {"suite", "mirror"}, "image": {"modules", "config", "debug"}}
-_SOURCE_FIELDS = ("package", "suite", "mirror", "path", "url", "ref", "sha256", "modules", "config", "debug")
+_SOURCE_FIELDS = ("package", "suite", "mirror", "path", "url", "ref", "sha256", "modules", "config", "debug", "how")
 _PATHS = ("path", "modules", "config", "debug")
 
 

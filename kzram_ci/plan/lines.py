@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,10 +14,12 @@ from kzram_ci.plan.marks import Document, Problems, Where, allowed
 from kzram_ci.plan.validation import checked
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from kzram_ci.plan.kernel_schema import KernelAxes, KernelFile, LineRow, VariantRow
 
 LINES, VARIANTS = "lines.yaml", "variants.yaml"
-R = TypeVar("R")
+R = TypeVar("R", bound="BaseModel")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,7 @@ class Axes:
             data["base"] = self.name(row.base, line)
             document, where = self.variants[variant].document, ("variants", variant)
         else:
-            data["source"] = of_line.source.model_dump(exclude_none=True)
+            data["source"] = of_line.source.model_dump(exclude_none=True) if of_line.source is not None else None
             data["add_config"] = [*(row.add_config or ()), *(of_line.add_config or ())]
             document, where = self.lines[line].document, ("lines", line)
         return Definition(
@@ -108,36 +110,45 @@ class Axes:
         )
 
 
-def axes_of(documents: Iterable[Document], problems: Problems) -> Axes:
-    """The axes that files of rows come to; of two rows with one name the first holds."""
+def axes_of(documents: Sequence[Document], problems: Problems) -> Axes:
+    """The axes that files of rows come to: a row of an earlier file lies over one of that name in a later file."""
     from kzram_ci.plan.kernel_schema import LinesFile, VariantsFile
 
-    defaults: list[tuple[str, str]] = []
+    default = ""
     lines: dict[str, Written[LineRow]] = {}
     variants: dict[str, Written[VariantRow]] = {}
-    for document in documents:
-        if document.data is None:
-            continue
+    for document in reversed([document for document in documents if document.data is not None]):
         if Path(document.file).name == LINES:
             if (of_lines := checked(LinesFile, document.data, document, problems)) is not None:
-                fresh = {name: row for name, row in of_lines.lines.items() if name not in lines}
-                lines |= {name: Written(row=row, document=document) for name, row in fresh.items()}
-                defaults += [(of_lines.default, document.file)] if of_lines.default else []
-        elif (rows := checked(VariantsFile, document.data, document, problems)) is not None:
-            new = {name: row for name, row in rows.variants.items() if name not in variants}
-            variants |= {name: Written(row=row, document=document) for name, row in new.items()}
-    for default, file in defaults:
-        if default not in lines:
-            problems.add(file, ("default",), f"no line {default!r}; {allowed(default, lines)}")
-    axes = Axes(default=defaults[0][0] if defaults else "", lines=lines, variants=variants)
+                _lay(lines, of_lines.lines, document, "source")
+                for name, row in of_lines.lines.items():
+                    _check_facts(row.facts or {}, document.file, ("lines", name, "facts"), problems)
+                default = of_lines.default or default
+                if default not in lines:
+                    problems.add(document.file, ("default",), f"no line {default!r}; {allowed(default, lines)}")
+        elif (of_variants := checked(VariantsFile, document.data, document, problems)) is not None:
+            _lay(variants, of_variants.variants, document, "base")
+    axes = Axes(default=default, lines=lines, variants=variants)
     _check_rows(axes, problems)
     return axes
 
 
+def _lay(rows: dict[str, Written[R]], over: Mapping[str, R], document: Document, key: str) -> None:
+    """Lay rows over others, field by field; what stands at `key` has the place of a row."""
+    for name, row in over.items():
+        under = rows.get(name)
+        if under is None:
+            rows[name] = Written(row=row, document=document)
+            continue
+        merged = under.row.model_copy(update={field: getattr(row, field) for field in row.model_fields_set})
+        rows[name] = Written(row=merged, document=document if key in row.model_fields_set else under.document)
+
+
 def _check_rows(axes: Axes, problems: Problems) -> None:
-    """What a row says of other rows and of the map."""
+    """What a row needs, and what it says of other rows."""
     for name, line in axes.lines.items():
-        _check_facts(line.row.facts or {}, line.file, ("lines", name, "facts"), problems)
+        if line.row.source is None:
+            problems.add(line.file, ("lines", name), "a line needs a source", key=True)
     for name, variant in axes.variants.items():
         base = variant.row.base
         if base is not None and base not in axes.variants:

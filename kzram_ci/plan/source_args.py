@@ -25,7 +25,7 @@ _AUTHORITY = re.compile(rf"(?:{_URL.pattern})[^/]*|{_SCP.pattern}", re.IGNORECAS
 
 def is_source(word: str) -> bool:
     """Whether a word is a source, not a kernel's name or a glob (which has no colon)."""
-    return word.partition(":")[0] in set(SourceKind) and ":" in word
+    return word.partition(":")[0] in FORMS and ":" in word
 
 
 def split(words: Sequence[str], directory: Path | None = None) -> tuple[tuple[str, ...], tuple[Source, ...]]:
@@ -37,7 +37,7 @@ def split(words: Sequence[str], directory: Path | None = None) -> tuple[tuple[st
 def parse(word: str, directory: Path) -> Source:
     """One source; relative paths start at `directory`. Raises UserError naming the form that is wanted."""
     name, _, place = word.partition(":")
-    if name not in set(SourceKind):
+    if name not in FORMS:
         raise UserError(f"{name!r} is no kind of source", hint=f"one of {', '.join(FORMS.values())}")
     kind = SourceKind(name)
     place, extras = _extras(kind, place) if kind in _EXTRAS else (place, {})

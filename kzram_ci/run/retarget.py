@@ -11,9 +11,10 @@ from kzram_ci.base.library import Library
 from kzram_ci.kernel import kconfig
 from kzram_ci.kernel.parts import load_series
 from kzram_ci.kernel.series import SeriesKind
+from kzram_ci.kernel.source import GIVE
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.kernel import KernelImage, KernelSpec
-from kzram_ci.model.source import Source
+from kzram_ci.model.source import GivenSource, Source
 from kzram_ci.model.workload import Fault
 from kzram_ci.plan.kernels import load_kernel
 from kzram_ci.plan.library import find_kernel, known_kernels
@@ -33,10 +34,11 @@ def with_sources(plan: Plan, sources: Sequence[Source]) -> Plan:
     Kernels keep series, config and make variables; where the series do not apply, the cell says so. Kernels that
     were ready images are built as `stock` is, as one, named after the source. Into a ready image nothing can be put:
     instruments are left out, and cells of kernels that a fix or a regression makes are skipped. What is left of a
-    plan's kernels is the same then: they become one, named after the image.
+    plan's kernels is the same then: they become one, named after the image. Cells of a kernel that still has no source
+    are skipped. Raises UserError when that is all of them.
     """
     if not sources:
-        return plan
+        return _without_source(plan)
     names = _names(sources)
     several = len(sources) > 1
     cells: dict[str, Cell] = {}
@@ -47,11 +49,22 @@ def with_sources(plan: Plan, sources: Sequence[Source]) -> Plan:
     return replace(plan, cells=tuple(cells.values()))
 
 
+def _without_source(plan: Plan) -> Plan:
+    cells = []
+    for cell in plan.cells:
+        source = cell.kernel.source
+        cells.append(replace(cell, skip=f"no source: {source.how}") if isinstance(source, GivenSource) else cell)
+    lacking = [cell for cell in cells if isinstance(cell.kernel.source, GivenSource)]
+    if lacking and len(lacking) == len(cells):
+        raise UserError(f"{lacking[0].kernel.name} has {lacking[0].skip}", hint=GIVE)
+    return replace(plan, cells=tuple(cells)) if lacking else plan
+
+
 def spec_with(spec: KernelSpec, source: Source) -> KernelSpec:
     """A kernel on another source; of a ready image only the name and architecture stay."""
     if source.ready:
         return KernelSpec(name=spec.name, source=source, arch=spec.arch)
-    return replace(spec, source=source, line="")
+    return replace(spec, source=source, line=spec.line if isinstance(spec.source, GivenSource) else "")
 
 
 def named(word: str, load: Callable[[str], KernelSpec], sources: Sequence[Source] = ()) -> tuple[KernelSpec, ...]:

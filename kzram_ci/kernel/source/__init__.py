@@ -19,6 +19,7 @@ from kzram_ci.model.kernel import KernelImage, Tree
 from kzram_ci.model.source import (
     DebianSource,
     DirectorySource,
+    GivenSource,
     ImageSource,
     LocalGit,
     LocalTarball,
@@ -27,7 +28,10 @@ from kzram_ci.model.source import (
     Source,
 )
 
-__all__ = ["Context", "commit", "fetch", "history", "local", "ready"]
+__all__ = ["GIVE", "Context", "commit", "fetch", "history", "local", "ready"]
+
+# What helps where only the user has a tree.
+GIVE = "--kernel git:PATH@REF or directory:PATH gives a tree; a row of your own in kernels/lines.yaml keeps it"
 
 
 def fetch(ref: Source, context: Context) -> Tree:
@@ -60,6 +64,8 @@ def _tree(ref: Source, context: Context) -> Tree:
     if isinstance(ref, ImageSource) or ref.ready:
         hint = "use debian or directory or git or tarball"
         raise UserError(f"{ref.words()} is a ready kernel, there is nothing to build", hint=hint)
+    if isinstance(ref, GivenSource):
+        raise UserError(f"no source: {ref.how}", hint=GIVE)
     with transcript_in(context.cache / "logs" / f"source-{digest_bytes(ref.words().encode())[:12]}.log"):
         match ref:
             case DebianSource():
@@ -81,5 +87,7 @@ def _is_local(ref: Source, context: Context) -> bool:
             return git.is_local(ref, context)
         case RemoteTarball():
             return tarball.is_local(ref, context)
+        case GivenSource():
+            return False
         case DirectorySource() | LocalGit() | LocalTarball() | ImageSource():
             return True

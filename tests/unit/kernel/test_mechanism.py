@@ -49,6 +49,15 @@ SOURCES: dict[str, dict[str, str]] = {
         **RW,
         **PAGEOUT,
     },
+    "5.15": {
+        ZRAM: AGAIN + FLAG + RW_PAGE,
+        SWAPFILE: "\t\t\tif (p->flags & SWP_STABLE_WRITES) {\n\t\tp->flags |= SWP_STABLE_WRITES;\n",
+        **ONE_CACHE,
+        **BOOT,
+        **DIRECT,
+        **RW,
+        **PAGEOUT,
+    },
     "6.1": {ZRAM: AGAIN + FLAG + RW_PAGE, **IN_FAULT, **SET_ONLY, **ONE_CACHE, **BOOT, **DIRECT, **RW, **PAGEOUT},
     "6.12": {
         ZRAM: AGAIN + "\t\t.features\t= BLK_FEAT_STABLE_WRITES |\n",
@@ -84,6 +93,7 @@ def facts(version: str) -> Facts:
 VALUES = {  # version: second compression, asked, guard, swap path, sysfs file, handle cache, mark
     "4.9": ("yes", "", "", "rw_page", "", "zs_handle", "sysfs"),
     "5.10": ("yes", "yes", "reuse_swap_page", "rw_page", "writable", "zs_handle", "boot"),
+    "5.15": ("yes", "yes", "reuse_swap_page", "rw_page", "writable", "zs_handle", "boot"),
     "6.1": ("yes", "yes", "do_swap_page", "rw_page", "writable", "zs_handle", "boot"),
     "6.12": ("yes", "yes", "do_swap_page", "bio", "writable", "zs_handle-zram0", "sysfs"),
     "7.3": ("", "yes", "do_swap_page", "bio", "writable", "zs_handle", "sysfs"),

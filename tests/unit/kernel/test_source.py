@@ -13,7 +13,7 @@ from kzram_ci.kernel import filetree, source
 from kzram_ci.kernel.source import debian
 from kzram_ci.model.events import Event
 from kzram_ci.model.kernel import ArchiveTree, DirectoryTree, Tree
-from kzram_ci.model.source import DebianSource, DirectorySource, ImageSource
+from kzram_ci.model.source import DebianSource, DirectorySource, GivenSource, ImageSource
 
 MAKEFILE = "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 9\n"
 
@@ -116,6 +116,14 @@ def test_an_image_is_no_source(tmp_path: Path) -> None:
 
 
 LEFTOVERS = (".config", ".config.old", "mm/a.o", "mm/.a.o.cmd", "vmlinux", "include/generated/x.h", "include/config/y")
+
+
+def test_a_tree_that_only_the_user_has_is_asked_for(tmp_path: Path) -> None:
+    context = source.Context(cache=tmp_path, deadline=Deadline.after(60))
+    assert source.local(GivenSource(how="ask the stable tree"), context) is None
+    with pytest.raises(UserError, match="no source: ask the stable tree") as caught:
+        source.fetch(GivenSource(how="ask the stable tree"), context)
+    assert "--kernel git:PATH@REF" in caught.value.hint
 
 
 @pytest.mark.parametrize("with_git", [False, True])

@@ -9,6 +9,7 @@ from kzram_ci.base.errors import PlanError
 from kzram_ci.kernel import mechanism
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.kernel import KernelSpec
+from kzram_ci.model.source import GivenSource
 from kzram_ci.plan import library
 from kzram_ci.plan.kernels import load_kernel
 from kzram_ci.plan.load import load_plan
@@ -104,6 +105,8 @@ def test_rows_of_ones_own_are_added_and_win(here: Path) -> None:
     assert spec("saved-clen-6.6").source.words() == f"git:{here}/linux@v6.6"
     assert spec("stock-6.1").source == spec("stock-6.6").source
     assert spec("stock-6.1").config[-1] == "net"
+    assert "async-window" in spec("saved-clen-6.1").series  # what a row of one's own leaves out is as it ships
+    assert [*library.axes().lines][-1] == "6.6"
     assert spec("mine").source == spec("stock").source  # the default line is still that which ships
     assert spec("stock").line == "6.12"
     with (here / "kernels/lines.yaml").open("a") as file:
@@ -122,11 +125,11 @@ def test_rows_of_ones_own_are_added_and_win(here: Path) -> None:
             "lines:\n  6.6: {kind: git}\n",
             "lines.yaml:2:9: lines.6.6.kind: unknown key 'kind'; allowed: add_config",
         ),
-        ("lines", "lines:\n  6.6: {}\n", "lines.yaml:2:8: lines.6.6.source: source is required"),
+        ("lines", "lines:\n  6.6: {}\n", "lines.yaml:2:3: lines.6.6: a line needs a source"),
         (
             "lines",
             f"default: '6.7'\nlines:\n  6.6: {{{ROW}}}\n",
-            "lines.yaml:1:10: default: no line '6.7'; allowed: 6.6, 5.10",
+            "lines.yaml:1:10: default: no line '6.7'; allowed: 5.10",
         ),
         (
             "lines",
@@ -144,9 +147,14 @@ def test_rows_of_ones_own_are_added_and_win(here: Path) -> None:
             "lines.yaml:2:57: lines.6.6.facts: facts that the rules ask for are missing: second_compression",
         ),
         (
+            "lines",
+            "lines:\n  6.1: {facts: {swap_path: boi}}\n",
+            "lines.yaml:2:28: lines.6.1.facts.swap_path: swap_path is never 'boi'",
+        ),
+        (
             "variants",
             "variants:\n  mine: {base: unstabel}\n",
-            "variants.yaml:2:16: variants.mine.base: no variant 'unstabel'; allowed: mine, stock",
+            "variants.yaml:2:16: variants.mine.base: no variant 'unstabel'; allowed: stock, unstable",
         ),
         (
             "variants",
@@ -166,6 +174,19 @@ def test_a_source_that_is_none_is_told_at_its_row(here: Path) -> None:
     (here / "kernels/lines.yaml").write_text("lines:\n  6.6: {source: {kind: git, path: ../linux}}\n")
     with pytest.raises(PlanErrors, match=r"lines.yaml:2:9: lines.6.6.source: a git source needs ref"):
         spec("saved-clen-6.6")
+
+
+def test_a_line_whose_tree_only_the_user_has(here: Path) -> None:
+    """The row says how to come by one; a row of one's own gives it."""
+    lacking = spec("saved-clen-5.15")
+    assert isinstance(lacking.source, GivenSource)
+    assert "async-window" in lacking.series
+    (here / "kernels/lines.yaml").write_text(f"lines:\n  5.15: {{{ROW}}}\n")
+    assert spec("saved-clen-5.15").source.words() == f"git:{here}/linux@v6.6"
+    assert spec("saved-clen-5.15").series == lacking.series
+    (here / "kernels/lines.yaml").write_text("lines:\n  5.15: {source: {kind: given}}\n")
+    with pytest.raises(PlanErrors, match=r"lines.yaml:2:10: lines.5.15.source: a given source needs how"):
+        spec("stock-5.15")
 
 
 def test_variants_that_stand_on_each_other(here: Path) -> None:

@@ -7,7 +7,7 @@ from kzram_ci.base.errors import NotApplicable, UserError
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.kernel import KernelImage, KernelSpec
 from kzram_ci.model.outcome import Outcome, Verdict
-from kzram_ci.model.source import DebianSource, ImageSource, LocalGit
+from kzram_ci.model.source import DebianSource, GivenSource, ImageSource, LocalGit
 from kzram_ci.model.workload import Fault, FaultSpec, WorkloadSpec
 from kzram_ci.run.cell_run import from_error
 from kzram_ci.run.retarget import must_carry, named, with_sources
@@ -33,6 +33,20 @@ def test_series_and_config_stay() -> None:
     assert [one.kernel for one in changed.cells] == [replace(STOCK, source=GIT), replace(UNSTABLE, source=GIT)]
     assert [one.id for one in changed.cells] == [one.id for one in PLAN.cells]
     assert with_sources(PLAN, []) is PLAN
+
+
+def test_a_tree_that_only_the_user_has_must_be_given() -> None:
+    given = replace(STOCK, name="stock-5.15", source=GivenSource(how="ask the stable tree"), line="5.15")
+    plan = replace(PLAN, cells=(cell(STOCK), cell(given)))
+    here, lacking = with_sources(plan, []).cells
+    assert (here.skip, lacking.skip) == ("", "no source: ask the stable tree")
+    with pytest.raises(UserError, match=r"stock-5\.15 has no source: ask the stable tree") as caught:
+        with_sources(replace(plan, cells=(cell(given),)), [])
+    assert "--kernel git:PATH@REF" in caught.value.hint
+    (there,) = with_sources(replace(plan, cells=(cell(given),)), [GIT]).cells
+    assert (there.skip, there.kernel) == ("", replace(given, source=GIT))  # it is still of its line
+    other = replace(STOCK, line="6.12")
+    assert named("stock", lambda name: other, [GIT])[0].line == ""  # this source is of no line
 
 
 def test_several_sources_give_several_kernels() -> None:
