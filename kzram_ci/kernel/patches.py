@@ -8,10 +8,11 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from kzram_ci.base import git, proc
 from kzram_ci.base.clock import Deadline
-from kzram_ci.base.errors import PatchFailed
+from kzram_ci.base.errors import BuildFailed, PatchFailed
 from kzram_ci.kernel import diff
 from kzram_ci.kernel.series import Choice, Line, Series, SeriesKind
 from kzram_ci.model.kernel import Patch
@@ -19,8 +20,33 @@ from kzram_ci.model.provenance import AppliedSeries
 
 Read = Callable[[str], bytes | None]  # content of a path in the pristine tree; None: no such file
 
+
 # A kernel that has the change already is fine for these; an instrument that is there twice is a mistake.
 _MAY_BE_THERE = frozenset({SeriesKind.FIX, SeriesKind.REGRESSION})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Near:
+    """The patches that a kernel got of a series although they were made for other versions."""
+
+    series: Series
+    line: Line
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What names it."""
+        return self.series.name, self.line.ranges()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """What the compiler said against patches that apply, and the log of it."""
+
+    why: str
+    log: str = ""
+
+
+Broken = Mapping[tuple[str, str], Refusal]  # by `Near.key`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +56,7 @@ class Patched:
     files: Mapping[str, bytes | None]
     executable: frozenset[str] = frozenset()
     applied: tuple[AppliedSeries, ...] = ()
+    near: tuple[Near, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -37,12 +64,14 @@ class Patched:
         return tuple(note for series in self.applied for note in series.notes)
 
 
-def apply(read: Read, choices: Sequence[Choice], *, deadline: Deadline) -> Patched:
+def apply(
+    read: Read, choices: Sequence[Choice], *, deadline: Deadline, broken: Broken = MappingProxyType({})
+) -> Patched:
     """Apply one candidate of each choice, in order, to the files they touch. The tree itself is only read.
 
     A version between the lines of a series gets those of the nearest one that apply just as strictly, or none when the
-    series is optional; a note tells.
-    Raises PatchFailed naming series, patch, file and hunk.
+    series is optional; a note tells. `broken`: candidates that are known not to compile, and what the compiler said.
+    Raises PatchFailed naming series, patch, file and hunk, or BuildFailed when all that apply are broken.
     """
     tried = [patch for choice in choices for line in choice.candidates for patch in line.patches]
     paths = sorted({path for patch in tried for path in diff.touched(patch.text)})
@@ -52,14 +81,21 @@ def apply(read: Read, choices: Sequence[Choice], *, deadline: Deadline) -> Patch
             if (content := read(path)) is not None:
                 (scratch / path).parent.mkdir(parents=True, exist_ok=True)
                 (scratch / path).write_bytes(content)
-        applied = tuple(_apply_choices(scratch, choices, deadline))
+        done = tuple(_apply_choices(scratch, choices, broken, deadline))
         files = {path: (scratch / path).read_bytes() if (scratch / path).is_file() else None for path in paths}
         runnable = frozenset(path for path in paths if files[path] is not None and os.access(scratch / path, os.X_OK))
     changed = {path: content for path, content in files.items() if content != read(path)}
-    return Patched(files=changed, executable=runnable, applied=applied)
+    return Patched(
+        files=changed,
+        executable=runnable,
+        applied=tuple(series for series, _ in done),
+        near=tuple(near for _, near in done if near is not None),
+    )
 
 
-def _apply_choices(scratch: Path, choices: Sequence[Choice], deadline: Deadline) -> Iterator[AppliedSeries]:
+def _apply_choices(
+    scratch: Path, choices: Sequence[Choice], broken: Broken, deadline: Deadline
+) -> Iterator[tuple[AppliedSeries, Near | None]]:
     """Apply one candidate of each choice; yields what was done."""
     left_out: dict[str, str] = {}
     for choice in choices:
@@ -68,15 +104,15 @@ def _apply_choices(scratch: Path, choices: Sequence[Choice], deadline: Deadline)
             if missing := [name for name in series.after if name in left_out]:
                 raise PatchFailed(f"it stands on {missing[0]}, which was left out", hint=left_out[missing[0]])
             if choice.near:
-                yield _apply_nearest(scratch, choice, deadline)
+                yield _apply_nearest(scratch, choice, broken, deadline)
             else:
-                yield _apply_line(scratch, series, choice.candidates[0], deadline)
-        except PatchFailed as error:
+                yield _apply_line(scratch, series, choice.candidates[0], deadline), None
+        except (PatchFailed, BuildFailed) as error:
             if not (series.optional and choice.near and choice.version):
                 raise
             left_out[series.name] = error.message
             note = f"{series.name}: left out, its counters will be missing: {error.message}"
-            yield AppliedSeries(name=series.name, kind=str(series.kind), notes=(note,))
+            yield AppliedSeries(name=series.name, kind=str(series.kind), notes=(note,)), None
 
 
 def _apply_line(scratch: Path, series: Series, line: Line, deadline: Deadline) -> AppliedSeries:
@@ -90,8 +126,13 @@ def _apply_line(scratch: Path, series: Series, line: Line, deadline: Deadline) -
     )
 
 
-def _apply_nearest(scratch: Path, choice: Choice, deadline: Deadline) -> AppliedSeries:
-    """Apply the first candidate that applies as a whole, of those made for other versions. Raises PatchFailed."""
+def _apply_nearest(
+    scratch: Path, choice: Choice, broken: Broken, deadline: Deadline
+) -> tuple[AppliedSeries, Near | None]:
+    """Apply the first candidate that applies as a whole, of those made for other versions.
+
+    Raises PatchFailed when none applies, BuildFailed when those that do are broken.
+    """
     series, version = choice.series, choice.version
     if not choice.candidates:
         raise PatchFailed(
@@ -101,6 +142,9 @@ def _apply_nearest(scratch: Path, choice: Choice, deadline: Deadline) -> Applied
     failures: list[PatchFailed] = []
     before = {path: path.read_bytes() for path in scratch.rglob("*") if path.is_file()}
     for line in choice.candidates:
+        near = Near(series=series, line=line)
+        if near.key in broken:
+            continue
         try:
             done = _apply_line(scratch, series, line, deadline)
         except PatchFailed as error:
@@ -108,7 +152,14 @@ def _apply_nearest(scratch: Path, choice: Choice, deadline: Deadline) -> Applied
             failures.append(error)
         else:
             note = f"{series.name}: made for {line.ranges()}, applied to {version} as it is, not tested there"
-            return replace(done, notes=(note, *done.notes))
+            return replace(done, notes=(note, *done.notes)), near
+    if refused := [(versions, refusal) for (name, versions), refusal in broken.items() if name == series.name]:
+        versions, refusal = refused[0]
+        raise BuildFailed(
+            f"series {series.name}, made for {versions}, applies to {version} but does not compile: {refusal.why}",
+            hint=f"give the series patches for {version}, or leave it out",
+            log=refusal.log,
+        )
     closest = failures[0]
     nearest = choice.candidates[0].ranges()
     told = f"series {series.name} has nothing for {version}, and what it has for {nearest} does not apply"

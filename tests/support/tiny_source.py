@@ -30,11 +30,14 @@ bzImage: $(objects)
 	@echo 6.12.1$(LOCALVERSION) > $(O)/include/config/kernel.release
 $(O)/%.o: %.c Makefile
 	@echo '  CC      $*.o'
-	@if grep -q '#error' $<; then echo '../$<:1:2: error: #error told so' >&2; exit 1; fi
+	@at=$$(grep -n '#error' $< | head -n 1 | cut -d: -f1); [ -z "$$at" ] || \
+	{ echo "../$<:$$at:2: error: #error told so" >&2; exit 1; }
 	@if grep -q SLEEP $<; then sleep 60; fi
 	@if grep -q KILL $<; then kill -9 $$PPID; fi
 	@if grep -q FULL $<; then echo 'as: No space left on device' >&2; exit 1; fi
 	@(cat $<; echo "flags $(KCFLAGS) of $$KCFLAGS by $(KBUILD_BUILD_USER)") > $@
+# one object, as `make mm/zsmalloc.o` does
+$(sources:%.c=%.o): %.o: $(O)/%.o ;
 .PHONY: outputmakefile tinyconfig olddefconfig bzImage
 .DELETE_ON_ERROR:
 """

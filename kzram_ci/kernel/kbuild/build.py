@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kzram_ci.base import clock, files, proc
-from kzram_ci.base.errors import CommandTimeout, InfraError, Interrupted, KzramError, UserError
+from kzram_ci.base.errors import BuildFailed, CommandTimeout, InfraError, Interrupted, KzramError, UserError
 from kzram_ci.base.transcripts import transcript_in
-from kzram_ci.kernel import patches
+from kzram_ci.kernel import diff, patches
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.kbuild import ccache, exec_bits
 from kzram_ci.kernel.kbuild.artifacts import cached, store, targets
@@ -20,7 +20,8 @@ from kzram_ci.kernel.kbuild.inputs import REPRODUCIBLE, Inputs, key, slot_key
 from kzram_ci.kernel.kbuild.job import Job
 from kzram_ci.kernel.kbuild.make import Killed, MakeDir, run
 from kzram_ci.kernel.kbuild.slot import OBJECTS, Slot, usable
-from kzram_ci.kernel.patches import Patched
+from kzram_ci.kernel.kbuild.suspect import suspect
+from kzram_ci.kernel.patches import Broken, Patched, Refusal
 from kzram_ci.model.arch import arch_of
 from kzram_ci.model.events import BuildDone, BuildProgress, BuildStarted
 from kzram_ci.model.kernel import KernelImage
@@ -86,7 +87,20 @@ def _debug_paths(job: Job, options: Mapping[str, str]) -> tuple[str, ...]:
 def _build(job: Job) -> None:
     began = clock.monotonic()
     base = pristine(job.inputs.tree, job.context)
-    patched = _patch(job, base)  # first: a patch that does not apply leaves the slot as it is
+    broken: dict[tuple[str, str], Refusal] = {}
+    told: set[str] = set()
+    while True:
+        patched = _patch(job, base, broken, told)  # first: a patch that does not apply leaves the slot as it is
+        try:
+            options = _compile(job, base, patched)
+            break
+        except BuildFailed as error:
+            _set_aside(job, patched, error, broken)
+    store(job, options, patched.applied, clock.monotonic() - began)
+
+
+def _compile(job: Job, base: BaseTree, patched: Patched) -> dict[str, str]:
+    """Switch the slot to these files, configure and make; returns the configuration."""
     job.slot.prepare(base, job.context.deadline)
     job.slot.switch(base, patched.files, patched.executable)
     _restore_exec_bits(job)
@@ -94,6 +108,7 @@ def _build(job: Job) -> None:
     fresh = job.slot.begin()
     try:
         options = configure(job, base, patched.files)
+        _try_out(job, options, patched)
         steps = _make(job, options, fresh)
     except Killed as killed:
         raise killed.error from killed  # the mark stays: the object directory is thrown away the next time
@@ -103,7 +118,37 @@ def _build(job: Job) -> None:
         raise
     job.slot.mark_clean()
     job.slot.remember(**{"full" if fresh else "step": steps})
-    store(job, options, patched.applied, clock.monotonic() - began)
+    return options
+
+
+def _try_out(job: Job, options: Mapping[str, str], patched: Patched) -> None:
+    """Compile first what patches made for other versions touch: minutes before make would come to it.
+
+    Raises BuildFailed when it is they that do not compile; other failures are left to the build itself.
+    """
+    touched = {path for near in patched.near for patch in near.line.patches for path in diff.touched(patch.text)}
+    sources = [path for path in sorted(touched) if path.endswith(".c") and patched.files.get(path) is not None]
+    if not sources:
+        return
+    objects = [f"{path.removesuffix('.c')}.o" for path in sources]
+    try:
+        argv = job.make_dir.argv(f"-j{job.context.jobs}", *_debug_paths(job, options), *objects)
+        run(job.make_dir, argv, deadline=job.context.deadline)
+    except BuildFailed as error:
+        if suspect(error.cause, patched.near, patched.files) is not None:
+            raise
+
+
+def _set_aside(job: Job, patched: Patched, error: BuildFailed, broken: dict[tuple[str, str], Refusal]) -> None:
+    """Note which patches made for other versions do not compile. Raises the error when it is none of them."""
+    found = suspect(error.cause, patched.near, patched.files)
+    if found is None:
+        raise error
+    _keep_log(error, job, suffix=f"-{found.series.name}-{len(broken) + 1}")
+    broken[found.key] = Refusal(why=error.cause, log=error.log)
+    name, versions = found.key
+    text = f"{name}: made for {versions}, applies but does not compile: {error.cause} (log: {error.log})"
+    job.context.note(job.inputs.name, text)
 
 
 def _restore_exec_bits(job: Job) -> None:
@@ -113,9 +158,10 @@ def _restore_exec_bits(job: Job) -> None:
         job.context.note(job.inputs.tree.version, f"{told} not executable in this source: they are in its copy ({fix})")
 
 
-def _patch(job: Job, base: BaseTree) -> Patched:
-    patched = patches.apply(base.read, job.inputs.series, deadline=job.context.deadline)
-    for note in patched.notes:
+def _patch(job: Job, base: BaseTree, broken: Broken, told: set[str]) -> Patched:
+    patched = patches.apply(base.read, job.inputs.series, deadline=job.context.deadline, broken=broken)
+    for note in (note for note in patched.notes if note not in told):
+        told.add(note)
         job.context.note(job.inputs.name, note)
     return patched
 
@@ -132,15 +178,15 @@ def _make(job: Job, options: Mapping[str, str], fresh: bool) -> int:
     return run(job.make_dir, argv, deadline=job.context.deadline, steps=tell)
 
 
-def _kept_log(job: Job) -> Path:
-    return job.context.cache / "logs" / f"{job.inputs.name}-{key(job.inputs)[:12]}.log"
+def _kept_log(job: Job, suffix: str = "") -> Path:
+    return job.context.cache / "logs" / f"{job.inputs.name}-{key(job.inputs)[:12]}{suffix}.log"
 
 
-def _keep_log(error: KzramError, job: Job) -> None:
+def _keep_log(error: KzramError, job: Job, suffix: str = "") -> None:
     """Copy the error's log to a place that the next variant does not overwrite."""
     if error.log != str(job.slot.log) or not job.slot.log.is_file():
         return
-    kept = _kept_log(job)
+    kept = _kept_log(job, suffix)
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(job.slot.log, kept)
