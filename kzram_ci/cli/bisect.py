@@ -30,18 +30,18 @@ from kzram_ci.results.reports.table import printable
 EPILOG = """\
 A crash that comes only sometimes needs several boots of a commit, and a probability as the answer. The bad end is
 confirmed first, and so is the good end where its kernel is built already or --good-first is given; else it is one more
-commit to choose from, for every clean commit vouches for its ancestors. Then the commit that tells most for its build
-and boots is next; at the end culprit and parent are verified, and the culprit is reverted on the bad end where that
-applies. The repository is only read.
+commit to choose from, since a clean commit is evidence for all its ancestors. The next commit is the one that is
+expected to narrow the search most for its cost; at the end culprit and parent are verified, and the culprit is
+reverted on the bad end where that applies. The repository is only read.
 
 more (each with a --help of its own; DIR: a bisection below runs/, without it the newest):
   kzram-ci bisect status [DIR] [--json]        how far it is
   kzram-ci bisect log [DIR]                    what `git bisect replay` takes
-  kzram-ci bisect mark COMMIT good|bad|skip    tell it what you know, also while it is stopped; then resume
+  kzram-ci bisect mark COMMIT good|bad|skip    add what you know, also while it is stopped; then resume
   kzram-ci bisect resume [DIR]                 go on; the same as --resume [DIR]
 
 exit codes: 0 the culprit was found · 1 no commit of the range is to blame · 2 usage, plan or range · 3 several commits
-are left that cannot be told apart, or an end cannot be tested · 4 an end cannot be built · 69 infrastructure ·
+are left that cannot be separated, or an end cannot be tested · 4 an end cannot be built · 69 infrastructure ·
 130 interrupted (go on with --resume)
 
 examples:
@@ -76,7 +76,7 @@ def add_parser(subparsers: Any) -> None:
     _directory(state)
     state.add_argument("--json", action="store_true", help="for programs")
     _directory(_add(actions, "log", "print what `git bisect replay` takes", _log))
-    marking = _add(actions, "mark", "tell a bisection what you know of a commit (its last mark counts)", _mark)
+    marking = _add(actions, "mark", "add what you know of a commit (its last mark counts)", _mark)
     marking.add_argument("commit", metavar="COMMIT", help="the first digits of its name")
     marking.add_argument("side", choices=tuple(MARKS), help="skip: it cannot be tested")
     _directory(marking)
@@ -113,9 +113,9 @@ def _add_start(actions: Any) -> None:
     )
     parser.add_argument("plan", nargs="?", default="", metavar="PLAN", help="file, or name of a plan that ships")
     parser.add_argument("--repo", default="", metavar="R", help="git repository of the kernel: a path or a URL")
-    parser.add_argument("--good", action="append", default=[], metavar="REF", help="does not crash; may be repeated")
+    parser.add_argument("--good", action="append", default=[], metavar="REF", help="does not crash; repeatable")
     parser.add_argument("--bad", default="", metavar="REF", help="crashes")
-    parser.add_argument("--kernel", default="", metavar="NAME", help="whose patches and config go on every commit")
+    parser.add_argument("--kernel", default="", metavar="NAME", help="its patches and config go on every commit")
     parser.add_argument("--test", default="", metavar="NAME", help="the test of the plan to boot")
     parser.add_argument("--first-parent", action="store_true", help="follow only first parents of merges")
     parser.add_argument(
@@ -134,8 +134,8 @@ def _work_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--signature", action="append", default=[], metavar="S",
         help="the crash that is looked for: signature, title or pattern, as `kzram-ci oops` prints it, or one of "
-        "corruption, fail, hang, boot-failed; repeated: these are the same (default: what the plan expects, else what "
-        "the bad end shows most)",
+        "corruption, fail, hang, boot-failed; repeatable: all mean the same bug (default: what the plan expects, else "
+        "what the bad end shows most)",
     )  # fmt: skip
     parser.add_argument(
         "--jobs", type=int, default=0, metavar="N", help="guests at a time (default: as many as the host has room for)"

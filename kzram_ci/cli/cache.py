@@ -60,7 +60,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def _quantity(parse: Callable[[str], float]) -> Callable[[str], float]:
-    """The type of an option: what `parse` says is wrong becomes argparse's message."""
+    """The type of an option: an error of `parse` becomes argparse's message."""
 
     def convert(text: str) -> float:
         try:

@@ -91,7 +91,7 @@ def results_of(name: str, history: History) -> Sequence[CellResult]:
 
 
 def lines(changes: Sequence[Change], *, total: int) -> list[str]:
-    """One line a change, or one that says there is none."""
+    """One line a change, or one for "no change"."""
     if not changes:
         return [f"no change in {total} cells"]
     shown = []

@@ -23,7 +23,7 @@ example: kzram-ci history
 
 The trail shows one letter a run, oldest first: . ok, F finding, i inconclusive, e error, s skipped.
 flaky: how often ok and finding differ from their majority on the very same kernel (same key); errors and
-inconclusive runs are no verdict and do not count.
+inconclusive runs are not verdicts and do not count.
 """
 
 

@@ -119,7 +119,7 @@ def _main(argv: Sequence[str]) -> int:
             print(f"kzram-ci: {error.actor}: {line}" if error.actor != "user" else f"kzram-ci: {line}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader left; a traceback helps nobody
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader left; a traceback would not help
         return 141
     return 130 if proc.cancelled() else code
 

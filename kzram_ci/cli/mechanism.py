@@ -1,4 +1,4 @@
-"""`kzram-ci mechanism`: what a kernel's source says about the overrun, and what a test must expect of it."""
+"""`kzram-ci mechanism`: the facts about the overrun in a kernel's source, and what a test must expect of it."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _ABORTING = frozenset({Outcome.INFRA, Outcome.NOT_RUN})  # the next commit would
 
 
 def cell_code(result: CellResult) -> int | None:
-    """The code one cell asks for; None when it was skipped on purpose and says nothing."""
+    """The code one cell asks for; None when it was skipped on purpose."""
     word = result.judgement
     return KERNEL if word.verdict is Verdict.ERROR and word.outcome in KERNEL_OUTCOMES else _CODES[word.verdict]
 
@@ -40,18 +40,18 @@ def exit_code(results: Sequence[CellResult], bisect: bool = False) -> int:
 
 
 def _bisect_code(results: Sequence[CellResult]) -> int:
-    """A control that failed makes the commit untestable, not bad; an unbootable kernel is no information.
+    """A control that failed makes the commit untestable, not bad; an unbootable kernel is not information.
 
     Not even where its siblings boot: what does not boot hides whether the wanted bug is there.
     """
     asked = [(result, cell_code(result)) for result in results]
     found = [result for result, code in asked if code == FINDINGS and result.judgement.outcome is not UNBOOTABLE]
     if any(not result.control for result in found):
-        # A control must still hold, or "bad" means that this plan cannot tell good from bad here.
+        # A control must still hold, or "bad" means that this plan cannot separate good from bad here.
         return SKIP if any(result.control for result in found) else BAD
     if any(result.judgement.outcome in _ABORTING for result, code in asked if code == INFRA):
         return ABORT
     codes = {code for _, code in asked if code is not None}
     tests = [code for result, code in asked if not result.control]
-    # Where all tests were skipped, a control that passed says that the plan works, not that the commit is good.
+    # Where all tests were skipped, a control that passed shows that the plan works, not that the commit is good.
     return GOOD if codes == {OK} and (OK in tests or not tests) else SKIP

@@ -3,7 +3,7 @@
 Rules, in order of rank:
 
 1. An oops after the workload began outranks all else, the lost connection it caused most of all. Before
-   that, watchdogs and bare panics tell of the host (`boot-failed`); other crashes are the kernel's.
+   that, watchdogs and bare panics are the host's (`boot-failed`); other crashes are the kernel's.
 2. What the workload read back wrong (`corruption`), then overruns and other crossed ceilings (`fail`),
    then a complaint on the console (`oops`).
 3. How it ended: host error, flood, panic without a report, hang, lost, exit token other than 0.
@@ -31,7 +31,7 @@ EXIT_BAD_ARGUMENTS, EXIT_CORRUPTION, EXIT_SET_UP = 2, 3, 4
 
 
 def fatal(oops: OopsSummary) -> bool:
-    """Whether the kernel dies of it (`oops=panic`); a WARNING, the detector's own too, is no crash."""
+    """Whether the kernel dies of it (`oops=panic`); a WARNING, the detector's own too, is not a crash."""
     return oops.type not in NON_FATAL_TYPES
 
 
@@ -110,7 +110,7 @@ def judge(cell: Cell, evidence: Evidence) -> Judgement:
     return _damaged(cell, evidence) or _ended_badly(cell, evidence) or _ended_well(cell, evidence)
 
 
-def _say(outcome: Outcome, verdict: Verdict, reason: str) -> Judgement:
+def _judged(outcome: Outcome, verdict: Verdict, reason: str) -> Judgement:
     return Judgement(outcome=outcome, verdict=verdict, reason=reason)
 
 
@@ -135,19 +135,19 @@ def _before_workload(evidence: Evidence) -> Judgement:
     """The workload never started: no data about it, unless the kernel itself broke on the way."""
     crash = next((o for o in evidence.oopses if fatal(o) and o.type not in HOST_LIKE_TYPES), None)
     if crash is not None:
-        return _say(Outcome.OOPS, Verdict.FINDING, f"{crash.title}; before the workload started")
+        return _judged(Outcome.OOPS, Verdict.FINDING, f"{crash.title}; before the workload started")
     if evidence.exit_code in (EXIT_BAD_ARGUMENTS, EXIT_SET_UP) or (evidence.booted and evidence.guest_errors):
-        told = _join(evidence.guest_errors) or f"exit token {evidence.exit_code}"
-        return _say(Outcome.FAIL, Verdict.ERROR, f"set-up in the guest failed: {told}")
+        text = _join(evidence.guest_errors) or f"exit token {evidence.exit_code}"
+        return _judged(Outcome.FAIL, Verdict.ERROR, f"set-up in the guest failed: {text}")
     if evidence.host_error:
-        return _say(Outcome.INFRA, Verdict.ERROR, evidence.host_error)
+        return _judged(Outcome.INFRA, Verdict.ERROR, evidence.host_error)
     if not evidence.console_bytes and not evidence.booted:
         how = "the guest printed nothing"
     else:
         how = "init ran, the workload did not start" if evidence.booted else "the kernel did not reach init"
     why = "deadline passed" if evidence.deadline_hit else _qemu(evidence)
-    told = evidence.oopses[0].title if evidence.oopses else _last_line(evidence)
-    return _say(Outcome.BOOT_FAILED, Verdict.ERROR, _join((how, why, told)))
+    text = evidence.oopses[0].title if evidence.oopses else _last_line(evidence)
+    return _judged(Outcome.BOOT_FAILED, Verdict.ERROR, _join((how, why, text)))
 
 
 def _qemu(evidence: Evidence) -> str:
@@ -162,19 +162,19 @@ def _crashed(cell: Cell, evidence: Evidence) -> Judgement:
     seen = () if overruns is None else (f"{overruns:,} overrun{'' if overruns == 1 else 's'} seen",)
     crash = principal_oops(evidence.oopses) or evidence.oopses[0]
     if cell.expect.outcome != "oops":
-        return _say(Outcome.OOPS, Verdict.FINDING, _join((crash.title, *seen)))
+        return _judged(Outcome.OOPS, Verdict.FINDING, _join((crash.title, *seen)))
     expected = next((oops for oops in evidence.oopses if matches(oops, cell.expect.oops)), None)
     if expected is None:
-        return _say(Outcome.OOPS, Verdict.FINDING, _join((f"another oops than expected: {crash.title}", *seen)))
+        return _judged(Outcome.OOPS, Verdict.FINDING, _join((f"not the expected oops: {crash.title}", *seen)))
     missing = below_floors(cell, evidence)
     if missing:
-        return _say(Outcome.OOPS, Verdict.FINDING, f"{expected.title}; its cause is not proved: {_join(missing)}")
+        return _judged(Outcome.OOPS, Verdict.FINDING, f"{expected.title}; its cause is not proved: {_join(missing)}")
     over = above_ceilings(cell, evidence)
     if over:
-        return _say(Outcome.OOPS, Verdict.FINDING, _join((expected.title, *over)))
+        return _judged(Outcome.OOPS, Verdict.FINDING, _join((expected.title, *over)))
     if unseen := unseen_ceilings(cell, evidence):
-        return _say(Outcome.OOPS, Verdict.INCONCLUSIVE, _join((f"as expected: {expected.title}", *unseen)))
-    return _say(Outcome.OOPS, Verdict.OK, _join((f"as expected: {expected.title}", *seen)))
+        return _judged(Outcome.OOPS, Verdict.INCONCLUSIVE, _join((f"as expected: {expected.title}", *unseen)))
+    return _judged(Outcome.OOPS, Verdict.OK, _join((f"as expected: {expected.title}", *seen)))
 
 
 def _damaged(cell: Cell, evidence: Evidence) -> Judgement | None:
@@ -183,29 +183,29 @@ def _damaged(cell: Cell, evidence: Evidence) -> Judgement | None:
     if evidence.corruptions or evidence.exit_code == EXIT_CORRUPTION:
         first = evidence.corruptions[0] if evidence.corruptions else "the workload read back what it did not write"
         count = f"{len(evidence.corruptions):,} corruptions, first: " if len(evidence.corruptions) > 1 else ""
-        return _say(Outcome.CORRUPTION, Verdict.FINDING, _join((count + first, *over, _missed(cell))))
+        return _judged(Outcome.CORRUPTION, Verdict.FINDING, _join((count + first, *over, _missed(cell))))
     complaint = evidence.oopses[0].title if evidence.oopses else ""
     if over:
-        return _say(Outcome.FAIL, Verdict.FINDING, _join((*over, "no crash", complaint, _missed(cell))))
+        return _judged(Outcome.FAIL, Verdict.FINDING, _join((*over, "no crash", complaint, _missed(cell))))
     overruns = counter(evidence, OVERRUNS) or 0
     if cell.expect.outcome == "oops" and overruns and (evidence.exit_code == 0 or complaint):
-        told = f"{overruns:,} overruns, no crash"
-        return _say(Outcome.FAIL, Verdict.FINDING, _join((told, complaint, _missed(cell))))
+        text = f"{overruns:,} overruns, no crash"
+        return _judged(Outcome.FAIL, Verdict.FINDING, _join((text, complaint, _missed(cell))))
     if complaint:
         ending = "then it hung" if evidence.exit_code is None and evidence.deadline_hit else ""
-        return _say(Outcome.OOPS, Verdict.FINDING, _join((complaint, ending, _missed(cell))))
+        return _judged(Outcome.OOPS, Verdict.FINDING, _join((complaint, ending, _missed(cell))))
     return None
 
 
 def _ended_badly(cell: Cell, evidence: Evidence) -> Judgement | None:
     """No oops, no damage, and not the end that a good cell has."""
     if evidence.flooded:
-        return _say(Outcome.FAIL, Verdict.FINDING, _join((_flood(cell, evidence), _last_line(evidence))))
+        return _judged(Outcome.FAIL, Verdict.FINDING, _join((_flood(cell, evidence), _last_line(evidence))))
     if evidence.panicked:
-        told = _join(("the kernel panicked and left no report", _last_line(evidence), _missed(cell)))
-        return _say(Outcome.OOPS, Verdict.FINDING, told)
+        text = _join(("the kernel panicked and left no report", _last_line(evidence), _missed(cell)))
+        return _judged(Outcome.OOPS, Verdict.FINDING, text)
     if evidence.host_error:
-        return _say(Outcome.INFRA, Verdict.ERROR, evidence.host_error)
+        return _judged(Outcome.INFRA, Verdict.ERROR, evidence.host_error)
     return _without_token(cell, evidence) if evidence.exit_code is None else _by_token(cell, evidence)
 
 
@@ -217,20 +217,22 @@ def _flood(cell: Cell, evidence: Evidence) -> str:
 
 def _without_token(cell: Cell, evidence: Evidence) -> Judgement:
     if evidence.deadline_hit:
-        told = _join(("deadline passed, guest alive", _last_line(evidence), _missed(cell)))
-        return _say(Outcome.HANG, Verdict.FINDING, told)
+        text = _join(("deadline passed, guest alive", _last_line(evidence), _missed(cell)))
+        return _judged(Outcome.HANG, Verdict.FINDING, text)
     garbage = f"{evidence.garbage:,} lines of the control port were garbage" if evidence.garbage else ""
-    return _say(Outcome.LOST, Verdict.ERROR, _join(("no exit token", garbage, _qemu(evidence), _last_line(evidence))))
+    return _judged(
+        Outcome.LOST, Verdict.ERROR, _join(("no exit token", garbage, _qemu(evidence), _last_line(evidence)))
+    )
 
 
 def _by_token(cell: Cell, evidence: Evidence) -> Judgement | None:
     if evidence.exit_code in (EXIT_BAD_ARGUMENTS, EXIT_SET_UP) or (evidence.exit_code == 0 and evidence.guest_errors):
-        told = _join(evidence.guest_errors) or f"exit token {evidence.exit_code}"
-        return _say(Outcome.FAIL, Verdict.ERROR, f"set-up in the guest failed: {told}")
+        text = _join(evidence.guest_errors) or f"exit token {evidence.exit_code}"
+        return _judged(Outcome.FAIL, Verdict.ERROR, f"set-up in the guest failed: {text}")
     if evidence.exit_code == 0:
         return None
-    told = _join((_exit_words(evidence), *evidence.guest_errors, _missed(cell)))
-    return _say(Outcome.FAIL, Verdict.FINDING, told)
+    text = _join((_exit_words(evidence), *evidence.guest_errors, _missed(cell)))
+    return _judged(Outcome.FAIL, Verdict.FINDING, text)
 
 
 def _exit_words(evidence: Evidence) -> str:
@@ -250,26 +252,26 @@ def _ended_well(cell: Cell, evidence: Evidence) -> Judgement:
     pages = written(cell, evidence)
     name = "vmstat.pswpout" if cell.workload.zram.swap else "zram.writes"
     if pages <= 0:
-        return _say(Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE, f"nothing was written to zram ({name} {pages})")
+        return _judged(Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE, f"nothing was written to zram ({name} {pages})")
     if cell.expect.outcome == "oops":
         if fast := _fast_clock(evidence):
             return fast
         overruns = counter(evidence, OVERRUNS)
-        told = "overruns not reported" if overruns is None else f"overruns {overruns:,}"
+        text = "overruns not reported" if overruns is None else f"overruns {overruns:,}"
         stopped = f"stopped by {evidence.stop_why}" if evidence.stop_why else ""
-        return _say(Outcome.PASS, Verdict.FINDING, _join((_missed(cell), told, stopped)))
+        return _judged(Outcome.PASS, Verdict.FINDING, _join((_missed(cell), text, stopped)))
     missing = (*below_floors(cell, evidence), *unseen_ceilings(cell, evidence))
     if missing:
-        return _fast_clock(evidence) or _say(Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE, _join(missing))
+        return _fast_clock(evidence) or _judged(Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE, _join(missing))
     proof = [f"{bound_name} {counter(evidence, bound_name):,}" for bound_name, _ in cell.expect.floors]
     overruns = counter(evidence, OVERRUNS)
     if overruns is not None:
         proof.append(f"{OVERRUNS} {overruns:,}")
-    return _say(Outcome.PASS, Verdict.OK, ", ".join(dict.fromkeys((*proof, f"{name} {pages:,}"))))
+    return _judged(Outcome.PASS, Verdict.OK, ", ".join(dict.fromkeys((*proof, f"{name} {pages:,}"))))
 
 
 def _fast_clock(evidence: Evidence) -> Judgement | None:
-    """A guest that misjudged its clock ended long before its time: the boot was bad, and says nothing.
+    """A guest that misjudged its clock ended long before its time: the boot was bad, and is not evidence.
 
     On a starved host the kernel may measure its TSC several times too slow, and with `tsc=reliable` nothing
     corrects that ("PIT calibration deviates from HPET", arch/x86/kernel/tsc.c, seen on 6.12).
@@ -277,14 +279,14 @@ def _fast_clock(evidence: Evidence) -> Judgement | None:
     ran, real = evidence.guest_work_seconds, evidence.work_seconds
     if evidence.stop_why != "duration" or real <= 0 or ran < FAST_CLOCK * real:
         return None
-    told = f"the guest's clock ran {ran / real:.1f} times too fast: its {ran:.0f} s were {real:.0f} s"
-    return _say(Outcome.BOOT_FAILED, Verdict.ERROR, told)
+    text = f"the guest's clock ran {ran / real:.1f} times too fast: its {ran:.0f} s were {real:.0f} s"
+    return _judged(Outcome.BOOT_FAILED, Verdict.ERROR, text)
 
 
 def judge_attempts(cell: Cell, judgements: tuple[Judgement, ...]) -> Judgement:
-    """The word on a cell from its attempts, in order.
+    """The judgement of a cell from its attempts, in order.
 
-    An expected pass needs every attempt to pass, `repeats` of them; the worst other word decides. An
+    An expected pass needs every attempt to pass, `repeats` of them; the worst other judgement decides. An
     expected oops needs one attempt that shows it; it is "not reproduced" only when all tries were made.
     """
     if not judgements:
@@ -297,7 +299,9 @@ def judge_attempts(cell: Cell, judgements: tuple[Judgement, ...]) -> Judgement:
     bad = [j for j in judgements if j.verdict is not Verdict.OK]
     if not bad:
         if total < cell.repeats:
-            return _say(Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE, f"only {total} of {cell.repeats} repeats were made")
+            return _judged(
+                Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE, f"only {total} of {cell.repeats} repeats were made"
+            )
         return good[-1] if total == 1 else _counted(good[-1], f"{total} of {total} passed")
     ranks = (Verdict.FINDING, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.SKIPPED)
     worst = min(bad, key=lambda j: ranks.index(j.verdict))
@@ -309,5 +313,5 @@ def judge_attempts(cell: Cell, judgements: tuple[Judgement, ...]) -> Judgement:
     return _counted(worst, f"attempt {judgements.index(worst) + 1} of {total}, {cell.repeats} planned")
 
 
-def _counted(word: Judgement, note: str) -> Judgement:
-    return _say(word.outcome, word.verdict, f"{word.reason} ({note})")
+def _counted(judged: Judgement, note: str) -> Judgement:
+    return _judged(judged.outcome, judged.verdict, f"{judged.reason} ({note})")

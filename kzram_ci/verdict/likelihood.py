@@ -57,7 +57,7 @@ def entropy(probability: float) -> float:
 
 
 def information(bad: float, seen: float) -> float:
-    """Bits told by a test that shows a bad commit with probability `seen` and a good one never, when the commit is
-    bad with probability `bad`: the mutual information of answer and truth.
+    """Bits of information in a test that shows a bad commit with probability `seen` and a good one never, when the
+    commit is bad with probability `bad`: the mutual information of answer and truth.
     """
     return max(0.0, entropy(bad * seen) - bad * entropy(seen))

@@ -1,6 +1,6 @@
 """What a count of events proves: exact one-sided bounds on a rate (Clopper and Pearson, 1934). Pure.
 
-"0 overruns" says little without "in how many second compressions": zero events in N trials still allow a
+"0 overruns" means little without "in how many second compressions": zero events in N trials still allow a
 rate of about 3/N at 95 % confidence. The bounds are exact, not approximations, so they hold for small N.
 """
 

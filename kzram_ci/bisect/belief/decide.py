@@ -2,13 +2,13 @@
 
     confirm the bad end → confirm the good end → search → verify culprit and parents → answer
 
-The good end is confirmed before the search when its kernel is at hand or `Settings.good_first` says so. Else it is
-one more commit to choose from: a commit that stays clean vouches for all its ancestors, so in most bisections nobody
-has to build the good end; when one commit after the other crashes, it soon is the one that tells most.
+The good end is confirmed before the search when its kernel is local or `Settings.good_first` is set. Else it is
+one more commit to choose from: a commit that stays clean is evidence for all its ancestors, so most bisections
+never build the good end; when one commit after the other crashes, it soon is the most informative one.
 
 Between two builds a *settle* loop boots what is built already, as long as the side of any commit is in doubt: a
-boot is cheap, and a wrong turn costs at least a build. Only then the next commit is built, the one that tells most
-for its cost. Everything follows from the state, so a resumed bisection decides as the killed one would have.
+boot is cheap, and a wrong turn costs at least a build. Only then the next commit is built, the most informative
+one for its cost. Everything follows from the state, so a resumed bisection decides as the killed one would have.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kzram_ci.bisect.belief.posterior import Posterior, Suspects, Tally, posteri
 from kzram_ci.bisect.belief.untestable import chances, untestable, usual
 from kzram_ci.verdict.likelihood import information, miss
 
-LEAST_BITS = 1e-9  # a boot that tells less tells nothing
+LEAST_BITS = 1e-9  # a boot with less information is not worth making
 
 
 class Stage(StrEnum):
@@ -37,10 +37,10 @@ class Stage(StrEnum):
 
 
 class Kind(StrEnum):
-    """What an answer says."""
+    """The kinds of answers."""
 
     CULPRIT = "culprit"  # one commit
-    SUSPECTS = "suspects"  # several that cannot be told apart, for no commit between them can be tested
+    SUSPECTS = "suspects"  # several that cannot be separated: no commit between them can be tested
     NONE = "none"  # no commit of this range is to blame: the good end crashes too
     NOT_REPRODUCED = "not-reproduced"  # the bad end does not crash: no commit of this range is to blame
     UNTESTABLE_END = "untestable-end"  # an end cannot be built or booted, or shows another crash first
@@ -70,7 +70,7 @@ class Boot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """`confidence`: the probability of what is said. `commits` is empty when no commit is to blame."""
+    """`confidence`: the probability that the answer is right. `commits` is empty when no commit is to blame."""
 
     kind: Kind
     commits: tuple[str, ...] = ()
@@ -174,7 +174,7 @@ def _confirm_good(view: _View, costs: Costs) -> Step | None:
         return None
     fresh = not any(view.tally(good).evidence for good in testable)
     if fresh and not settings.good_first and all(costs.of(graph.names[good]) > 0.0 for good in testable):
-        return None  # the search takes it when it tells most
+        return None  # the search takes it when it is the most informative one
     if not fresh and none <= settings.settle_none:
         return None
     # Evidence against "the crash is everywhere" is the same on every good end: the one that is built is cheapest.
@@ -238,7 +238,7 @@ def _prove(view: _View) -> Boot | None:
 
 
 def _splitters(view: _View, suspects: Suspects) -> Iterator[int]:
-    """Testable commits without evidence that would tell some of these suspects from the others."""
+    """Testable commits without evidence that would separate some of these suspects from the others."""
     graph = view.state.graph
     for node, reach in enumerate(graph.reach[: graph.candidates]):
         inside = reach & suspects.commits
@@ -268,7 +268,7 @@ def _doubt(view: _View, node: int) -> float:
 
 
 def _build(view: _View, costs: Costs) -> Boot | None:
-    """The new commit that tells most for its cost: build, and boots until its side is known."""
+    """The most informative new commit for its cost: build, and boots until its side is known."""
     graph, settings, belief = view.state.graph, view.state.settings, view.belief
     times = _times(view, 0.5, settings.settle)
     rate, seen = max(belief.rate_bad(), 1e-6), 1.0 - belief.miss(times)
@@ -279,7 +279,7 @@ def _build(view: _View, costs: Costs) -> Boot | None:
         boots = bad * min(times, 1.0 / rate) + (1.0 - bad) * times
         boots *= 1.0 + tally.useless  # one that already wasted boots wastes more
         build = 0.0 if node in view.counts else costs.of(graph.names[node])
-        # Which commit of the range is to blame matters only if one is; the good end tells whether one is.
+        # Which commit of the range is to blame matters only if one is; the good end shows whether one is.
         weight = 1.0 - belief.none if graph.reach[node] else 1.0
         value = weight * testable.get(node, far) * information(bad, seen) / (build + boots * costs.boot)
         if value > best * (1.0 + 1e-9):
@@ -310,7 +310,7 @@ def _candidates(view: _View) -> Iterator[tuple[int, float]]:
             continue
         for commits, each in splitting[heavy:]:
             bad += (reach & commits).bit_count() * each
-        # What is less open than a settled commit is a doubt about built kernels: boots tell it, not a build.
+        # What is less open than a settled commit is a doubt about built kernels: it takes boots, not a build.
         if settle < bad < 1.0 - settle:
             yield node, bad
     none = view.belief.none
@@ -326,9 +326,9 @@ def _give_up(view: _View) -> Done:
         if total >= view.state.settings.confidence:
             break
     graph, none = view.state.graph, view.belief.none
-    untold = not any(view.tally(good).evidence for good in graph.goods)
-    if untold and total < view.state.settings.confidence and none > 1.0 - view.state.settings.confidence:
-        # The crash may be everywhere, and no good end can be booted to tell.
+    unknown = not any(view.tally(good).evidence for good in graph.goods)
+    if unknown and total < view.state.settings.confidence and none > 1.0 - view.state.settings.confidence:
+        # The crash may be everywhere, and no good end can be booted to find out.
         return _done(view, Kind.UNTESTABLE_END, tuple(graph.names[good] for good in graph.goods), 1.0)
     if none > total:
         return _done(view, Kind.NONE, (), none)

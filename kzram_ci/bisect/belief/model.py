@@ -13,7 +13,7 @@ from kzram_ci.verdict.likelihood import Beta
 
 
 class Observation(StrEnum):
-    """What one build or boot of a commit said. Only CRASH and CLEAN are evidence; marks are the user's word."""
+    """What one build or boot of a commit showed. Only CRASH and CLEAN are evidence; marks are the user's word."""
 
     CRASH = "crash"  # the wanted signature
     CLEAN = "clean"  # passed, with the proof the plan asks for
@@ -41,7 +41,7 @@ class Settings:
     none: float = 0.1  # prior: no commit of the range is to blame
     rate_bad: tuple[Beta, ...] = (Beta(a=1.75, b=0.4),)
     # The wanted signature on a good kernel: next to never. Were it allowed to be frequent, a crash that is everywhere
-    # could not be told from one that a commit made a little more frequent.
+    # could not be separated from one that a commit made a little more frequent.
     rate_good: tuple[Beta, ...] = (Beta(a=1.0, b=5_000.0),)
     # The rate of a crash that no commit of the range brought.
     rate_none: tuple[Beta, ...] = (Beta(a=1.75, b=0.4),)
@@ -61,7 +61,7 @@ class Settings:
     end_budget: int = 100  # boots of the bad end without a single crash before giving up
     commit_budget: int = 500  # boots of one commit
     neighbour: float = 0.8  # each step away from an untestable commit leaves this part of its influence
-    patience: int = 6  # boots of one commit that all told nothing, before it counts as untestable
+    patience: int = 6  # boots of one commit without any evidence, before it counts as untestable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """How probable each commit is as the culprit, and that no commit of the range is to blame. Pure.
 
-Culprits that the observations cannot tell apart (the same observed commits descend from them) form one class with
+Culprits that the observations cannot separate (the same observed commits descend from them) form one class with
 one likelihood, so a range of any length has only as many classes as commits were booted.
 """
 
@@ -23,7 +23,7 @@ class Tally:
 
     crashes: int = 0
     clean: int = 0
-    useless: int = 0  # boots that told nothing about the wanted crash
+    useless: int = 0  # boots that are no evidence about the wanted crash
     unbuildable: bool = False
     unbootable: int = 0
     marks: frozenset[Observation] = frozenset()
@@ -37,7 +37,7 @@ class Tally:
         """Whether it makes no sense to boot this commit (again)."""
         if self.unbuildable or Observation.SKIP in self.marks:
             return True
-        # One failed boot may be the host's; a kernel that hides the crash behind another one never tells.
+        # One failed boot may be the host's; a kernel that hides the crash behind another one never gives evidence.
         return not self.evidence and (self.unbootable >= 2 or self.useless + self.unbootable >= patience)
 
 
@@ -79,7 +79,7 @@ def tallies(state: Bisection) -> dict[int, Tally]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspects:
-    """A class: culprits nothing observed so far tells apart. `weight` is the probability of all together; `crashes`
+    """A class: culprits that no observation so far separates. `weight` is the probability of all together; `crashes`
     and `clean` are the boots that would have been of bad kernels if one of them is the culprit.
     """
 
@@ -184,7 +184,7 @@ def _partition(graph: Graph, possible: int, counts: Iterable[tuple[int, Tally]])
 
 
 def posterior(state: Bisection, counts: dict[int, Tally] | None = None) -> Posterior:
-    """What the observations of a bisection say; `counts` are its `tallies`, when the caller has them already.
+    """The posterior of a bisection; `counts` are its `tallies`, when the caller has them already.
 
     Raises UserError when the user's marks leave no possibility.
     """

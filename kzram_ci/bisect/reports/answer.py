@@ -49,7 +49,7 @@ def other_crashes(findings: Findings) -> tuple[str, ...]:
     if not seen:
         return ()
     listed = ", ".join(f"{signature} ({count})" for signature, count in seen.most_common(5))
-    return (f"other crashes, which are no evidence for the wanted one: {listed}; --signature counts one as the same",)
+    return (f"other crashes, without evidence about the wanted one: {listed}; --signature counts one as the same",)
 
 
 def _culprit(findings: Findings, answer: Answer) -> list[str]:
@@ -89,7 +89,7 @@ def _untestable_end(findings: Findings, answer: Answer) -> list[str]:
     end = answer.commits[0] if answer.commits else findings.bad
     build = findings.builds.get(end)
     reasons = Counter(boot.record.reason for boot in findings.boots_of(end)).most_common(1)
-    why = (build.failed if build is not None else "") or (reasons[0][0] if reasons else "nothing is known of it")
+    why = (build.failed if build is not None else "") or (reasons[0][0] if reasons else "no boot reached the workload")
     side = "bad" if end == findings.bad else "good"
     return [f"the {side} end {end[:12]} cannot be tested: {why}", f"fix: give another --{side}"]
 
@@ -144,6 +144,6 @@ def _revert(findings: Findings) -> list[str]:
     if revert.heals is None:
         return [f"revert on the bad end: unknown, {revert.why or 'too few boots were evidence'}"]
     if not revert.heals:
-        return [f"revert on the bad end: does not heal it{how}, something else crashes alike"]
+        return [f"revert on the bad end: the crash is still there{how}, something else crashes alike"]
     clean = sum(boot.what is Observation.CLEAN for boot in findings.boots_of(REVERT))
-    return [f"revert on the bad end: heals it{how or f', {clean} boots without a crash'}"]
+    return [f"revert on the bad end: the crash is gone{how or f', {clean} boots without it'}"]

@@ -11,7 +11,7 @@ from kzram_ci.bisect.session.store import Session
 
 
 def write(session: Session) -> None:
-    """Write report.html, junit.xml and git-bisect.log anew, each in one step. Raises InfraError (disk)."""
+    """Write report.html, junit.xml and git-bisect.log again, each in one step. Raises InfraError (disk)."""
     findings = session.findings
     view = view_of(findings, name=session.path.name)
     files.write_atomic(session.path / LOG, log_text(findings))

@@ -1,6 +1,6 @@
 """What a bisection leaves for others: a `git bisect log` that replays, and a `Fixes:` line. Pure.
 
-The log holds what a commit *is* (good, bad, skip) by the posterior, not what a single boot of it said.
+The log holds what a commit *is* (good, bad, skip) by the posterior, not what a single boot of it showed.
 """
 
 from __future__ import annotations

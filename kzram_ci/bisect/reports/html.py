@@ -32,7 +32,7 @@ class Bar:
         return next((side for side in ("bad", "good", "skip") if side in sides), "")
 
     def title(self) -> str:
-        """What a pointer on it says."""
+        """The text that a pointer on it shows."""
         first, last = self.commits[0], self.commits[-1]
         name = first.name[:12] if first is last else f"{first.name[:12]} to {last.name[:12]}"
         tally = "; ".join(commit.tally() for commit in self.commits if commit.boots)
@@ -48,7 +48,7 @@ def bars(view: BisectView) -> tuple[Bar, ...]:
 
 
 def picture(view: BisectView) -> str:
-    """SVG: the probability of being the culprit against the commits, and under it what each boot of them said."""
+    """SVG: the probability of being the culprit against the commits, and under it the outcome of each boot."""
     drawn = bars(view)
     step = (WIDTH - MARGIN) / max(1, len(drawn))
     lines = [_frame()]

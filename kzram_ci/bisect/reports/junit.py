@@ -34,13 +34,13 @@ def _case(view: BisectView, commit: CommitView) -> Any:
         stdout=_stdout(commit),
     )
     tally = commit.tally() or commit.build or f"marked {commit.mark}"
-    said = one_line(f"{', '.join(commit.roles) or commit.side}: {tally}", MESSAGE_LIMIT)
+    message = one_line(f"{', '.join(commit.roles) or commit.side}: {tally}", MESSAGE_LIMIT)
     if commit.side == "bad":
         crash = next((boot for boot in commit.boots if boot.what == "crash"), None)
         kind = one_line(crash.text) if crash is not None else "bad"
-        case.add_failure_info(message=said, output=_stdout(commit), failure_type=kind)
+        case.add_failure_info(message=message, output=_stdout(commit), failure_type=kind)
     elif commit.side == "skip":
-        case.add_skipped_info(message=said)
+        case.add_skipped_info(message=message)
     elif commit.side != "good":
         case.add_error_info(message=f"its side is open: {tally}", output=_stdout(commit), error_type="open")
     return case

@@ -33,7 +33,7 @@ class Builds:
             kernel = self.runner.build(commit)
         except KernelError as error:
             self._keep(BuildRecord(commit=commit.name, failed=str(error), seconds=clock.monotonic() - began))
-            self.tell(commit.name, f"cannot be built, no information: {error}")
+            self.tell(commit.name, f"cannot be built, no evidence: {error}")
             return None
         self._made[commit.name] = kernel
         image, seconds = kernel.image, clock.monotonic() - began

@@ -1,4 +1,4 @@
-"""The loop: ask what tells most, build it, boot it, write it down, until there is an answer.
+"""The loop: ask for the next step, build, boot, write it down, until there is an answer.
 
 Nothing is decided here (`belief.decide` does) and nothing is remembered here (`store` does), so a bisection that was
 killed goes on where its last boot ended.
@@ -24,7 +24,7 @@ FIRST_BUILD, FIRST_BOOT = 40.0, 6.0  # seconds, before anything was measured (do
 _WHY = {
     Stage.CONFIRM_BAD: "does the bad end crash?",
     Stage.CONFIRM_GOOD: "is the good end good?",
-    Stage.SEARCH: "tells most for its cost",
+    Stage.SEARCH: "narrows the search most for its cost",
     Stage.SETTLE: "its side is still in doubt",
     Stage.VERIFY_CULPRIT: "does the culprit itself crash?",
     Stage.VERIFY_PARENT: "is its parent good?",
@@ -39,12 +39,12 @@ class Engine:
     runner: Runner
     tell: Tell
     show: Callable[[], None] = lambda: None
-    _at_hand: dict[str, bool] = field(default_factory=dict)
+    _local: dict[str, bool] = field(default_factory=dict)
 
     def run(self) -> Answer:
         """Go on until there is an answer. Raises InfraError, UserError, Interrupted; what happened is on disk."""
         session, runner = self.session, self.runner
-        self._at_hand = dict(runner.cached(session.asked.commits))
+        self._local = dict(runner.cached(session.asked.commits))
         builds = Builds(session=session, runner=runner, tell=self.tell)
         with ThreadPoolExecutor(max_workers=max(1, runner.workers), thread_name_prefix="boot") as pool:
             boots = Boots(session=session, runner=runner, tell=self.tell, pool=pool)
@@ -82,7 +82,7 @@ class Engine:
         boots = [boot.seconds for boot in findings.facts.boots if boot.seconds]
         made = [build.seconds for build in findings.facts.builds if build.seconds and not build.failed]
         builds = [seconds for seconds in made[1:] or made if seconds]  # the first may have been from nothing
-        known = {name for name, there in self._at_hand.items() if there} | findings.builds.keys()
+        known = {name for name, there in self._local.items() if there} | findings.builds.keys()
         return Costs(
             boot=(fmean(boots) if boots else FIRST_BOOT) / workers,
             build=fmean(builds) if made[1:] else FIRST_BUILD,
@@ -90,7 +90,7 @@ class Engine:
         )
 
     def _known_bytes(self, commit: str) -> bool:
-        """Whether a fresh kernel turned out to be one that was booted: then decide anew before any boot."""
+        """Whether a fresh kernel turned out to be one that was booted: then decide again before any boot."""
         alike = self.session.findings.boots_like(commit)
         if alike:
             self.tell(commit, f"builds the same bytes as {alike[0].record.commit[:12]}, whose boots count for it")

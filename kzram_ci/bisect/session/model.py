@@ -45,7 +45,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revert:
-    """The bad end without the culprit. `heals` is None while it is not known; `why` is what stood against it."""
+    """The bad end without the culprit. `heals`: the crash is gone; None while not known, `why` is the reason."""
 
     tree: str = ""
     heals: bool | None = None

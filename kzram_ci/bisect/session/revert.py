@@ -1,4 +1,4 @@
-"""Whether the bad end is healed when the culprit is taken out of it."""
+"""Whether the crash is gone when the culprit is taken out of the bad end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_BOOTS = 120
 
 
 def try_revert(session: Session, builds: Builds, boots: Boots, culprit: str) -> None:
-    """Revert the culprit on the bad end, boot that, write down what it showed. Not again once that is known."""
+    """Revert the culprit on the bad end, boot that, write down the outcome. Not again once it is known."""
     before = session.findings
     if before.facts.revert is not None and before.facts.revert.heals is not None:
         return
@@ -30,7 +30,7 @@ def try_revert(session: Session, builds: Builds, boots: Boots, culprit: str) -> 
     if twin := _commit_of(before, tree):
         _keep(session, verdict(before, asked, of=twin))
         return
-    builds.tell(REVERT, f"does the bad end heal without the culprit? ({asked.boots} boots)")
+    builds.tell(REVERT, f"is the crash gone without the culprit? ({asked.boots} boots)")
     version = before.commit(before.bad).version
     kernel = builds.kernel(Commit(name=REVERT, tree=tree, version=version, subject="the bad end without the culprit"))
     if kernel is None:
@@ -49,7 +49,7 @@ def _keep(session: Session, revert: Revert) -> None:
 
 
 def verdict(findings: Findings, asked: Revert, *, of: str) -> Revert:
-    """What the boots of a commit (or of REVERT itself) say about the revert."""
+    """What the boots of a commit (or of REVERT itself) show about the revert."""
     seen = [boot.what for boot in findings.boots_of(of)]
     same = "" if of == REVERT else f"the same kernel as {of[:12]}"
     if Observation.CRASH in seen:

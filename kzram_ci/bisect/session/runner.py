@@ -83,7 +83,7 @@ class LocalRunner:
     def build(self, commit: Commit) -> Kernel:
         """From the cache, or built in the slot that all commits of the repository share."""
         image = image_of(self.cell.kernel, self._tree(commit), self.context)
-        suited(self.cell, image, self.context)  # a test that can prove nothing on this commit says so now
+        suited(self.cell, image, self.context)  # raises when the test can prove nothing on this commit
         return Kernel(image=image, sha256=digest_file(Path(image.image)))
 
     def _tree(self, commit: Commit) -> CommitTree:

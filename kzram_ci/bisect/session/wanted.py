@@ -57,7 +57,7 @@ class Wanted:
 def expectation(cell: Cell, others: Sequence[Cell], given: tuple[str, ...]) -> tuple[Cell, Wanted, str]:
     """The cell to boot, what to look for, and a sentence about it; the sentence is "" where the user gave it.
 
-    Raises UserError for a test that could not tell a good kernel from a bad one.
+    Raises UserError for a test that cannot separate good kernels from bad ones.
     """
     if given:
         return cell, Wanted(given=given), ""

@@ -130,7 +130,7 @@ TABLE = [
     (OOPS, {"oopses": (WARN, CRASH), "overrun_lines": 1, **LOST}, "oops", "ok", "as expected: BUG: kernel NULL"),
     (OOPS, {"oopses": (CRASH,), "counters": {"overruns": 3}, **LOST}, "oops", "ok", "3 overruns seen"),
     (OOPS, {"oopses": (CRASH,), **LOST}, "oops", "finding", "cause is not proved: overruns 0 < 1"),
-    (OOPS, {"oopses": (OTHER,), "overrun_lines": 1, **LOST}, "oops", "finding", "another oops than expected: general"),
+    (OOPS, {"oopses": (OTHER,), "overrun_lines": 1, **LOST}, "oops", "finding", "not the expected oops: general"),
     (OOPS, {"oopses": (CRASH,), "overrun_lines": 1, **UNREADY}, "oops", "finding", "before the workload"),
     (OOPS, {"oopses": (WARN,), "overrun_lines": 4}, "fail", "finding", "4 overruns, no crash"),
     (OOPS, {"counters": {"overruns": 4}}, "fail", "finding", "not reproduced"),
