@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kzram_ci.kernel.mechanism.facts import Facts
-from kzram_ci.kernel.mechanism.rules import amplifier, expected, meaning
+from kzram_ci.kernel.mechanism.rules import amplifier, expected, meaning, openings
 from kzram_ci.model import codec
 from kzram_ci.model.kernel import KernelSpec
 
@@ -37,7 +37,11 @@ def as_lines(spec: KernelSpec, facts: Facts) -> list[str]:
     lines += ["", f"amplifier: {tool.kind}{at_boot}: {tool.because}"]
     if reason := meaning(facts, spec.series):
         return [*lines, f"skipped: {reason}"]
+    lines += [f"with {name}: {why}" for name, why in openings(facts, spec.series).items() if name in spec.series]
     for workload in WORKLOADS:
         want = expected(facts, spec.series, workload)
-        lines.append(f"expected of {workload}: {want.outcome}: {want.because}")
+        bounds = [f"{name} >= {bound:,}" for name, bound in want.proof]
+        bounds += [f"{name} <= {bound:,}" for name, bound in want.limits]
+        shown = f" (to be seen by {', '.join(bounds)})" if bounds else ""
+        lines.append(f"expected of {workload}: {want.outcome}: {want.because}{shown}")
     return lines

@@ -38,11 +38,16 @@ def meaning(facts: Facts, series: Sequence[str]) -> str:
     return ""
 
 
+def openings(facts: Facts, series: Collection[str]) -> dict[str, str]:
+    """Series that open the race on this source, where one of these would have nothing to do without; and why."""
+    return {row.word: row.because for row in rows("opening") if _concerns(row, series, "") and _holds(row, facts)}
+
+
 def opened(facts: Facts, series: Sequence[str]) -> tuple[str, ...]:
-    """The series with those that open the race on this source, where one of them would have nothing to do without."""
-    result = list(dict.fromkeys(series))
+    """The series with those that open the race, in front of what they open it for."""
+    result, needed = list(dict.fromkeys(series)), openings(facts, series)
     for row in rows("opening"):
-        if row.word not in result and _concerns(row, result, "") and _holds(row, facts):
+        if row.word in needed and row.word not in result:
             result.insert(result.index(row.before) if row.before in result else len(result), row.word)
     return tuple(result)
 

@@ -287,6 +287,12 @@ def test_the_command_shows_facts_and_what_follows() -> None:
     lines = describe.as_lines(spec, facts("7.3"))
     assert any(line.startswith("skipped: saved-clen: ") for line in lines)
     stock = load_kernel("stock-6.1", find_kernel=find_kernel, known_kernels=known_kernels())
+    window = describe.as_lines(
+        load_kernel("window-6.1", find_kernel=find_kernel, known_kernels=known_kernels()), facts("6.1")
+    )
+    assert "(to be seen by reuse_refused >= 1, grew <= 0, reuse_allowed <= 0)" in window[-3]
+    remedy = load_kernel("saved-clen-6.1", find_kernel=find_kernel, known_kernels=known_kernels())
+    assert any(line.startswith("with async-window: swap writes by") for line in describe.as_lines(remedy, facts("6.1")))
     told = json.loads(json.dumps(describe.as_json(stock, facts("6.1"))))
     assert told["expected"]["directmutate"]["outcome"] == "oops"
     assert told["amplifier"]["cmdline"] == "slub_debug=A,zs_handle"
