@@ -1,15 +1,16 @@
-"""The cache: where it lies, and entries that appear complete or not at all."""
+"""The cache: where it lies, entries that appear complete or not at all, and when they were used last."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from kzram_ci.base.files import disk_errors
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.files import disk_errors, lock
 
 MANIFEST = "manifest.json"
 
@@ -26,6 +27,33 @@ def cache_root() -> Path:
 def complete(entry: Path) -> bool:
     """Whether a cache entry was finished: entries appear by rename, so the manifest proves it."""
     return (entry / MANIFEST).is_file()
+
+
+def mark_used(path: Path) -> None:
+    """Note that something in the cache is used now. `cache gc` goes by it: access times lag by a day (relatime)."""
+    with suppress(OSError):  # a cache that may only be read
+        os.utime(path / MANIFEST if complete(path) else path, follow_symlinks=False)
+
+
+def mark_used_by_path(cache: Path, path: Path) -> None:
+    """Note the use of the entry that a file lies in; a file elsewhere, such as an installed kernel, is left alone."""
+    if path.is_relative_to(cache) and len(within := path.relative_to(cache).parts) > 1:
+        mark_used(cache / within[0] / within[1])
+
+
+def once(
+    entry: Path, make: Callable[[], None], deadline: Deadline, *, stale: Callable[[], bool] = lambda: False
+) -> Path:
+    """Have an entry that is complete, and not `stale`: made if need be, by one process at a time, and used from now on.
+
+    Raises what `make` raises; InfraError when another process is at it past the deadline.
+    """
+    if not complete(entry) or stale():
+        with lock(entry.with_name(f"{entry.name}.lock"), deadline):
+            if not complete(entry) or stale():
+                make()
+    mark_used(entry)
+    return entry
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from kzram_ci.base import elf, files, needs, proc
-from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
+from kzram_ci.base.cache import MANIFEST, entry_in_progress, once
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_bytes, digest_file, digest_json
 from kzram_ci.base.errors import CommandFailed, UserError
@@ -85,10 +85,7 @@ def build(recipe: Recipe, *, arch: str, compiler: Compiler, cache: Path, deadlin
     busybox = _busybox(arch)
     key = _key(recipe, arch, compiler, busybox, deadline)
     entry = cache / "rootfs" / key
-    if not complete(entry):
-        with files.lock(entry.with_name(f"{entry.name}.lock"), deadline):
-            if not complete(entry):
-                _build(recipe, compiler, busybox, entry, deadline)
+    once(entry, lambda: _build(recipe, compiler, busybox, entry, deadline), deadline)
     return RootfsImage(key=key, path=str(entry / IMAGE))
 
 

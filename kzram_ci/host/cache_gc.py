@@ -1,8 +1,8 @@
-"""What the cache holds, and removing the part nobody used for long. Never what is in use.
+"""What the cache holds, and removing the part that was not used for long. Never what is in use.
 
 An entry is a direct child of one of PARTS: builds, object trees, sources, mirrors, logs. It is in use while
-somebody holds its lock (`<name>.lock` beside it or inside it), or when it was touched within the last hour: a
-reader that found it complete must have time to open what it found.
+a process holds its lock (`<name>.lock` beside it or inside it), or when it was used within the last hour, as
+`base.cache.mark_used` notes: what a run has found complete must stay for it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kzram_ci.base.cache import MANIFEST
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError
 
-PARTS = ("kernels", "slots", "sources", "rootfs", "downloads", "git", "logs", "scans")
+PARTS = ("kernels", "slots", "sources", "rootfs", "downloads", "git", "logs", "scans", "accel", "ccache-bin")
 RECENT_SECONDS = 3600.0
 LEFTOVER_SECONDS = 86_400.0  # no build takes a day
 _GONE = ".gone-"
@@ -28,7 +28,7 @@ _GONE = ".gone-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One thing in the cache. `used` is the latest access or change in seconds since the epoch."""
+    """One thing in the cache. `used` is the latest use in seconds since the epoch."""
 
     part: str
     path: Path
@@ -51,7 +51,7 @@ class Entry:
 
 
 def entries(root: Path) -> tuple[Entry, ...]:
-    """Everything in the cache, least recently used first; locks are no entries."""
+    """Everything in the cache, least recently used first; locks are not entries."""
     seen: set[tuple[int, int]] = set()
     found = []
     for part in PARTS:
@@ -75,7 +75,10 @@ def _entry(part: str, path: Path, seen: set[tuple[int, int]]) -> Entry:
 
 
 def _used(path: Path) -> float:
-    """The latest of what tells of use: its own times, the manifest that readers open, the lock that writers take."""
+    """The latest sign of use: the manifest or file that `mark_used` touches, the lock that is taken, its own change.
+
+    Access times count too: they may be a day old, but they never make what is used look older than it is.
+    """
     times = [0.0]
     for item in (path, path / MANIFEST, path.with_name(f"{path.name}.lock")):
         try:

@@ -10,6 +10,8 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.library import Library
 from kzram_ci.model.events import Listener, Note, silent
 
+LOCK_SECONDS = 1800.0  # how long to wait for another process that downloads the same
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:

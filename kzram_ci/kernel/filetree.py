@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from kzram_ci.base import clock, files, git
+from kzram_ci.base.cache import mark_used
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_bytes, digest_file, digest_json
 from kzram_ci.kernel import products
@@ -30,7 +31,7 @@ def scan(
     called when there are products among them. Digests are remembered by (path, size, mtime) under `cache`.
     """
     memory = cache / "scans" / f"{digest_bytes(str(directory.absolute()).encode())[:16]}.json"
-    known = _remembered(memory)
+    known = _known(memory)
     young = clock.now_utc().timestamp() - _RACY_SECONDS  # may change again within the same tick: not remembered
     found: dict[str, str] = {}
     fresh: dict[str, list[str | int]] = {}
@@ -62,11 +63,12 @@ def identity(files: Mapping[str, str]) -> str:
     return digest_json(dict(files))
 
 
-def _remembered(memory: Path) -> dict[str, list[str | int]]:
+def _known(memory: Path) -> dict[str, list[str | int]]:
     try:
         rows: dict[str, list[str | int]] = json.loads(memory.read_text())
     except (OSError, ValueError):
         return {}
+    mark_used(memory)
     return rows
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from kzram_ci.base import files
+from kzram_ci.base.cache import mark_used
 from kzram_ci.base.digest import digest_json
 from kzram_ci.kernel import kbuild, mechanism
 from kzram_ci.kernel.context import Context
@@ -36,11 +37,14 @@ def remember(key: str, facts: Facts, *, cache: Path) -> None:
 
 def recall(key: str, *, cache: Path) -> Facts | None:
     """What was remembered of a kernel; None when nothing was, or for other questions than today's."""
+    memory = _memory(key, cache)
     try:
-        stored = json.loads(_memory(key, cache).read_bytes())
-        return {name: Fact(**fact) for name, fact in stored.items()}
+        stored = json.loads(memory.read_bytes())
+        facts = {name: Fact(**fact) for name, fact in stored.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return None
+    mark_used(memory)
+    return facts
 
 
 def _memory(key: str, cache: Path) -> Path:

@@ -7,12 +7,14 @@ import platform
 import shlex
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
-from kzram_ci.base import files, needs, proc
+from kzram_ci.base import needs, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_json
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.memo import memoized
 from kzram_ci.base.needs import Task
 from kzram_ci.kernel.recipe import Toolchain
 from kzram_ci.model import arch as model_arch
@@ -57,23 +59,20 @@ def identify(variables: Mapping[str, str], *, cache: Path, deadline: Deadline) -
 
     Raises UserError for a tool that is missing, with the command that installs it.
     """
-    memory = cache / "scans" / "toolchain.json"
-    known: dict[str, str] = files.read_json(memory) if memory.is_file() else {}
-    fresh = dict(known)
     wanted = commands(variables) | {name: (name,) for name in OPTIONAL if shutil.which(name)}
     found = []
     for name, command in sorted(wanted.items()):
         stamps = [_stamp(word) for word in command if not word.startswith("-")]
         if not command or stamps[0] is None:
             raise UserError(f"{name}: {' '.join(command)!r} not found in PATH", hint=_install(command))
-        memo = digest_json([*command, *stamps])[:16]
-        if memo not in fresh:
-            said = proc.run((*command, "--version"), deadline=deadline.within(60)).text().strip()
-            fresh[memo] = said.splitlines()[0] if said else "unknown"
-        found.append((name, fresh[memo]))
-    if fresh != known:
-        files.write_json(memory, fresh)
+        memory = cache / "scans" / f"tool-{digest_json(command)[:16]}.json"
+        found.append((name, memoized(memory, stamps, partial(_first_line, command, deadline.within(60)))))
     return tuple(found)
+
+
+def _first_line(command: tuple[str, ...], deadline: Deadline) -> str:
+    lines = proc.run((*command, "--version"), deadline=deadline).text().strip().splitlines()
+    return lines[0] if lines else "unknown"
 
 
 def _stamp(word: str) -> str | None:

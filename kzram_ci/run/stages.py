@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 from kzram_ci.base import budget
+from kzram_ci.base.cache import mark_used_by_path
 from kzram_ci.base.clock import Deadline
 from kzram_ci.kernel.workshop import KernelContext, image_for, suited
 from kzram_ci.model.cell import Cell
@@ -72,6 +73,8 @@ def real_stages(
     def boot(
         cell: Cell, kernel: KernelImage, rootfs: RootfsImage, choice: AccelChoice, directory: Path, deadline: Deadline
     ) -> Evidence:
+        for path in (kernel.image, rootfs.path):
+            mark_used_by_path(cache, Path(path))  # a run may last for hours
         return boot_once(cell, kernel, rootfs, directory=directory, accel=choice, deadline=deadline, listener=listener)
 
     return Stages(image=image, rootfs=chosen.rootfs, accel=chosen.accel, boot=boot, fit=fit), chosen

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from kzram_ci.base import files, proc
+from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_bytes, digest_json
 from kzram_ci.base.errors import CommandTimeout, InfraError
+from kzram_ci.base.memo import memoized, recall
 from kzram_ci.model.arch import Arch, arch_of
 from kzram_ci.model.kernel import KernelImage
 from kzram_ci.model.machine import Accel, AccelChoice
@@ -66,12 +66,9 @@ def _kvm_failure(
         return f"{KVM} cannot be opened: {error.strerror}", False
     note = cache / "accel" / f"{row.name}.json"
     key = _host_key(row, image)
-    known = _remembered(note, key)
-    if known is not None:
-        return known, True
-    failure = prover(row, image, deadline.within(PROOF_SECONDS))
-    files.write_json(note, {"key": key, "failure": failure})
-    return failure, False
+    if (known := recall(note, key)) is not None:
+        return str(known), True
+    return str(memoized(note, key, lambda: prover(row, image, deadline.within(PROOF_SECONDS)))), False
 
 
 def _host_key(row: Arch, image: KernelImage | None) -> str:
@@ -88,15 +85,6 @@ def _host_key(row: Arch, image: KernelImage | None) -> str:
         digest_bytes(tiny_guest.rom()) if row.tiny_guest else image.key if image else "",
     )
     return digest_json(facts)
-
-
-def _remembered(note: Path, key: str) -> str | None:
-    try:
-        told = json.loads(note.read_text())
-    except (OSError, ValueError):
-        return None
-    known = isinstance(told, dict) and told.get("key") == key and isinstance(told.get("failure"), str)
-    return str(told["failure"]) if known else None
 
 
 def prove(row: Arch, image: KernelImage | None, deadline: Deadline) -> str:

@@ -32,6 +32,7 @@ $(O)/%.o: %.c Makefile
 	@echo '  CC      $*.o'
 	@at=$$(grep -n '#error' $< | head -n 1 | cut -d: -f1); [ -z "$$at" ] || \
 	{ echo "../$<:$$at:2: error: #error told so" >&2; exit 1; }
+	@if grep -q NAP $<; then sleep 0.5; fi
 	@if grep -q SLEEP $<; then sleep 60; fi
 	@if grep -q KILL $<; then kill -9 $$PPID; fi
 	@if grep -q FULL $<; then echo 'as: No space left on device' >&2; exit 1; fi

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kzram_ci.base import clock, files
-from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
+from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress, mark_used
 from kzram_ci.base.errors import BuildFailed
 from kzram_ci.kernel.kbuild.inputs import Inputs, key
 from kzram_ci.kernel.kbuild.job import Job
@@ -32,6 +32,7 @@ def cached(inputs: Inputs, *, cache: Path) -> KernelImage | None:
     entry = entry_of(inputs, cache)
     if not complete(entry):
         return None
+    mark_used(entry)
     data = files.read_json(entry / MANIFEST)["image"]
     paths = {name: str(entry / data[name]) for name in ("image", "vmlinux", "modules", "config") if data[name]}
     image = codec.from_json(KernelImage, {**data, **paths, "name": inputs.name, "cached": True})

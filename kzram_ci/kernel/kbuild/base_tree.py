@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from kzram_ci.base import files
-from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
+from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress, once
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_bytes, digest_json
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
@@ -156,21 +156,18 @@ def _entry(tree: ArchiveTree, cache: Path) -> Path:
 
 def _unpacked(tree: ArchiveTree, context: Context) -> UnpackedArchive:
     entry = _entry(tree, context.cache)
-    if not complete(entry):
-        with files.lock(entry.with_name(f"{entry.name}.lock"), context.deadline):
-            if not complete(entry):
-                context.note(tree.version, f"unpacking {Path(tree.archive).name}")
-                _unpack(tree, entry, context.deadline)
+    once(entry, lambda: _unpack(tree, entry, context), context.deadline)
     return UnpackedArchive(root=entry / "tree")
 
 
-def _unpack(tree: ArchiveTree, entry: Path, deadline: Deadline) -> None:
+def _unpack(tree: ArchiveTree, entry: Path, context: Context) -> None:
     path = Path(tree.archive)
+    context.note(tree.version, f"unpacking {path.name}")
     with entry_in_progress(entry) as temporary:
         target = temporary / "tree"
         target.mkdir()
         try:
-            archive.unpack(path, target, deadline)
+            archive.unpack(path, target, context.deadline)
         except CommandFailed as error:
             hint = "free disk space: kzram-ci cache gc" if "No space left" in error.tail else f"check {path}"
             raise InfraError(f"cannot unpack {path.name}: {error.message}", hint=hint) from error

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kzram_ci.base import files
+from kzram_ci.base.cache import mark_used
 
 
 def path(cache: Path, variables: Mapping[str, str]) -> str:
@@ -32,6 +33,7 @@ def path(cache: Path, variables: Mapping[str, str]) -> str:
                 fresh.unlink(missing_ok=True)
                 fresh.symlink_to(program)
                 os.replace(fresh, link)
+            mark_used(link)
     return f"{directory}{os.pathsep}{own}"
 
 

@@ -21,6 +21,7 @@ from kzram_ci.model import arch
 _ALLOWED = frozenset({"PATH", "HOME", "TMPDIR", "USER", "LOGNAME", "LD_LIBRARY_PATH", "KZRAM_OWNER"})
 _ALLOWED_PREFIXES = ("CCACHE_", "LC_")
 _LOOK_SECONDS = 0.2
+_FOLLOWER_SECONDS = 5.0
 _LOG_BYTES = 8 << 20  # of a log, for the diagnosis
 
 
@@ -96,8 +97,9 @@ class _Follower:
 
     def __exit__(self, *exc: object) -> None:
         self._end.set()
-        self._thread.join()
-        self._look()
+        self._thread.join(_FOLLOWER_SECONDS)
+        if not self._thread.is_alive():  # else a listener does not return: its count is not worth waiting for
+            self._look()
 
     def _follow(self) -> None:
         while not self._end.wait(_LOOK_SECONDS):

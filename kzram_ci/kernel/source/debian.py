@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from kzram_ci.base import clock, files, proc
-from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
+from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress, once
 from kzram_ci.base.digest import digest_bytes, digest_file
 from kzram_ci.base.errors import InfraError, UserError
-from kzram_ci.kernel.context import Context
+from kzram_ci.base.memo import memoized_of
+from kzram_ci.kernel.context import LOCK_SECONDS, Context
 from kzram_ci.kernel.source import apt
-from kzram_ci.kernel.source.memo import LOCK_SECONDS, remembered
 from kzram_ci.model.kernel import ArchiveTree
 from kzram_ci.model.source import DebianSource, ImageSource
 
@@ -71,7 +71,10 @@ def _installed_version(ref: DebianSource, context: Context) -> str:
 
 
 def _tree(ref: DebianSource, archive: Path, context: Context, version: Callable[[], str]) -> ArchiveTree:
-    known = remembered(archive, "debian", lambda: {"version": version(), "sha256": digest_file(archive)}, context)
+    def ask() -> dict[str, str]:
+        return {"version": version(), "sha256": digest_file(archive)}
+
+    known = memoized_of(archive, "debian", ask, context.cache)
     return ArchiveTree(
         identity=f"debian:{ref.package}:{known['version']}:{known['sha256']}",
         version=known["version"],
@@ -88,12 +91,13 @@ def _entry(ref: DebianSource, cache: Path) -> Path:
 def _have(ref: DebianSource, context: Context) -> tuple[Path, dict[str, Any]]:
     """The downloaded package and what is known of it; asked for anew at most once in a process."""
     entry = _entry(ref, context.cache)
-    wanted = context.refresh and entry not in _refreshed
-    if wanted or not complete(entry):
-        with files.lock(entry.with_name(f"{entry.name}.lock"), context.deadline.within(LOCK_SECONDS)):
-            if (context.refresh and entry not in _refreshed) or not complete(entry):
-                _download(ref, entry, context)
-                _refreshed.add(entry)
+
+    def make() -> None:
+        _download(ref, entry, context)
+        _refreshed.add(entry)
+
+    deadline = context.deadline.within(LOCK_SECONDS)
+    once(entry, make, deadline, stale=lambda: context.refresh and entry not in _refreshed)
     manifest: dict[str, Any] = files.read_json(entry / MANIFEST)
     age = (clock.now_utc() - clock.parse_utc(manifest["fetched"])).days
     if age >= _OLD_DAYS:

@@ -87,7 +87,7 @@ def _open(url: str, start: int, context: Context) -> Iterator[http.client.HTTPRe
 def _copy(answer: http.client.HTTPResponse, out: IO[bytes], url: str, total: int, context: Context) -> None:
     name, told = url.rsplit("/", 1)[-1], clock.monotonic()
     context.note(name, f"downloading{_size(total)}")
-    while chunk := answer.read(_CHUNK):
+    while chunk := answer.read1(_CHUNK):  # what is there: a read of the whole chunk waits on a slow server without end
         with files.disk_errors(f"cannot write {name}"):
             out.write(chunk)
         if proc.cancelled():

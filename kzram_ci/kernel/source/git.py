@@ -11,12 +11,11 @@ import re
 from pathlib import Path
 
 from kzram_ci.base import files, git
-from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress
+from kzram_ci.base.cache import MANIFEST, entry_in_progress, once
 from kzram_ci.base.digest import digest_bytes
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
 from kzram_ci.kernel import repository
-from kzram_ci.kernel.context import Context
-from kzram_ci.kernel.source.memo import LOCK_SECONDS
+from kzram_ci.kernel.context import LOCK_SECONDS, Context
 from kzram_ci.model.kernel import CommitTree
 from kzram_ci.model.source import GitSource, LocalGit, RemoteGit
 from kzram_ci.model.version import kernel_version
@@ -69,12 +68,13 @@ def history(ref: GitSource, context: Context) -> Path:
 def _bare(ref: GitSource, context: Context) -> Path:
     """Our repository for the user's; made on first use."""
     bare = context.cache / "git" / digest_bytes(ref.origin.encode())[:16]
-    with files.lock(bare.with_name(f"{bare.name}.lock"), context.deadline.within(LOCK_SECONDS)):
-        if not complete(bare):
-            with entry_in_progress(bare) as temporary:
-                git.run("init", "--quiet", "--bare", "--template=", str(temporary), deadline=context.deadline)
-                files.write_json(temporary / MANIFEST, {"origin": ref.origin})
-    return bare
+
+    def make() -> None:
+        with entry_in_progress(bare) as temporary:
+            git.run("init", "--quiet", "--bare", "--template=", str(temporary), deadline=context.deadline)
+            files.write_json(temporary / MANIFEST, {"origin": ref.origin})
+
+    return once(bare, make, context.deadline.within(LOCK_SECONDS))
 
 
 def _borrowing(ref: LocalGit, context: Context) -> Path:

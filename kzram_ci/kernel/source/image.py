@@ -7,8 +7,8 @@ from pathlib import Path
 
 from kzram_ci.base.digest import digest_file, digest_json
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.memo import memoized_of
 from kzram_ci.kernel.context import Context
-from kzram_ci.kernel.source.memo import remembered
 from kzram_ci.model.kernel import KernelImage
 from kzram_ci.model.provenance import Provenance
 from kzram_ci.model.source import ImageSource
@@ -28,13 +28,13 @@ def describe(ref: ImageSource, *, name: str, arch: str, context: Context, words:
     path = Path(ref.path).expanduser().absolute()
     if not path.is_file():
         raise UserError(f"{path} is not a file", hint="image: the path of a bzImage or vmlinuz")
-    release = remembered(path, "release", lambda: _release(path), context)
+    release = memoized_of(path, "release", lambda: _release(path), context.cache)
     root = path.parent.parent if path.parent.name == "boot" else path.parent
     around = _Around(path=path, root=root, release=release)
     modules = _given(ref.modules, "modules") or around.modules()
     config = _given(ref.config, "config") or around.config()
     vmlinux = _given(ref.debug, "debug") or around.debug()
-    sha = remembered(path, "sha256", lambda: digest_file(path), context)
+    sha = memoized_of(path, "sha256", lambda: digest_file(path), context.cache)
     return KernelImage(
         key=digest_json(["image", sha, _contents(modules)]),
         name=name,

@@ -6,13 +6,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from kzram_ci.base import files
-from kzram_ci.base.cache import MANIFEST
+from kzram_ci.base.cache import MANIFEST, once
 from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import CommandFailed, UserError
+from kzram_ci.base.memo import memoized_of
 from kzram_ci.kernel import archive
-from kzram_ci.kernel.context import Context
+from kzram_ci.kernel.context import LOCK_SECONDS, Context
 from kzram_ci.kernel.source import download
-from kzram_ci.kernel.source.memo import LOCK_SECONDS, remembered
 from kzram_ci.model.kernel import ArchiveTree
 from kzram_ci.model.source import LocalTarball, RemoteTarball, TarballSource
 from kzram_ci.model.version import kernel_version
@@ -27,12 +27,12 @@ def source(ref: TarballSource, context: Context) -> ArchiveTree:
             path, hint = _downloaded(ref, context), "it was removed; try again"
     if not path.is_file():
         raise UserError(f"{path} is not a file", hint="tarball: a path or URL, and #sha256=...")
-    found = remembered(path, "sha256", lambda: digest_file(path), context)
+    found = memoized_of(path, "sha256", lambda: digest_file(path), context.cache)
     if found != ref.sha256:
         if isinstance(ref, RemoteTarball):
             path.unlink()
         raise UserError(f"{path.name} has sha256 {found}, wanted {ref.sha256}", hint=hint)
-    version = remembered(path, "version", lambda: _version(path, context), context)
+    version = memoized_of(path, "version", lambda: _version(path, context), context.cache)
     return ArchiveTree(identity=f"tarball:{found}", version=version, archive=str(path), source=ref.words())
 
 
@@ -49,10 +49,12 @@ def _place(ref: RemoteTarball, context: Context) -> Path:
 def _downloaded(ref: RemoteTarball, context: Context) -> Path:
     place = _place(ref, context)
     entry = place.parent
-    with files.lock(entry.with_name(f"{entry.name}.lock"), context.deadline.within(LOCK_SECONDS)):
-        if not place.is_file():
-            download.get(ref.url, place, context)
-            files.write_json(entry / MANIFEST, {"url": ref.url, "sha256": ref.sha256})
+
+    def make() -> None:  # in its place, not beside it: what came of an interrupted download is gone on with
+        download.get(ref.url, place, context)
+        files.write_json(entry / MANIFEST, {"url": ref.url, "sha256": ref.sha256})
+
+    once(entry, make, context.deadline.within(LOCK_SECONDS), stale=lambda: not place.is_file())
     return place
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kzram_ci.base import clock, files
-from kzram_ci.base.cache import MANIFEST
+from kzram_ci.base.cache import MANIFEST, mark_used
 from kzram_ci.base.clock import Deadline
 from kzram_ci.cli import cache
 from kzram_ci.host.cache_gc import Entry, entries, remove, select
@@ -68,6 +68,36 @@ def test_taking_the_lock_is_use(root: Path) -> None:
     with files.lock(root / "slots" / "aaaa.lock", Deadline.after(5)):
         pass
     assert entries(root)[0].age() < DAY
+
+
+def test_what_a_run_used_a_minute_ago_stays_whatever_its_age(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Under relatime the access time of a kernel that was read today is no news of it."""
+    names = ("kernels/aaaa", "downloads/debian-x", "rootfs/bbbb", "sources/cccc")
+    for name in names:
+        put(root, name, days=50, size=2_000_000)
+        mark_used(root / name)
+    note = root / "accel" / "x86_64.json"
+    files.write_json(note, {})
+    (root / "ccache-bin").mkdir()
+    (root / "ccache-bin" / "gcc").symlink_to("/usr/bin/ccache")
+    put(root, "kernels/unused", days=50)
+    assert run("gc", "--dry-run", "--max-size", "0") == 0
+    told = capsys.readouterr().out
+    assert "would remove kernels/unused" in told
+    assert told.count("would remove") == 1
+    assert {"accel/x86_64.json", "ccache-bin/gcc"} <= {entry.name for entry in entries(root)}
+
+
+def test_compilers_that_were_not_called_for_long_go_as_links(root: Path) -> None:
+    (root / "ccache-bin").mkdir()
+    link = root / "ccache-bin" / "gcc"
+    link.symlink_to(root / "compiler")
+    (root / "compiler").touch()
+    os.utime(link, (0, 0), follow_symlinks=False)
+    assert run("gc", "--older-than", "10d") == 0
+    assert not link.is_symlink()
+    assert (root / "compiler").exists()
+    mark_used(link)  # gone: no error
 
 
 def test_gc_by_age_and_by_size(root: Path) -> None:

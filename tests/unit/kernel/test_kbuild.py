@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tiny_source import Files, patch_text, write_archive, write_tree
 
-from kzram_ci.base import files, proc
+from kzram_ci.base import clock, files, proc
 from kzram_ci.base.cache import complete
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, CommandTimeout, ConfigUnmet, InfraError, Interrupted, UserError
@@ -18,7 +18,7 @@ from kzram_ci.kernel.kbuild.rewrite import remove, write_if_changed
 from kzram_ci.kernel.kbuild.slot import OBJECTS, Slot
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.series import Series, SeriesKind, choose
-from kzram_ci.model.events import BuildDone, BuildProgress, BuildStarted, Event, Note
+from kzram_ci.model.events import BuildDone, BuildProgress, BuildStarted, Event, Listener, Note
 from kzram_ci.model.kernel import ArchiveTree, KernelImage, Patch, Tree
 from kzram_ci.model.source import DirectorySource
 
@@ -87,6 +87,32 @@ def test_the_second_time_make_is_not_called(bench: Bench, monkeypatch: pytest.Mo
     monkeypatch.setattr(proc, "spawn", never)
     again = bench.build()
     assert again == replace(first, cached=True)
+
+
+def test_a_kernel_that_is_found_is_used(bench: Bench) -> None:
+    manifest = Path(bench.build().image).parent / "manifest.json"
+    os.utime(manifest, (1, 1))
+    bench.build()
+    assert manifest.stat().st_mtime > 1
+
+
+def test_make_does_not_wait_for_a_listener_that_does_not_return(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kzram_ci.kernel.kbuild.make._FOLLOWER_SECONDS", 0.2)
+    stuck, began = threading.Event(), clock.monotonic()
+    context = Context(cache=bench.cache, jobs=1, deadline=Deadline.after(60), listener=_stuck_at_progress(stuck))
+    try:
+        assert kbuild.build(bench.variant("v", {"b.c": b"NAP\n"}), context).release == "6.12.1"
+        assert clock.monotonic() - began < 15
+    finally:
+        stuck.set()
+
+
+def _stuck_at_progress(stuck: threading.Event) -> Listener:
+    def listen(event: Event) -> None:
+        if isinstance(event, BuildProgress):
+            stuck.wait(30)
+
+    return listen
 
 
 def test_a_variant_compiles_what_differs(bench: Bench) -> None:

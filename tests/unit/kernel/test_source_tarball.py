@@ -10,6 +10,7 @@ import pytest
 from noted import notes
 from tiny_source import write_archive, write_tree
 
+from kzram_ci.base import clock
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import InfraError, UserError
@@ -28,6 +29,7 @@ class Server:
     ranges: list[str | None] = field(default_factory=list)
     break_after: int = 0  # bytes of the next answer only
     knows_ranges: bool = True
+    drips: bool = False  # a byte at a time
 
 
 @pytest.fixture
@@ -54,7 +56,14 @@ def server(tmp_path: Path) -> Iterator[Server]:
             self.send_header("Content-Length", str(len(data) - start))
             self.end_headers()
             cut, state.break_after = state.break_after or len(data), 0
-            self.wfile.write(data[start : start + cut])
+            rest = data[start : start + cut]
+            for at in range(0, len(rest), 1 if state.drips else len(rest)):
+                try:
+                    self.wfile.write(rest[at : at + (1 if state.drips else len(rest))])
+                except OSError:
+                    return  # the reader left
+                if state.drips:
+                    clock.sleep(0.02)
 
         def log_message(self, *words: object) -> None:
             pass
@@ -156,3 +165,12 @@ def test_local_tells_what_is_here(tmp_path: Path, server: Server) -> None:
     assert source.local(ref, source.Context(cache=tmp_path / "cache", deadline=Deadline.after(60))) is None
     fetch(tmp_path, url=server.url, sha256=sha(tmp_path))
     assert source.local(ref, source.Context(cache=tmp_path / "cache", deadline=Deadline.after(60))) is not None
+
+
+def test_a_server_that_drips_does_not_outlast_the_deadline(tmp_path: Path, server: Server) -> None:
+    server.drips = True
+    ref = RemoteTarball(url=server.url, sha256=sha(tmp_path))
+    began = clock.monotonic()
+    with pytest.raises(InfraError, match="did not come before the deadline"):
+        source.fetch(ref, source.Context(cache=tmp_path / "cache", deadline=Deadline.after(1)))
+    assert clock.monotonic() - began < 10
