@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.kernel.mechanism import Facts
@@ -14,7 +13,8 @@ from kzram_ci.model.kernel import KernelImage, KernelSpec
 from kzram_ci.plan.kernels import load_kernel
 from kzram_ci.plan.library import find_kernel, known_kernels
 from kzram_ci.plan.source_args import FORMS, split
-from kzram_ci.run.retarget import named
+from kzram_ci.run.known import known_of
+from kzram_ci.run.retarget import meant, on_sources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,13 @@ def specs_of(words: Sequence[str], sources: Sequence[str] = ()) -> tuple[KernelS
     globs, others = split(sources)
     if globs:
         raise UserError(f"--kernel {globs[0]} is not a source", hint=f"one of {', '.join(FORMS.values())}")
-    load = partial(load_kernel, find_kernel=find_kernel, known_kernels=known_kernels())
-    return tuple(spec for word in words for spec in named(word, load, others))
+    known = known_kernels()
+    found: list[KernelSpec] = []
+    for word in words:
+        name, its = meant(word, others)
+        spec = load_kernel(name, find_kernel=find_kernel, known_kernels=known)
+        found += on_sources(spec, its, known_of((spec,), its))
+    return tuple(found)
 
 
 def build(request: BuildRequest, listener: Listener = silent) -> tuple[KernelImage, ...]:

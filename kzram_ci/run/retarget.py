@@ -1,26 +1,22 @@
-"""A plan on other sources than it names (`--kernel git:../linux@v6.13`), and what a ready image cannot do."""
+"""A plan on other sources than it names (`--kernel git:../linux@v6.13`), and what a ready image cannot do. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from kzram_ci.base.errors import NotApplicable, UserError
-from kzram_ci.base.library import Library
 from kzram_ci.kernel import kconfig
-from kzram_ci.kernel.parts import load_series
 from kzram_ci.kernel.series import SeriesKind
 from kzram_ci.kernel.source import GIVE
 from kzram_ci.model.cell import Cell, Plan
-from kzram_ci.model.kernel import KernelImage, KernelSpec
+from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.source import GivenSource, Source
 from kzram_ci.model.workload import Fault
-from kzram_ci.plan.kernels import load_kernel
-from kzram_ci.plan.library import find_kernel, known_kernels
 from kzram_ci.plan.source_args import is_source, label, split
 
 BASE_KERNEL = "stock"  # whose series and config a source without a kernel gets
+_CHANGING = frozenset({SeriesKind.FIX, SeriesKind.REGRESSION})
 _FAULT_NEEDS = {
     Fault.NONE: (),
     Fault.FAILSLAB: ("CONFIG_FAULT_INJECTION_DEBUG_FS", "CONFIG_FAILSLAB", "CONFIG_SLUB_DEBUG"),
@@ -28,7 +24,22 @@ _FAULT_NEEDS = {
 }
 
 
-def with_sources(plan: Plan, sources: Sequence[Source]) -> Plan:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What must be known of kernels to put them on ready images, or images' cells on source.
+
+    kinds: of each series by name; stock: the kernel whose series and config a source without a kernel gets.
+    """
+
+    kinds: Mapping[str, SeriesKind] = field(default_factory=dict)
+    stock: KernelSpec | None = None
+
+    def changing(self, spec: KernelSpec) -> str:
+        """The first series that makes a kernel another one than its source; "" when there is none."""
+        return next((name for name in spec.series if self.kinds.get(name) in _CHANGING), "")
+
+
+def with_sources(plan: Plan, sources: Sequence[Source], known: Known) -> Plan:
     """The plan with the source of each of its kernels replaced; with several sources, once for each.
 
     Kernels keep series, config and make variables; where the series do not apply, the cell says so. Kernels that
@@ -44,7 +55,10 @@ def with_sources(plan: Plan, sources: Sequence[Source]) -> Plan:
     cells: dict[str, Cell] = {}
     for cell in plan.cells:
         for source, name in zip(sources, names, strict=True):
-            made = _on_image(cell, source, name) if source.ready else _on_source(cell, source, name, several)
+            if source.ready:
+                made = _on_image(cell, source, name, known)
+            else:
+                made = _on_source(cell, source, f"@{name}" if several else "", known, name)
             cells.setdefault(made.id, made)
     return replace(plan, cells=tuple(cells.values()))
 
@@ -67,16 +81,16 @@ def spec_with(spec: KernelSpec, source: Source) -> KernelSpec:
     return replace(spec, source=source, line=spec.line if isinstance(spec.source, GivenSource) else "")
 
 
-def named(word: str, load: Callable[[str], KernelSpec], sources: Sequence[Source] = ()) -> tuple[KernelSpec, ...]:
-    """The kernels that a word of a command line means: a name, or a source in the place of stock's.
+def meant(word: str, sources: Sequence[Source] = ()) -> tuple[str, tuple[Source, ...]]:
+    """The kernel and the sources that a word of a command line means: a name, or a source in the place of stock's."""
+    return (BASE_KERNEL, (*sources, *split((word,))[1])) if is_source(word) else (word, tuple(sources))
 
-    `load` resolves a name; `sources` replace the kernel's own. Raises UserError, PlanError.
-    """
-    if is_source(word):
-        word, sources = BASE_KERNEL, (*sources, *split((word,))[1])
-    spec = load(word)
-    if any(source.ready for source in sources) and (changing := _changing(spec)):
-        raise UserError(f"{word}: series {changing} cannot be put into a ready image", hint="take a source to build")
+
+def on_sources(spec: KernelSpec, sources: Sequence[Source], known: Known) -> tuple[KernelSpec, ...]:
+    """A kernel once on each of the sources; as it is where there are none. Raises UserError."""
+    if any(source.ready for source in sources) and (changing := known.changing(spec)):
+        message = f"{spec.name}: series {changing} cannot be put into a ready image"
+        raise UserError(message, hint="take a source to build")
     found = []
     for source, name in zip(sources, _names(sources), strict=True):
         own = name if source.ready else f"{spec.name}@{name}" if len(sources) > 1 else spec.name
@@ -94,17 +108,16 @@ def _names(sources: Sequence[Source]) -> list[str]:
     return names
 
 
-def _on_source(cell: Cell, source: Source, name: str, several: bool) -> Cell:
-    if cell.kernel.source.ready:  # it has no config to build with
-        stock = load_kernel(BASE_KERNEL, find_kernel=find_kernel, known_kernels=known_kernels())
-        spec = replace(spec_with(stock, source), name=cell.kernel.name)
+def _on_source(cell: Cell, source: Source, suffix: str, known: Known, name: str) -> Cell:
+    if cell.kernel.source.ready and known.stock is not None:  # an image has no config to build with
+        spec = replace(spec_with(known.stock, source), name=cell.kernel.name)
         return _renamed(replace(cell, kernel=spec), name)
     spec = spec_with(cell.kernel, source)
-    return _renamed(replace(cell, kernel=spec), f"{spec.name}@{name}" if several else spec.name)
+    return _renamed(replace(cell, kernel=spec), f"{spec.name}{suffix}")
 
 
-def _on_image(cell: Cell, source: Source, name: str) -> Cell:
-    changing = _changing(cell.kernel)
+def _on_image(cell: Cell, source: Source, name: str, known: Known) -> Cell:
+    changing = known.changing(cell.kernel)
     spec = spec_with(cell.kernel, source)
     if not changing:
         return _renamed(replace(cell, kernel=spec), name)
@@ -120,20 +133,12 @@ def _renamed(cell: Cell, name: str) -> Cell:
     return replace(cell, id=identity, kernel=replace(cell.kernel, name=name))
 
 
-def _changing(spec: KernelSpec) -> str:
-    """The first series that makes this kernel another one than the source."""
-    for name in spec.series:
-        if load_series(name, Library()).kind in (SeriesKind.FIX, SeriesKind.REGRESSION):
-            return name
-    return ""
-
-
-def must_carry(cell: Cell, image: KernelImage) -> None:
-    """Raise NotApplicable when a ready image lacks what the cell needs, as far as its config tells."""
-    if not cell.kernel.source.ready or not image.config:
+def must_carry(cell: Cell, release: str, config: str) -> None:
+    """Raise NotApplicable when a ready image lacks what the cell needs, as far as its config ("": unknown) tells."""
+    if not cell.kernel.source.ready or not config:
         return
-    has = kconfig.parse(Path(image.config).read_text("utf-8", "replace"))
+    has = kconfig.parse(config)
     missing = [name for name in (*_FAULT_NEEDS[cell.workload.fault.kind], "CONFIG_ZRAM") if has.get(name, "n") == "n"]
     if missing:
-        told = f"{image.release} has no {missing[0]}"
+        told = f"{release} has no {missing[0]}"
         raise NotApplicable(told, hint="a test without fault injection, or a kernel that is built")

@@ -10,6 +10,7 @@ from kzram_ci.plan.library import find_kernel, find_plan, known_kernels
 from kzram_ci.plan.load import load_plan
 from kzram_ci.plan.select import select
 from kzram_ci.plan.source_args import split
+from kzram_ci.run.known import known_of
 from kzram_ci.run.retarget import with_sources
 
 IMAGE_PLAN = "distro"  # the plan for kernels that are ready
@@ -43,4 +44,5 @@ def plan_of(name: str) -> Plan:
 def selected(plan: Plan, selection: Selection) -> Plan:
     """The selected part of a plan, on the sources given. Raises UserError."""
     globs, sources = split(selection.kernels)
-    return with_sources(select(plan, kernels=globs, tests=selection.tests, cells=selection.cells), sources)
+    part = select(plan, kernels=globs, tests=selection.tests, cells=selection.cells)
+    return with_sources(part, sources, known_of(part.kernels(), sources))

@@ -64,7 +64,7 @@ def real_stages(
         return image_for(spec, context)
 
     def fit(cell: Cell, kernel: KernelImage) -> Cell:
-        must_carry(cell, kernel)
+        must_carry(cell, kernel.release, Path(kernel.config).read_text("utf-8", "replace") if kernel.config else "")
         fitted = suited(cell, kernel, context)
         if added := [word for word in fitted.machine.cmdline if word not in cell.machine.cmdline]:
             listener(Note(subject=cell.id, text=f"booted with {' '.join(added)}: this kernel needs it"))

@@ -63,6 +63,7 @@ PURE = (
     "oops",
     "plan",
     "results.reports",
+    "run.retarget",
     "run.boot_state",
     "verdict",
     "vm.argv",

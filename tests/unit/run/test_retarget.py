@@ -1,16 +1,17 @@
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from kzram_ci.base.errors import NotApplicable, UserError
+from kzram_ci.kernel.series import SeriesKind
 from kzram_ci.model.cell import Cell, Plan
-from kzram_ci.model.kernel import KernelImage, KernelSpec
+from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.model.source import DebianSource, GivenSource, ImageSource, LocalGit
 from kzram_ci.model.workload import Fault, FaultSpec, WorkloadSpec
 from kzram_ci.run.cell_run import from_error
-from kzram_ci.run.retarget import must_carry, named, with_sources
+from kzram_ci.run.known import known_of
+from kzram_ci.run.retarget import Known, meant, must_carry, on_sources, with_sources
 from kzram_ci.run.selection import plan_without_name
 
 OWN = DebianSource(package="linux-source-6.12")
@@ -25,33 +26,34 @@ def cell(spec: KernelSpec, fault: Fault = Fault.NONE) -> Cell:
     return Cell(id=f"{spec.name}/t/axis=1", kernel=spec, test="t", workload=work)
 
 
+KNOWN = Known(kinds={"overrun-detector": SeriesKind.INSTRUMENT, "unstable": SeriesKind.REGRESSION})
 PLAN = Plan(name="p", cells=(cell(STOCK), cell(UNSTABLE)))
 
 
 def test_series_and_config_stay() -> None:
-    changed = with_sources(PLAN, [GIT])
+    changed = with_sources(PLAN, [GIT], KNOWN)
     assert [one.kernel for one in changed.cells] == [replace(STOCK, source=GIT), replace(UNSTABLE, source=GIT)]
     assert [one.id for one in changed.cells] == [one.id for one in PLAN.cells]
-    assert with_sources(PLAN, []) is PLAN
+    assert with_sources(PLAN, [], KNOWN) is PLAN
 
 
 def test_a_tree_that_only_the_user_has_must_be_given() -> None:
     given = replace(STOCK, name="stock-5.15", source=GivenSource(how="ask the stable tree"), line="5.15")
     plan = replace(PLAN, cells=(cell(STOCK), cell(given)))
-    here, lacking = with_sources(plan, []).cells
+    here, lacking = with_sources(plan, [], KNOWN).cells
     assert (here.skip, lacking.skip) == ("", "no source: ask the stable tree")
     with pytest.raises(UserError, match=r"stock-5\.15 has no source: ask the stable tree") as caught:
-        with_sources(replace(plan, cells=(cell(given),)), [])
+        with_sources(replace(plan, cells=(cell(given),)), [], KNOWN)
     assert "--kernel git:PATH@REF" in caught.value.hint
-    (there,) = with_sources(replace(plan, cells=(cell(given),)), [GIT]).cells
+    (there,) = with_sources(replace(plan, cells=(cell(given),)), [GIT], KNOWN).cells
     assert (there.skip, there.kernel) == ("", replace(given, source=GIT))  # it is still of its line
     other = replace(STOCK, line="6.12")
-    assert named("stock", lambda name: other, [GIT])[0].line == ""  # this source is of no line
+    assert on_sources(other, [GIT], KNOWN)[0].line == ""  # this source is of no line
 
 
 def test_several_sources_give_several_kernels() -> None:
     again = replace(GIT, path="/src/other")
-    changed = with_sources(PLAN, [GIT, again, OWN])
+    changed = with_sources(PLAN, [GIT, again, OWN], KNOWN)
     assert [one.id for one in changed.cells[:3]] == [
         "stock@v6.13/t/axis=1",
         "stock@v6.13~2/t/axis=1",
@@ -62,7 +64,7 @@ def test_several_sources_give_several_kernels() -> None:
 
 
 def test_into_an_image_nothing_is_put() -> None:
-    stock, unstable = with_sources(PLAN, [IMAGE]).cells
+    stock, unstable = with_sources(PLAN, [IMAGE], KNOWN).cells
     assert stock.kernel == KernelSpec(name="vmlinuz-6.1.0", source=IMAGE)
     assert stock.id == "vmlinuz-6.1.0/t/axis=1"
     assert not stock.skip
@@ -72,39 +74,36 @@ def test_into_an_image_nothing_is_put() -> None:
 
 def test_kernels_that_are_one_on_an_image_run_once() -> None:
     plan = replace(PLAN, cells=(cell(STOCK), cell(replace(STOCK, name="other"))))
-    assert [one.id for one in with_sources(plan, [IMAGE]).cells] == ["vmlinuz-6.1.0/t/axis=1"]
+    assert [one.id for one in with_sources(plan, [IMAGE], KNOWN).cells] == ["vmlinuz-6.1.0/t/axis=1"]
 
 
 def test_a_ready_image_is_replaced_by_what_stock_is_built_like() -> None:
     plan = replace(
         PLAN, cells=tuple(cell(KernelSpec(name=name, source=IMAGE)) for name in ("debian-6.1", "debian-6.12"))
     )
-    (made,) = with_sources(plan, [GIT]).cells
+    (made,) = with_sources(plan, [GIT], known_of(plan.kernels(), [GIT])).cells
     assert (made.id, made.kernel.name, made.kernel.source) == ("v6.13/t/axis=1", "v6.13", GIT)
     assert "overrun-detector" in made.kernel.series
     assert "base" in made.kernel.config
 
 
 def test_words_of_build_and_boot() -> None:
-    asked: list[str] = []
-
-    def load(name: str) -> KernelSpec:
-        asked.append(name)
-        return {"stock": STOCK, "unstable": UNSTABLE}[name]
-
-    assert named("unstable", load) == (UNSTABLE,)
-    assert named("unstable", load, [GIT]) == (replace(UNSTABLE, source=GIT),)
-    assert named("git:/src/linux@v6.13", load) == (replace(STOCK, source=GIT),)
-    assert named("image:/boot/vmlinuz-6.1.0", load) == (KernelSpec(name="vmlinuz-6.1.0", source=IMAGE),)
-    with pytest.raises(UserError, match="series unstable cannot be put"):
-        named("unstable", load, [IMAGE])
+    assert meant("unstable", [GIT]) == ("unstable", (GIT,))
+    assert meant("git:/src/linux@v6.13", [OWN]) == ("stock", (OWN, GIT))
+    assert on_sources(UNSTABLE, [], KNOWN) == (UNSTABLE,)
+    assert on_sources(UNSTABLE, [GIT], KNOWN) == (replace(UNSTABLE, source=GIT),)
+    assert on_sources(STOCK, [IMAGE], KNOWN) == (KernelSpec(name="vmlinuz-6.1.0", source=IMAGE),)
+    assert [spec.name for spec in on_sources(STOCK, [GIT, OWN], KNOWN)] == ["stock@v6.13", "stock@linux-source-6.12"]
+    with pytest.raises(UserError, match="unstable: series unstable cannot be put"):
+        on_sources(UNSTABLE, [IMAGE], KNOWN)
 
 
-def image(tmp_path: Path, config: str) -> KernelImage:
-    (tmp_path / "config").write_text(config)
-    return KernelImage(
-        key="k", name="n", arch="x86_64", release="6.1.0", image="x", config=str(tmp_path / "config"), cached=True
-    )
+def test_what_must_be_known_is_read_only_where_it_matters() -> None:
+    assert known_of([UNSTABLE], [GIT]) == Known()
+    assert known_of([UNSTABLE], [IMAGE]) == KNOWN
+    image = KernelSpec(name="debian-6.1", source=IMAGE)
+    assert known_of([image], [GIT]).stock is not None
+    assert known_of([image], [IMAGE]) == Known()
 
 
 @pytest.mark.parametrize(
@@ -116,20 +115,21 @@ def image(tmp_path: Path, config: str) -> KernelImage:
         (Fault.NONE, "CONFIG_ZRAM=m\n", ""),
     ],
 )
-def test_a_cell_that_an_image_cannot_run_is_skipped(tmp_path: Path, fault: Fault, config: str, missing: str) -> None:
+def test_a_cell_that_an_image_cannot_run_is_skipped(fault: Fault, config: str, missing: str) -> None:
     wanted = cell(KernelSpec(name="distro", source=IMAGE), fault)
     if not missing:
-        must_carry(wanted, image(tmp_path, config))
+        must_carry(wanted, "6.1.0", config)
         return
     with pytest.raises(NotApplicable, match=missing) as caught:
-        must_carry(wanted, image(tmp_path, config))
+        must_carry(wanted, "6.1.0", config)
     result = from_error(wanted, caught.value, relative="cells/x")
     assert (result.judgement.outcome, result.judgement.verdict) == (Outcome.SKIPPED, Verdict.SKIPPED)
     assert missing in result.judgement.reason
 
 
-def test_a_built_kernel_is_not_asked(tmp_path: Path) -> None:
-    must_carry(cell(STOCK, Fault.FAILSLAB), image(tmp_path, ""))
+def test_a_built_kernel_is_not_asked() -> None:
+    must_carry(cell(STOCK, Fault.FAILSLAB), "6.12.1", "# CONFIG_ZRAM is not set\n")
+    must_carry(cell(KernelSpec(name="distro", source=IMAGE), Fault.FAILSLAB), "6.1.0", "")
 
 
 @pytest.mark.parametrize(
