@@ -1,4 +1,4 @@
-"""What the guest is told: `/etc/kzram/cell.conf`, lines that a shell can source. Pure."""
+"""The guest's configuration: `/etc/kzram/cell.conf`, lines that a shell can source. Pure."""
 
 from __future__ import annotations
 

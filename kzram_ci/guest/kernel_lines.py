@@ -1,4 +1,4 @@
-"""What single lines of the kernel's log say: overruns, a panic, a wrong clock, the last line. Pure, constant memory."""
+"""Facts from single lines of the kernel's log: overruns, a panic, a wrong clock, the last line. Pure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class KernelLines:
 
     @property
     def facts(self) -> LineFacts:
-        """What the lines said until now."""
+        """The facts of the lines until now."""
         return replace(self._facts, last_line=_text(self._last))
 
     def feed(self, data: bytes) -> None:
@@ -56,8 +56,8 @@ class KernelLines:
         if overrun := _OVERRUN.search(line):
             before = self._facts.recompressions or int(overrun[1] or 0)
             self._facts = replace(self._facts, overruns=self._facts.overruns + 1, recompressions=before)
-        if (clock := _CLOCK.search(line)) and (told := _bad_clock(int(clock[1]), int(clock[2]))):
-            self._facts = replace(self._facts, bad_clock=told)
+        if (clock := _CLOCK.search(line)) and (bad := _bad_clock(int(clock[1]), int(clock[2]))):
+            self._facts = replace(self._facts, bad_clock=bad)
         if _PANIC in line and not self._facts.panicked:
             self._facts = replace(self._facts, panicked=True)
 

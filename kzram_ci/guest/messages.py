@@ -1,4 +1,4 @@
-"""What the guest says on its control port: a line of JSON becomes a typed value, by a table. Pure.
+"""Messages of the guest on its control port: a line of JSON becomes a typed value, by a table. Pure.
 
 The guest chooses every byte. So a word that is not in the table, and a field of another type than expected, become
 `Garbage`: a value like the others, never an error and never a look-up of a name in this program.
@@ -89,7 +89,7 @@ Fields = Mapping[str, Any]
 
 
 class _WrongType(Exception):
-    """A field has another type than its event says."""
+    """A field has another type than its event defines."""
 
 
 def message(line: bytes, nonce: str) -> Message:

@@ -1,4 +1,4 @@
-"""What a kernel module says of itself (.modinfo), and the order in which modules must be loaded. Pure."""
+"""The facts in a kernel module (.modinfo), and the order in which modules must be loaded. Pure."""
 
 from __future__ import annotations
 

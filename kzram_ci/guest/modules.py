@@ -15,9 +15,9 @@ from kzram_ci.guest import modinfo
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.kernel import KernelImage
 
-# Without these there is no control port or no zram: a kernel that has them neither built in nor as modules is no use.
+# Without these there is no control port or no zram: a kernel must have them, built in or as modules.
 NEEDED = ("virtio_pci", "virtio_console", "zram")
-# Wanted where they exist: power-off without them still works, a panic is told later.
+# Wanted where they exist: power-off without them still works, a panic is noticed later.
 HELPFUL = ("pvpanic_pci",)
 DISK = "virtio_blk"
 # zram before 6.12 asks the crypto API for its compressor (which would call modprobe; the guest has none).

@@ -36,7 +36,7 @@ def is_syscall(name: str) -> bool:
 
 
 def name_of(frame: Frame) -> str:
-    """The function as the judgement sees it: no compiler suffix."""
+    """The function as the strategies see it: without a compiler suffix."""
     return bare(frame.function)
 
 
@@ -67,7 +67,7 @@ def as_is(report: Report) -> Answer:
 
 
 def trace(report: Report) -> Answer:
-    """The first that is no helper on the first call trace."""
+    """The first function on the first call trace that is not a helper."""
     for stack in report.roles(*MAIN):
         if found := _first(report, _names(stack.frames)):
             return found, stack.frames
@@ -185,7 +185,7 @@ def stall(report: Report) -> Answer:
     for stack in stacks:
         names = _interrupted(_names(stack.frames))
         if stack is stacks[0] and len(names) == len(_names(stack.frames)):
-            names = _names(report.pointers[:1]) + names  # registers told where it was, not the trace
+            names = _names(report.pointers[:1]) + names  # registers show where it was, not the trace
         if found := _inside_dispatcher(report, names):
             return found, stack.frames
     return None, _frames(_main(report))
@@ -227,6 +227,6 @@ STRATEGIES: dict[str, Callable[[Report], Answer]] = {
 }
 
 
-def judge(report: Report) -> Answer:
+def culprit_of(report: Report) -> Answer:
     """The function a report is about (None if it has none), and the frames it was found on."""
     return STRATEGIES[report.row.blame](report)

@@ -66,7 +66,7 @@ def _number(text: str | None) -> int | None:
 
 
 def parse_frame(text: str) -> tuple[Frame, ...]:
-    """The frames of one line: mostly one, callee and caller on arm, none if the line is no frame."""
+    """The frames of one line: mostly one, callee and caller on arm, none if the line is not a frame."""
     if " from " in text and (match := _ARM.match(text)):
         callee = Frame(function=match["callee"])
         caller = Frame(

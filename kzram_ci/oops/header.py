@@ -1,4 +1,4 @@
-"""What a report says about itself besides the stack: CPU, task, kernel, taint, modules, registers, code."""
+"""The facts of a report besides the stack: CPU, task, kernel, taint, modules, registers, code."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _BY_TASK = re.compile(
 
 
 @dataclass(slots=True)
-class Facts:
+class Header:
     """Collected line by line; the first value of each wins, since later ones belong to what follows."""
 
     cpu: int | None = None
@@ -54,7 +54,7 @@ class Facts:
     frozen: bool = False  # registers and code of the kernel are over; the next ones are user space's
 
     def headline(self, text: str) -> None:
-        """Take what a headline says of CPU and task."""
+        """Take CPU and task from a headline."""
         for match in _TASK_OF_HEADLINE.finditer(text[:400]):
             found = match.groupdict()
             cpu = found["cpu"] or found["cpu2"]

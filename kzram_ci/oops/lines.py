@@ -1,4 +1,4 @@
-"""Raw console bytes to logical lines: what the kernel said, and who said it.
+"""Raw console bytes to logical lines: what the kernel printed, and which task or CPU.
 
 A raw line may hold several logical ones: two writers share a serial port, and a new printk record then starts
 in the middle of a line, at its timestamp. Every pattern here is anchored or has bounded repeats, so that a

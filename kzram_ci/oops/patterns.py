@@ -1,6 +1,6 @@
 """What the lines inside of a report are: headings of stacks, places of locks, marks, ends.
 
-Tables of expressions; report.py says what they mean for the report that is open.
+Tables of expressions; report.py defines what they mean for the report that is open.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ AT = re.compile(r",? at: (?:\[<[^>]{1,24}>\] )?(?P<fn>[A-Za-z_][\w.$]{0,200})(?:
 # The function that a message names in its next line (kernel/workqueue.c process_one_work(), before and since 6.7).
 NAMED = re.compile(r"\s{1,8}(?:last function: |preempt=\S{1,16} .{1,60} workfn=)(?P<fn>[A-Za-z_][\w.$]{0,200})$")
 ACCESS = re.compile(r"\s{0,4}(Read|Write) (?:of size|at addr)")
-# A dump that is no report: fault injection, a failed allocation.
+# A dump that is not a report: fault injection, a failed allocation.
 FOREIGN = re.compile(
     r"FAULT_INJECTION: forcing|\S{1,32}: (?:page allocation failure|vmalloc: allocation (?:failure|error))|Mem-Info:"
 )
@@ -98,7 +98,7 @@ _CONTENT = re.compile(r"\s*$|\s*[-=]{3,}|\s{0,8}(?:" + "|".join(_BEGINNINGS) + "
 
 
 def heading(text: str) -> str | None:
-    """What the stack below this line is for; None if it is no heading."""
+    """What the stack below this line is for; None if it is not a heading."""
     match = _HEADING.match(text)
     if match is None or match.lastgroup is None:
         return None
@@ -106,7 +106,7 @@ def heading(text: str) -> str | None:
 
 
 def wanted(text: str) -> str | None:
-    """Which place of a lock the next "at:" is, if this line says so."""
+    """Which place of a lock the next "at:" is, if this line introduces one."""
     return next((want for want, words in _WANTS if words in text), None)
 
 

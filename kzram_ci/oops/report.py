@@ -1,4 +1,4 @@
-"""One report while its lines come in: which stacks it has, what was said of locks, and when it is over."""
+"""One report while its lines come in: which stacks it has, what it prints about locks, and when it is over."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from kzram_ci.oops import patterns
 from kzram_ci.oops.catalogue import Row, file_row
 from kzram_ci.oops.frames import is_user_pointer, parse_frame, parse_pointer
-from kzram_ci.oops.header import Facts
+from kzram_ci.oops.header import Header
 from kzram_ci.oops.lines import Line
 from kzram_ci.oops.model import Frame
 
@@ -21,7 +21,7 @@ QUIET_LINES = 12  # that many foreign lines in a row after a stack end a report 
 LOST_LINES = 80  # the same before any stack: the headline stays alone
 OTHERS = 2000  # lines of other callers after which a silent report is given up
 
-MAIN = ("trace", "nmi", "task")  # roles of stacks that say what the CPU or task was doing
+MAIN = ("trace", "nmi", "task")  # roles of stacks that show what the CPU or task was doing
 # Headings of one line: the next "Call Trace" is not theirs.
 _SHORT = ("locks", "place")
 
@@ -50,8 +50,8 @@ class Report:
         special = file_row(self.what, row.kind) if row.kind in ("warning", "bug") and self.what else None
         if special is not None:
             self.kind, self.title = special.kind, special.title or row.title
-        self.facts = Facts()
-        self.facts.headline(line.text)
+        self.header = Header()
+        self.header.headline(line.text)
         self.stacks: list[Stack] = []
         self.pointers: list[Frame] = []
         self.ats: list[tuple[str, str]] = []  # (which place, function), see content.wanted
@@ -68,7 +68,7 @@ class Report:
         if row.blame == "first_stack":
             self._begin("trace", line.caller)
 
-    # ---- what the judgement asks for
+    # ---- what the strategies ask for
 
     def has_frames(self) -> bool:
         """Whether any stack has a frame."""
@@ -136,7 +136,7 @@ class Report:
             self.access = match[1]
         if self.row.blame == "message" and self.function is None and (match := patterns.NAMED.match(text)):
             self.function = match["fn"]
-        return self.facts.take(text) or patterns.is_content(text)
+        return self.header.take(text) or patterns.is_content(text)
 
     # ---- stacks
 
@@ -148,7 +148,7 @@ class Report:
         elif pointer := parse_pointer(text):
             self._pointer(pointer, line.caller)
         elif is_user_pointer(text):
-            self.facts.frozen = True
+            self.header.frozen = True
             self._close(line.caller)
         elif frames := parse_frame(text):
             self._add_frames(frames, line.caller)

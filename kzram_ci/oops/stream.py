@@ -62,7 +62,7 @@ class StreamParser:
         self._settle = settle
         self._tail = b""  # an incomplete line
         self._skip = False  # the rest of an overlong line is dropped
-        self._offset = 0  # of the next byte that is no part of a line yet
+        self._offset = 0  # of the next byte that is not part of a line yet
         self._number = 1  # of the line that begins there
         self._open: list[Report] = []
         self._after: list[tuple[Report, int]] = []  # complete, waiting for their panic; line they ended at
@@ -83,7 +83,7 @@ class StreamParser:
         return self._drain()
 
     def finish(self) -> list[Oops]:
-        """The log is over, or silent for long: what has begun is handed out as it is. More may be fed afterwards."""
+        """The log is over, or silent for long: hand out reports that have begun, unfinished. More may be fed later."""
         if self._tail:
             tail, self._tail = self._tail, b""
             self._raw_line(tail, self._offset, self._offset + len(tail), self._number)

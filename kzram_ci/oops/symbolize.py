@@ -15,7 +15,7 @@ from kzram_ci.oops import Oops, code, symbols
 
 
 def has_debug_info(vmlinux: Path, *, deadline: Deadline) -> bool:
-    """Whether file:line can be told. Raises UserError without readelf, CommandTimeout at the deadline."""
+    """Whether file:line can be found. Raises UserError without readelf, CommandTimeout at the deadline."""
     argv = ("readelf", "--section-headers", "--wide", str(vmlinux))
     return " .debug_line " in proc.run(argv, deadline=deadline, check=False).text()
 
@@ -35,7 +35,7 @@ def decode(
     Raises UserError when vmlinux cannot be used, CommandTimeout at the deadline.
     """
     if not vmlinux.is_file():
-        raise UserError(f"{vmlinux} is no file", hint="give the vmlinux of the very build, made with debug info")
+        raise UserError(f"{vmlinux} is not a file", hint="give the vmlinux of the very build, made with debug info")
     paths = _paths(symbols.objects(oopses), vmlinux, modules)
     tables = {
         name: symbols.SymbolTable.from_nm(proc.run(symbols.nm_argv(path), deadline=deadline, check=False).text())
@@ -64,13 +64,13 @@ def _paths(names: Sequence[str], vmlinux: Path, modules: Path | None) -> dict[st
 
 def _ask(
     queries: Sequence[symbols.Query], paths: Mapping[str, str], deadline: Deadline
-) -> dict[symbols.Query, tuple[symbols.Place, ...]]:
+) -> dict[symbols.Query, tuple[symbols.CodeLocation, ...]]:
     if not queries:
         return {}
     if shutil.which("llvm-symbolizer"):
         done = proc.run(symbols.symbolizer_argv(), deadline=deadline, input=symbols.symbolizer_input(queries, paths))
         return dict(zip(queries, symbols.parse_answers(done.text()), strict=False))
-    answers: dict[symbols.Query, tuple[symbols.Place, ...]] = {}
+    answers: dict[symbols.Query, tuple[symbols.CodeLocation, ...]] = {}
     for name, path in paths.items():
         mine = [item for item in queries if item.object == name]
         if mine:

@@ -17,7 +17,8 @@ from kzram_ci.oops.frames import bare
 from kzram_ci.oops.model import Frame, Oops
 
 KERNEL = ""  # the object of frames without a module
-# A function of every kernel whose file is known tells where the build tree was (as scripts/decode_stacktrace.sh does).
+# A function of every kernel, with a known file: its path shows where the build tree was, as in
+# scripts/decode_stacktrace.sh.
 LANDMARK = Frame(function="kernel_init", offset=0)
 _LANDMARK_FILE = "/init/main.c"
 _COLUMN = re.compile(r"(:\d+):\d+$")
@@ -25,7 +26,7 @@ _NM = re.compile(r"([0-9a-f]{8,16}) ([tTwWvVuiI]) (\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class CodeLocation:
     """Where an address is: function and file:line; the last of a list is the function that was really called."""
 
     function: str
@@ -60,11 +61,11 @@ class SymbolTable:
         return self._starts[index] - start if index < len(self._starts) else 0
 
     def address(self, frame: Frame) -> int | None:
-        """The address of a frame: KASLR does not matter, since name, offset and size say where it is."""
+        """The address of a frame: KASLR does not matter, since name, offset and size determine where it is."""
         if frame.offset is None:
             return None
         starts = self._by_name.get(frame.function, [])
-        if len(starts) > 1 and frame.size is not None:  # static functions of one name: the size tells them apart
+        if len(starts) > 1 and frame.size is not None:  # static functions of one name: the size separates them
             starts = [start for start in starts if self._size(start) == frame.size] or starts
         return starts[0] + frame.offset if starts else None
 
@@ -128,9 +129,9 @@ def addr2line_input(queries: Sequence[Query]) -> bytes:
     return "".join(f"{item.address:#x}\n" for item in queries).encode()
 
 
-def parse_answers(text: str) -> list[tuple[Place, ...]]:
+def parse_answers(text: str) -> list[tuple[CodeLocation, ...]]:
     """Answers in the order asked: blocks begin with an address (addr2line) or end with a blank line (llvm)."""
-    answers: list[list[Place]] = []
+    answers: list[list[CodeLocation]] = []
     block: list[str] = []
 
     def close() -> None:
@@ -140,7 +141,9 @@ def parse_answers(text: str) -> list[tuple[Place, ...]]:
             where = _COLUMN.sub(r"\1", printed.split(" (discriminator")[0])
             where = posixpath.normpath(where)  # "/objects/../mm/x.c": kbuild calls the source tree ".."
             places.append(
-                Place(function=bare(function), source=where if known and not where.endswith((":?", ":0")) else None)
+                CodeLocation(
+                    function=bare(function), source=where if known and not where.endswith((":?", ":0")) else None
+                )
             )
         answers.append(places)
         block.clear()
@@ -159,14 +162,14 @@ def parse_answers(text: str) -> list[tuple[Place, ...]]:
     return [tuple(places) for places in answers]
 
 
-def tree_of(places: Sequence[Place]) -> str:
-    """The prefix of the build tree in paths, from the answer about `LANDMARK`; empty if it tells nothing."""
+def tree_of(places: Sequence[CodeLocation]) -> str:
+    """The prefix of the build tree in paths, from the answer about `LANDMARK`; empty if it does not show one."""
     path = (places[-1].source or "").rsplit(":", 1)[0] if places else ""
     return (path.removesuffix(_LANDMARK_FILE) or "/") if path.endswith(_LANDMARK_FILE) else ""
 
 
 def apply(
-    oops: Oops, tables: Mapping[str, SymbolTable], answers: Mapping[Query, tuple[Place, ...]], strip: str = ""
+    oops: Oops, tables: Mapping[str, SymbolTable], answers: Mapping[Query, tuple[CodeLocation, ...]], strip: str = ""
 ) -> Oops:
     """The oops with file:line on its frames and the inlined ones put in; `strip` is a prefix to take off of paths."""
     frames: list[Frame] = []
@@ -179,7 +182,7 @@ def apply(
     return replace(oops, frames=tuple(frames), pointer=pointer)
 
 
-def _placed(frame: Frame, places: Sequence[Place], strip: str) -> list[Frame]:
+def _placed(frame: Frame, places: Sequence[CodeLocation], strip: str) -> list[Frame]:
     if not places or places[-1].source is None:
         return [frame]
     found = [

@@ -27,7 +27,7 @@ WORDS = {
 
 
 def words(letters: str | None) -> tuple[str, ...]:
-    """What each letter means, in the order printed. "G" (only free modules) says nothing and is left out."""
+    """What each letter means, in the order printed. "G" (only free modules) has no meaning and is left out."""
     if not letters:
         return ()
     return tuple(

@@ -61,9 +61,9 @@ def signature_of(report: Report, function: str | None) -> str:
 
 def finish(report: Report) -> Oops:
     """The value of a report that is over."""
-    function, frames = culprit.judge(report)
+    function, frames = culprit.culprit_of(report)
     why = why_corrupted(report, function)
-    facts = report.facts
+    header = report.header
     pointer: Frame | None = report.pointers[0] if report.pointers else None
     kept: Sequence[Frame] = tuple(frames[:MAX_FRAMES_KEPT])
     return Oops(
@@ -80,15 +80,15 @@ def finish(report: Report) -> Oops:
         headline=report.line.text.strip(),
         frames=tuple(kept),
         pointer=pointer,
-        modules=tuple(facts.modules),
-        taint=facts.taint,
-        taint_words=taint.words(facts.taint),
-        cpu=facts.cpu,
-        pid=facts.pid,
-        comm=facts.comm,
-        kernel=facts.kernel,
-        hardware=facts.hardware,
-        code=facts.code,
-        registers=dict(facts.registers) or None,
+        modules=tuple(header.modules),
+        taint=header.taint,
+        taint_words=taint.words(header.taint),
+        cpu=header.cpu,
+        pid=header.pid,
+        comm=header.comm,
+        kernel=header.kernel,
+        hardware=header.hardware,
+        code=header.code,
+        registers=dict(header.registers) or None,
         panic=report.panic,
     )

@@ -58,4 +58,4 @@ def follow(
 def gone_now(machine: Machine) -> QemuGone:
     """How QEMU went."""
     stopped = machine.stopped not in (None, StopHow.ITSELF)
-    return QemuGone(code=machine.exit_code(), message=machine.said(), stopped=stopped)
+    return QemuGone(code=machine.exit_code(), message=machine.complaint(), stopped=stopped)

@@ -44,13 +44,13 @@ def choose(
     """
     row = arch_of(arch)
     if wanted is Accel.TCG:
-        return AccelChoice(accel=Accel.TCG, why="the plan says tcg", proved=True)
+        return AccelChoice(accel=Accel.TCG, why="tcg is requested", proved=True)
     failure, remembered = _kvm_failure(row, image, cache, deadline, prover or prove)
     note = " (remembered)" if remembered else ""
     if not failure:
         return AccelChoice(accel=Accel.KVM, why=f"a tiny guest ran under KVM{note}", proved=True)
     if wanted is Accel.KVM:
-        raise InfraError(f"accel: kvm is asked for, but {failure}{note}", hint="repair KVM, or say accel: auto")
+        raise InfraError(f"accel: kvm is requested, but {failure}{note}", hint="repair KVM, or use accel: auto")
     return AccelChoice(accel=Accel.TCG, why=f"{failure}{note}; multi-threaded TCG instead", proved=True)
 
 
@@ -92,10 +92,10 @@ def prove(row: Arch, image: KernelImage | None, deadline: Deadline) -> str:
     if row.tiny_guest:
         return _prove_by_rom(row, deadline)
     if image is None:
-        return f"no kernel at hand to prove KVM on {row.name}"
+        return f"no kernel is there to prove KVM on {row.name}"
     argv = first_line_argv(row, Accel.KVM, image.image)
-    failure, code, said = _attempt(argv, deadline)
-    if failure or b"Linux version" in said:
+    failure, code, output = _attempt(argv, deadline)
+    if failure or b"Linux version" in output:
         return failure
     return f"under KVM the kernel never printed its first line (QEMU ended with {code})"
 
@@ -105,12 +105,12 @@ def _prove_by_rom(row: Arch, deadline: Deadline) -> str:
     try:
         rom = directory / "rom"
         rom.write_bytes(tiny_guest.rom())
-        failure, code, said = _attempt(tiny_guest_argv(row, Accel.KVM, str(rom)), deadline)
+        failure, code, output = _attempt(tiny_guest_argv(row, Accel.KVM, str(rom)), deadline)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     if failure or code == TINY_GUEST_EXIT:
         return failure
-    lines = said.decode("utf-8", "replace").strip().splitlines()
+    lines = output.decode("utf-8", "replace").strip().splitlines()
     why = f": {lines[-1][:_TAIL]}" if lines else ""
     return f"under KVM a tiny guest did not run (QEMU ended with {code}{why})"
 

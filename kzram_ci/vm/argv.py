@@ -67,9 +67,9 @@ def monitor_args(paths: CellPaths) -> Argv:
 
 
 def console_args(paths: CellPaths) -> Argv:
-    """The kernel's console. QEMU itself keeps the raw bytes in a file, even when nobody is connected.
+    """The kernel's console. QEMU itself keeps the raw bytes in a file, even while no client is connected.
 
-    A server that does not wait drops what nobody reads, so the guest's UART never blocks on us. Append,
+    A server that does not wait drops what is not read, so the guest's UART never blocks on us. Append,
     because a file opened that way survives being looked at and cut by others.
     """
     log = f"logfile={escaped(paths.console)},logappend=on"

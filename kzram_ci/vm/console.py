@@ -21,7 +21,7 @@ class Console:
 
     @property
     def flooded(self) -> bool:
-        """Whether more came than a guest has to say."""
+        """Whether more came than any guest needs."""
         return self.bytes > self._limit
 
     def poll(self) -> bytes:

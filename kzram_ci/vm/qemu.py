@@ -90,16 +90,16 @@ class Machine:
             raise self._start_failure()
 
     def _start_failure(self) -> InfraError | UserError:
-        said = self.said()
+        complaint = self.complaint()
         code = self.exit_code()
-        why = said or f"no message, exit status {code}"
-        words = [word for word in self._own_words if word.strip("-") and word.strip("-").split(",")[0] in said]
+        why = complaint or f"no message, exit status {code}"
+        words = [word for word in self._own_words if word.strip("-") and word.strip("-").split(",")[0] in complaint]
         if words:
             return UserError(f"QEMU refused {shlex.join(self._own_words)}: {why}", hint="correct machine.qemu_args")
         return InfraError(f"QEMU did not start: {why}", hint="kzram-ci doctor", log=str(self._log_path))
 
-    def said(self) -> str:
-        """The line of QEMU's own that tells most: its last complaint that is no warning."""
+    def complaint(self) -> str:
+        """The most informative line of QEMU's own: its last complaint that is not a warning."""
         lines = [line for line in proc.tail(self._log_path).splitlines() if line.strip()]
         errors = [line for line in lines if "warning:" not in line]
         return (errors or lines or [""])[-1].strip()[:300]
@@ -117,7 +117,7 @@ class Machine:
         return () if self._monitor is None else self._monitor.events()
 
     def connect_serial(self, deadline: Deadline) -> socket.socket:
-        """A connection to the guest's serial port; whoever holds it must read it. Raises InfraError."""
+        """A connection to the guest's serial port; its holder must read it. Raises InfraError."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(max(0.1, deadline.remaining()))
         try:
@@ -131,7 +131,7 @@ class Machine:
         """Ask a guest that no longer answers for stacks, memory and tasks; its answers go to the console.
 
         A BREAK on the serial line and a letter is sysrq (needs MAGIC_SYSRQ_SERIAL and one CPU that still takes
-        interrupts). Returns the CPUs' registers as QEMU sees them: these it tells of a dead guest, too.
+        interrupts). Returns the CPUs' registers as QEMU sees them: it has them for a dead guest, too.
         """
         limit = deadline.within(SYSRQ_SECONDS)
         registers = ""

@@ -21,7 +21,7 @@ _POLL_SECONDS = 0.02
 
 
 class Monitor:
-    """Listens on a Unix socket for one QEMU. Events queue up until somebody asks for them."""
+    """Listens on a Unix socket for one QEMU. Events queue up until they are asked for."""
 
     def __init__(self, path: str) -> None:
         """Start to listen at once, so that QEMU finds the socket. Raises InfraError."""
@@ -100,7 +100,7 @@ class Monitor:
         """Let go of the socket and end the thread; safe to call twice."""
         if self._loop.is_closed():
             return
-        with suppress(Exception):  # a connection that broke tells us so again here
+        with suppress(Exception):  # a connection that broke raises again here
             self._submit(self._shut()).result(timeout=5)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=5)

@@ -54,7 +54,7 @@ def test_one_batch_then_files_and_inlines() -> None:
 def test_answers_of_addr2line() -> None:
     text = "0xffffffff8100104b\nobj_malloc\n/b/mm/zsmalloc.c:5 (discriminator 2)\n0x1\n??\n??:0\n"
     known, unknown = symbols.parse_answers(text)
-    assert known == (symbols.Place(function="obj_malloc", source="/b/mm/zsmalloc.c:5"),)
+    assert known == (symbols.CodeLocation(function="obj_malloc", source="/b/mm/zsmalloc.c:5"),)
     assert unknown[0].source is None
 
 

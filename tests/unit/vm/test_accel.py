@@ -82,7 +82,7 @@ def test_a_broken_note_is_no_answer(tmp_path: Path) -> None:
 
 
 def test_kvm_asked_for_and_not_proved_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InfraError, match=r"accel: kvm is asked for, but it hangs.*say accel: auto"):
+    with pytest.raises(InfraError, match=r"accel: kvm is requested, but it hangs.*use accel: auto"):
         choose(tmp_path, Prover("it hangs"), Accel.KVM)
 
 
