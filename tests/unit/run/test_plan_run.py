@@ -12,7 +12,15 @@ import pytest
 
 from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
-from kzram_ci.base.errors import BuildFailed, ConfigUnmet, InfraError, Interrupted, PatchFailed, UserError
+from kzram_ci.base.errors import (
+    BuildFailed,
+    ConfigUnmet,
+    InfraError,
+    Interrupted,
+    NotApplicable,
+    PatchFailed,
+    UserError,
+)
 from kzram_ci.model.cell import Cell, Expectation, Plan
 from kzram_ci.model.events import CellRetried, Event
 from kzram_ci.model.evidence import CellResult, Evidence, OopsSummary
@@ -86,12 +94,20 @@ def not_cancelled() -> Iterator[None]:
     proc.resume_all()
 
 
-def stages(boot: Boots, build: Callable[[KernelSpec], KernelImage] = image) -> Stages:
+Fit = Callable[[Cell, KernelImage], Cell]
+
+
+def as_is(cell: Cell, kernel: KernelImage) -> Cell:
+    return cell
+
+
+def stages(boot: Boots, build: Callable[[KernelSpec], KernelImage] = image, fit: Fit = as_is) -> Stages:
     return Stages(
         image=build,
         rootfs=lambda arch: RootfsImage(key="r", path="/nowhere/cpio"),
         accel=lambda machine: AccelChoice(accel=Accel.TCG, why="test", proved=True),
         boot=boot,
+        fit=fit,
     )
 
 
@@ -102,11 +118,12 @@ def run(
     *,
     build: Callable[[KernelSpec], KernelImage] = image,
     events: list[Event] | None = None,
+    fit: Fit = as_is,
 ) -> tuple[RunDir, dict[str, CellResult]]:
     where = rundir.create(tmp_path, Plan(name="p", cells=cells))
     plan_run = PlanRun(
         plan=where.plan,
-        stages=stages(boot, build),
+        stages=stages(boot, build, fit),
         budget=Budget(cpus=4, memory_mib=4096),
         place=where.place,
         sink=where.finish,
@@ -321,3 +338,17 @@ def test_a_resumed_run_does_not_repeat_what_is_done(tmp_path: Path) -> None:
         plan=again.plan, stages=stages, budget=budget, place=again.place, sink=again.finish, listener=lambda event: None
     ).execute(done=again.finished())
     assert boots.cells == []
+
+
+def test_a_cell_is_judged_as_the_source_of_its_kernel_has_it(tmp_path: Path) -> None:
+    """What is expected may be known only once the kernel is there; a cell that proves nothing on it is skipped."""
+
+    def fit(cell: Cell, kernel: KernelImage) -> Cell:
+        if cell.test == "b":
+            raise NotApplicable("nothing to see on this source")
+        return replace(cell, expect=Expectation(outcome="oops"))
+
+    _, results = run(tmp_path, (cell("a", expect="derived"), cell("b", expect="derived")), Boots(CRASH), fit=fit)
+    assert (results["k/a"].expected, results["k/a"].judgement.verdict) == ("oops", Verdict.OK)
+    assert results["k/b"].judgement.outcome is Outcome.SKIPPED
+    assert results["k/b"].judgement.reason == "nothing to see on this source"
