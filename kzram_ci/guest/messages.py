@@ -14,6 +14,7 @@ from typing import Any
 LINE_BYTES = 1 << 20  # the guest's lines are a few KiB; more without a newline is garbage
 TEXT_CHARS = 500
 NAME_CHARS = 128
+WORKLOAD_PREFIX = "workload."
 NUMBER = 1 << 63  # counters are the guest's `long long`
 
 
@@ -136,7 +137,7 @@ def _sample(fields: Fields, nonce: str) -> Message:
 
 
 def _progress(fields: Fields, nonce: str) -> Message:
-    return _counters({name: value for name, value in fields.items() if name not in ("ev", "t")}, "workload.")
+    return _counters({name: value for name, value in fields.items() if name not in ("ev", "t")}, WORKLOAD_PREFIX)
 
 
 def _corruption(fields: Fields, nonce: str) -> Message:

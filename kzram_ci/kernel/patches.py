@@ -112,7 +112,7 @@ def _apply_choices(
                 raise
             left_out[series.name] = error.message
             note = f"{series.name}: left out, its counters will be missing: {error.message}"
-            yield AppliedSeries(name=series.name, kind=str(series.kind), notes=(note,)), None
+            yield AppliedSeries(name=series.name, kind=str(series.kind), left_out=error.message, notes=(note,)), None
 
 
 def _apply_line(scratch: Path, series: Series, line: Line, deadline: Deadline) -> AppliedSeries:

@@ -16,7 +16,6 @@ from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.mechanism import Facts
 from kzram_ci.kernel.parts import parts_of
 from kzram_ci.kernel.recipe import recipe
-from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import BuildDone, Listener, silent
 from kzram_ci.model.kernel import KernelImage, KernelSpec, Tree
 from kzram_ci.model.version import numbers
@@ -97,17 +96,6 @@ def _ready(spec: KernelSpec, ctx: Context) -> KernelImage:
     return image
 
 
-def suited(cell: Cell, image: KernelImage, context: KernelContext) -> Cell:
-    """The cell as it must be run on this kernel, by what is known of its source. Raises NotApplicable."""
-    facts = source_facts.recall(image.key, cache=context.cache)
-    fitted = cell if facts is None else mechanism.suited(cell, facts)
-    if fitted.skip:
-        raise NotApplicable(fitted.skip)
-    if fitted.expect.outcome == "derived":
-        raise NotApplicable("what to expect is derived from the kernel's source, and its source is not known")
-    return fitted
-
-
 def facts_for(spec: KernelSpec, context: KernelContext) -> Facts:
     """What the source of a kernel says about the overrun, patches aside. Raises UserError, InfraError, Interrupted."""
     ctx = context.begin()
@@ -119,6 +107,15 @@ def facts_at_hand(spec: KernelSpec, context: KernelContext) -> Facts | None:
     ctx = context.begin()
     tree = None if spec.source.ready else source.local(spec.source, ctx)
     return None if tree is None or not kbuild.is_local(tree, cache=ctx.cache) else source_facts.facts_of(tree, ctx)
+
+
+def image_at_hand(spec: KernelSpec, context: KernelContext) -> KernelImage | None:
+    """The kernel, if its source and the kernel itself are on this host: nothing is fetched, unpacked or built."""
+    ctx = context.begin()
+    if spec.source.ready:
+        return source.ready(spec.source, replace(ctx, offline=True), name=spec.name, arch=spec.arch)
+    tree = source.local(spec.source, ctx)
+    return None if tree is None else kbuild.cached(_inputs(spec, tree, ctx), cache=ctx.cache)
 
 
 def plan_build(spec: KernelSpec, context: KernelContext) -> tuple[str, bool]:

@@ -40,6 +40,7 @@ class Evidence:
     oopses: tuple[OopsSummary, ...] = ()
     overrun_lines: int = 0  # detector reports on the console: the last sample may be older than the crash
     counters: Mapping[str, int] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()  # counters that floors need and this kernel does not report: it was ended at once
     console_bytes: int = 0
     last_line: str = ""
     flooded: bool = False  # console or control port brought more than a guest has to say

@@ -12,6 +12,7 @@ class AppliedSeries:
     name: str
     kind: str
     patches: tuple[str, ...] = ()  # the files that were applied, in order; none when the series was left out
+    left_out: str = ""  # why an optional series was left out
     notes: tuple[str, ...] = ()
 
 

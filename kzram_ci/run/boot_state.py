@@ -39,6 +39,7 @@ class Ending(StrEnum):
     CRASHED = "crashed"  # and the guest did not leave by itself
     EXITED = "exited"  # likewise, after its exit token
     CLOSED = "closed"  # the dialogue is over
+    UNPROVABLE = "unprovable"  # the kernel does not report the counters that are to prove something
     HUNG = "hung"  # deadline passed, guest alive
 
 
@@ -49,6 +50,7 @@ class Limits:
     boot_until: float
     until: float
     work_seconds: float
+    needs: tuple[str, ...] = ()  # counters of the detector without which the rest of the boot is for nothing
     dialogue: bool = False  # the work is a dialogue on the serial line, not the guest's own workload
     crash_ends: bool = True
 
@@ -144,6 +146,7 @@ class BootState:
     exit_code: int | None = None
     exited_at: float | None = None
     counters: Mapping[str, int] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()  # of what the plan needs, in the first sample
     corruptions: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     garbage: int = 0
@@ -185,11 +188,19 @@ def _ready(state: BootState, given: messages.Ready, now: float) -> BootState:
 
 
 def _sampled(state: BootState, given: messages.Sample, now: float) -> BootState:
+    if not any(_of_kernel(name) for name in state.counters) and any(_of_kernel(name) for name, _ in given.counters):
+        # all files of the detector are there before the workload starts: what the first sample lacks never comes
+        there = {name for name, _ in given.counters}
+        state = replace(state, missing=tuple(name for name in state.limits.needs if name not in there))
     merged = dict(state.counters)
     for name, value in given.counters:
         if name in merged or len(merged) < KEPT_COUNTERS:
             merged[name] = value
     return replace(state, counters=merged)
+
+
+def _of_kernel(name: str) -> bool:
+    return not name.startswith(messages.WORKLOAD_PREFIX)
 
 
 def _corrupted(state: BootState, given: messages.Corruption, now: float) -> BootState:
@@ -308,6 +319,7 @@ ENDINGS: tuple[tuple[Ending, Callable[[BootState, float], bool]], ...] = (
     (Ending.HOST, lambda state, now: bool(state.host_error) or _port_lost(state, now)),
     (Ending.FLOODED, lambda state, now: state.flooded),
     (Ending.CLOSED, lambda state, now: state.dialogue is not None),
+    (Ending.UNPROVABLE, lambda state, now: bool(state.missing) and not _settling(state)),
     (Ending.CRASHED, _last_words),
     (Ending.EXITED, _left),
     (Ending.HUNG, _late),
@@ -334,6 +346,7 @@ def evidence(state: BootState, end: Ending, oopses: tuple[OopsSummary, ...], now
         oopses=oopses,
         overrun_lines=facts.overruns,
         counters=counters(state),
+        missing=state.missing,
         console_bytes=state.console.bytes,
         last_line=facts.last_line[:500],
         flooded=state.flooded,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kzram_ci.base.errors import KzramError
 from kzram_ci.kernel import mechanism
+from kzram_ci.kernel.fit import without_proof
 from kzram_ci.kernel.mechanism import Facts
-from kzram_ci.kernel.workshop import KernelContext, facts_at_hand, plan_build
+from kzram_ci.kernel.workshop import KernelContext, facts_at_hand, image_at_hand, plan_build
 from kzram_ci.model.cell import Plan
-from kzram_ci.model.kernel import KernelSpec
+from kzram_ci.model.kernel import KernelImage, KernelSpec
 from kzram_ci.plan import cost
 from kzram_ci.run.selection import Selection, plan_of, selected
 
@@ -31,6 +34,15 @@ def preview(name: str, selection: Selection) -> tuple[Plan, tuple[cost.BuildCost
         except KzramError:
             return cost.unknown(spec)
 
+    def image(spec: KernelSpec) -> KernelImage | None:
+        try:
+            return image_at_hand(spec, context)
+        except KzramError:
+            return None
+
     asked = {spec.name: facts(spec) for spec in plan.kernels()}
     known = {name: found for name, found in asked.items() if found is not None}
-    return mechanism.suited_plan(plan, known), cost.build_costs(plan, build)
+    suited = mechanism.suited_plan(plan, known)
+    built = {spec.name: there for spec in suited.kernels() if (there := image(spec)) is not None}
+    cells = tuple(without_proof(cell, built.get(cell.kernel.name)) for cell in suited.cells)
+    return replace(suited, cells=cells), cost.build_costs(plan, build)

@@ -1,27 +1,20 @@
-"""A plan on other sources than it names (`--kernel git:../linux@v6.13`), and what a ready image cannot do. Pure."""
+"""A plan on other sources than it names (`--kernel git:../linux@v6.13`). Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from kzram_ci.base.errors import NotApplicable, UserError
-from kzram_ci.kernel import kconfig
+from kzram_ci.base.errors import UserError
 from kzram_ci.kernel.series import SeriesKind
 from kzram_ci.kernel.source import GIVE
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.source import GivenSource, Source
-from kzram_ci.model.workload import Fault
 from kzram_ci.plan.source_args import is_source, label, split
 
 BASE_KERNEL = "stock"  # whose series and config a source without a kernel gets
 _CHANGING = frozenset({SeriesKind.FIX, SeriesKind.REGRESSION})
-_FAULT_NEEDS = {
-    Fault.NONE: (),
-    Fault.FAILSLAB: ("CONFIG_FAULT_INJECTION_DEBUG_FS", "CONFIG_FAILSLAB", "CONFIG_SLUB_DEBUG"),
-    Fault.FAIL_PAGE_ALLOC: ("CONFIG_FAULT_INJECTION_DEBUG_FS", "CONFIG_FAIL_PAGE_ALLOC"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,14 +124,3 @@ def _renamed(cell: Cell, name: str) -> Cell:
         return cell
     identity = "/".join((name, *cell.id.split("/")[1:]))
     return replace(cell, id=identity, kernel=replace(cell.kernel, name=name))
-
-
-def must_carry(cell: Cell, release: str, config: str) -> None:
-    """Raise NotApplicable when a ready image lacks what the cell needs, as far as its config ("": unknown) tells."""
-    if not cell.kernel.source.ready or not config:
-        return
-    has = kconfig.parse(config)
-    missing = [name for name in (*_FAULT_NEEDS[cell.workload.fault.kind], "CONFIG_ZRAM") if has.get(name, "n") == "n"]
-    if missing:
-        told = f"{release} has no {missing[0]}"
-        raise NotApplicable(told, hint="a test without fault injection, or a kernel that is built")

@@ -8,7 +8,8 @@ from pathlib import Path
 from kzram_ci.base import budget
 from kzram_ci.base.cache import mark_used_by_path
 from kzram_ci.base.clock import Deadline
-from kzram_ci.kernel.workshop import KernelContext, image_for, suited
+from kzram_ci.kernel.fit import fitted
+from kzram_ci.kernel.workshop import KernelContext, image_for
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import Listener, Note
 from kzram_ci.model.evidence import Evidence
@@ -17,7 +18,6 @@ from kzram_ci.model.machine import Accel, AccelChoice, MachineSpec
 from kzram_ci.run.boot import boot_once
 from kzram_ci.run.guest_image import rootfs_for
 from kzram_ci.run.plan_run import Stages
-from kzram_ci.run.retarget import must_carry
 from kzram_ci.vm import accel
 
 STAGE_SECONDS = 600.0
@@ -64,11 +64,10 @@ def real_stages(
         return image_for(spec, context)
 
     def fit(cell: Cell, kernel: KernelImage) -> Cell:
-        must_carry(cell, kernel.release, Path(kernel.config).read_text("utf-8", "replace") if kernel.config else "")
-        fitted = suited(cell, kernel, context)
-        if added := [word for word in fitted.machine.cmdline if word not in cell.machine.cmdline]:
+        found = fitted(cell, kernel, context)
+        if added := [word for word in found.machine.cmdline if word not in cell.machine.cmdline]:
             listener(Note(subject=cell.id, text=f"booted with {' '.join(added)}: this kernel needs it"))
-        return fitted
+        return found
 
     def boot(
         cell: Cell, kernel: KernelImage, rootfs: RootfsImage, choice: AccelChoice, directory: Path, deadline: Deadline

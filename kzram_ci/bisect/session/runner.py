@@ -15,7 +15,8 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_file
 from kzram_ci.bisect.session.commits import tree_without
 from kzram_ci.bisect.session.model import Commit
-from kzram_ci.kernel.workshop import KernelContext, image_of, keys_of, suited
+from kzram_ci.kernel.fit import fitted
+from kzram_ci.kernel.workshop import KernelContext, image_of, keys_of
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.kernel import CommitTree, KernelImage
@@ -83,7 +84,7 @@ class LocalRunner:
     def build(self, commit: Commit) -> Kernel:
         """From the cache, or built in the slot that all commits of the repository share."""
         image = image_of(self.cell.kernel, self._tree(commit), self.context)
-        suited(self.cell, image, self.context)  # raises when the test can prove nothing on this commit
+        fitted(self.cell, image, self.context)  # raises when the test can prove nothing on this commit
         return Kernel(image=image, sha256=digest_file(Path(image.image)))
 
     def _tree(self, commit: Commit) -> CommitTree:

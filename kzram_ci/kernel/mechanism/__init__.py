@@ -1,6 +1,7 @@
 """What a kernel's source says about the overrun, and what follows for series, amplifiers and expectations. Pure."""
 
 from kzram_ci.kernel.mechanism.adapt import decided, suited, suited_plan
+from kzram_ci.kernel.mechanism.carried import not_counted
 from kzram_ci.kernel.mechanism.data import asked
 from kzram_ci.kernel.mechanism.facts import Fact, Facts, files, on_record, probe
 from kzram_ci.kernel.mechanism.rules import Amplifier, Expected, amplifier, expected, meaning, opened, unreachable
@@ -16,6 +17,7 @@ __all__ = [
     "expected",
     "files",
     "meaning",
+    "not_counted",
     "on_record",
     "opened",
     "probe",

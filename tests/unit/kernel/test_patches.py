@@ -163,6 +163,7 @@ def test_an_optional_series_is_left_out_between_the_lines_and_what_stands_on_it_
     assert done.files == {}
     assert [note.partition(": ")[0] for note in done.notes] == ["s", "more"]
     assert "left out, its counters will be missing" in done.notes[0]
+    assert done.applied[0].left_out
     assert "it stands on s" in done.notes[1]
     with pytest.raises(PatchFailed, match="stands on s, which was left out"):
         apply(moved, counters, replace(more, optional=False))

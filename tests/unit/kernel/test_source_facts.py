@@ -8,7 +8,8 @@ from builders import a_cell, a_kernel, an_image
 
 from kzram_ci.base.errors import NotApplicable
 from kzram_ci.kernel import source_facts
-from kzram_ci.kernel.workshop import KernelContext, facts_at_hand, facts_for, image_for, suited
+from kzram_ci.kernel.fit import fitted
+from kzram_ci.kernel.workshop import KernelContext, facts_at_hand, facts_for, image_for
 from kzram_ci.model.cell import Cell, Expectation
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.machine import MachineSpec
@@ -70,9 +71,9 @@ def test_what_was_learnt_of_a_source_is_used_when_its_kernel_is_booted(
 ) -> None:
     image = an_image("mine", release="7.3.4")
     wants = cell(floors=(("recompressions", 1),))
-    assert suited(wants, image, context) == wants  # nothing known: as the plan says
+    assert fitted(wants, image, context) == wants  # nothing known: as the plan says
     source_facts.remember(image.key, facts_for(spec, context), cache=context.cache)
     recalled = source_facts.recall(image.key, cache=context.cache)
     assert recalled == facts_for(spec, context)
     with pytest.raises(NotApplicable, match=r"recompressions cannot be reached: zram compresses a page once here"):
-        suited(wants, image, context)
+        fitted(wants, image, context)

@@ -143,7 +143,8 @@ def test_every_ending(
 
 
 def test_the_table_of_ends_is_complete() -> None:
-    assert {row[2] for row in ENDS} | {Ending.CLOSED} == set(Ending) == {end for end, _ in ENDINGS}
+    elsewhere = {Ending.CLOSED, Ending.UNPROVABLE}
+    assert {row[2] for row in ENDS} | elsewhere == set(Ending) == {end for end, _ in ENDINGS}
 
 
 def test_every_input_has_a_step() -> None:
@@ -183,6 +184,26 @@ def test_a_second_token_cannot_make_a_failure_good() -> None:
     assert state.exit_code == 4
     state, _, _ = play(*READY, (3, messages.Exited(code=0)), (4, messages.Exited(code=4)), (5, GONE))
     assert state.exit_code == 4
+
+
+def test_a_kernel_without_the_detector_is_not_run_to_its_deadline() -> None:
+    limits = replace(LIMITS, needs=("recompressions",))
+    own = (2.5, messages.Sample(counters=(("workload.rounds", 1),)))  # the workload's own come at any time
+    first: tuple[float, Input] = (3, messages.Sample(counters=(("vmstat.pswpout", 0),)))
+    state, end, when = play(*READY, own, first, limits=limits)
+    assert (end, when) == (Ending.UNPROVABLE, about(3))
+    wanted = Expectation(floors=(("recompressions", 50_000),))
+    word = judge(cell(wanted), evidence(state, end, (), BEGAN + when))
+    assert (word.outcome, word.verdict) == (Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE)
+    assert word.reason == "recompressions not reported by this kernel, wanted 50,000; ended at once"
+
+
+def test_a_counter_that_was_there_once_is_not_missing() -> None:
+    limits = replace(LIMITS, needs=("recompressions",))
+    first = messages.Sample(counters=(("recompressions", 0), ("vmstat.pswpout", 5)))
+    later = messages.Sample(counters=(("vmstat.pswpout", 6),))
+    given_at: tuple[tuple[float, Input], ...] = (*READY, (3, first), (4, later), (5, messages.Exited(code=0)))
+    assert play(*given_at, (6, GONE), limits=limits)[1] is Ending.GONE
 
 
 def test_times_are_of_what_they_name() -> None:

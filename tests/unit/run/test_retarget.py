@@ -2,16 +2,14 @@ from dataclasses import replace
 
 import pytest
 
-from kzram_ci.base.errors import NotApplicable, UserError
+from kzram_ci.base.errors import UserError
 from kzram_ci.kernel.series import SeriesKind
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.kernel import KernelSpec
-from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.model.source import DebianSource, GivenSource, ImageSource, LocalGit
 from kzram_ci.model.workload import Fault, FaultSpec, WorkloadSpec
-from kzram_ci.run.cell_run import from_error
 from kzram_ci.run.known import known_of
-from kzram_ci.run.retarget import Known, meant, must_carry, on_sources, with_sources
+from kzram_ci.run.retarget import Known, meant, on_sources, with_sources
 from kzram_ci.run.selection import plan_without_name
 
 OWN = DebianSource(package="linux-source-6.12")
@@ -104,32 +102,6 @@ def test_what_must_be_known_is_read_only_where_it_matters() -> None:
     image = KernelSpec(name="debian-6.1", source=IMAGE)
     assert known_of([image], [GIT]).stock is not None
     assert known_of([image], [IMAGE]) == Known()
-
-
-@pytest.mark.parametrize(
-    ("fault", "config", "missing"),
-    [
-        (Fault.FAILSLAB, "CONFIG_ZRAM=m\n", "CONFIG_FAULT_INJECTION_DEBUG_FS"),
-        (Fault.FAIL_PAGE_ALLOC, "CONFIG_ZRAM=m\nCONFIG_FAULT_INJECTION_DEBUG_FS=y\n", "CONFIG_FAIL_PAGE_ALLOC"),
-        (Fault.NONE, "# CONFIG_ZRAM is not set\n", "CONFIG_ZRAM"),
-        (Fault.NONE, "CONFIG_ZRAM=m\n", ""),
-    ],
-)
-def test_a_cell_that_an_image_cannot_run_is_skipped(fault: Fault, config: str, missing: str) -> None:
-    wanted = cell(KernelSpec(name="distro", source=IMAGE), fault)
-    if not missing:
-        must_carry(wanted, "6.1.0", config)
-        return
-    with pytest.raises(NotApplicable, match=missing) as caught:
-        must_carry(wanted, "6.1.0", config)
-    result = from_error(wanted, caught.value, relative="cells/x")
-    assert (result.judgement.outcome, result.judgement.verdict) == (Outcome.SKIPPED, Verdict.SKIPPED)
-    assert missing in result.judgement.reason
-
-
-def test_a_built_kernel_is_not_asked() -> None:
-    must_carry(cell(STOCK, Fault.FAILSLAB), "6.12.1", "# CONFIG_ZRAM is not set\n")
-    must_carry(cell(KernelSpec(name="distro", source=IMAGE), Fault.FAILSLAB), "6.1.0", "")
 
 
 @pytest.mark.parametrize(

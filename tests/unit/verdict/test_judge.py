@@ -101,6 +101,14 @@ TABLE = [
         "inconclusive",
         "as expected: BUG: kernel NULL pointer dereference in obj_malloc; grew not reported",
     ),
+    (
+        PASS,
+        {"missing": ("recompressions",), **LOST},
+        "inconclusive",
+        "inconclusive",
+        "recompressions not reported by this kernel, wanted 50,000; ended at once",
+    ),
+    (PASS, {"missing": ("recompressions",), "oopses": (CRASH,), **LOST}, "oops", "finding", "obj_malloc"),
     (PASS, {"exit_code": 1}, "fail", "finding", "the workload exited with 1"),
     (PASS, {"exit_code": 137, "counters": {"vmstat.oom_kill": 1}}, "fail", "finding", "SIGKILL (1 OOM kills)"),
     (PASS, {"exit_code": 250}, "fail", "finding", "killed by signal 122"),
@@ -234,6 +242,7 @@ anything = st.builds(
     counters=counts,
     flooded=st.booleans(),
     host_error=st.sampled_from(["", "h"]),
+    missing=st.sampled_from([(), (), ("recompressions",)]),
 )
 expectations = st.sampled_from([PASS, Expectation(), OOPS])
 

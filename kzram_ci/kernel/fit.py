@@ -1,0 +1,53 @@
+"""A cell fitted to the kernel that it is to run on, or why it can show nothing there. The one place that asks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from kzram_ci.base.errors import NotApplicable
+from kzram_ci.kernel import kconfig, mechanism, source_facts
+from kzram_ci.kernel.workshop import KernelContext
+from kzram_ci.model.cell import Cell
+from kzram_ci.model.kernel import KernelImage
+from kzram_ci.model.workload import Fault
+
+_FAULT_NEEDS = {
+    Fault.NONE: (),
+    Fault.FAILSLAB: ("CONFIG_FAULT_INJECTION_DEBUG_FS", "CONFIG_FAILSLAB", "CONFIG_SLUB_DEBUG"),
+    Fault.FAIL_PAGE_ALLOC: ("CONFIG_FAULT_INJECTION_DEBUG_FS", "CONFIG_FAIL_PAGE_ALLOC"),
+}
+
+
+def fitted(cell: Cell, image: KernelImage, context: KernelContext) -> Cell:
+    """The cell as it must be run on this kernel, by all that is known of it: its source, its series, its config.
+
+    Raises NotApplicable, before anything boots, when it could not show what it is to show.
+    """
+    facts = source_facts.recall(image.key, cache=context.cache)
+    found = mechanism.suited(cell, facts) if facts is not None else cell
+    found = without_proof(found, image)
+    if not found.skip and found.expect.outcome == "derived":
+        raise NotApplicable("what to expect is derived from the kernel's source, and its source is not known")
+    if found.skip:
+        raise NotApplicable(found.skip)
+    return found
+
+
+def without_proof(cell: Cell, image: KernelImage | None) -> Cell:
+    """The cell, with the reason to skip it when this kernel (None: not there yet) lacks an option or a counter."""
+    if image is None:
+        return cell
+    applied = image.provenance.series if image.provenance is not None else ()
+    return replace(cell, skip=cell.skip or _no_option(cell, image) or mechanism.not_counted(cell, applied))
+
+
+def _no_option(cell: Cell, image: KernelImage) -> str:
+    """What a ready image lacks, as far as its config tells. A kernel that is built has its config checked."""
+    if not cell.kernel.source.ready or not image.config:
+        return ""
+    has = kconfig.parse(Path(image.config).read_text("utf-8", "replace"))
+    missing = [name for name in (*_FAULT_NEEDS[cell.workload.fault.kind], "CONFIG_ZRAM") if has.get(name, "n") == "n"]
+    if not missing:
+        return ""
+    return f"{image.release} has no {missing[0]}; take a test without fault injection, or a kernel that is built"
