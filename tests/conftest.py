@@ -2,6 +2,11 @@
 
 import pytest
 import requires
+from hypothesis import settings
+
+# A law holds or does not; how long an example takes is the host's matter.
+settings.register_profile("any host", deadline=None)
+settings.load_profile("any host")
 
 REAL_TOOLS = ("qemu-system-x86_64", "gcc", "make", "busybox")
 
