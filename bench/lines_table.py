@@ -27,7 +27,7 @@ from kzram_ci.results import rundir
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "kernels.md"
 SHOWN = {  # counter: word
-    "recompressions": "second compressions",
+    "recompressions": "recompressions",
     "grew": "grew",
     "reuse_refused": "reuse refused",
     "reuse_allowed": "reuse allowed",

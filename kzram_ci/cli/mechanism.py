@@ -29,7 +29,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "mechanism",
         help="what a kernel's source says about the overrun, and what to expect",
-        description="Look into a kernel's source: is there a second compression, what guards against the overrun,\n"
+        description="Look into a kernel's source: are pages recompressed, what guards against the overrun,\n"
         "which fault injection works. With file and line, and what a test must therefore expect.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,

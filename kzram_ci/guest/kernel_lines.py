@@ -18,7 +18,7 @@ class LineFacts:
     """The facts so far."""
 
     overruns: int = 0
-    recompressions: int = 0  # second compressions until the first overrun
+    recompressions: int = 0  # recompressions until the first overrun
     panicked: bool = False
     bad_clock: str = ""  # how the kernel misjudged its clock: every time limit in this guest is wrong
     last_line: str = ""

@@ -26,7 +26,7 @@ PANIC_EVENTS = frozenset({"GUEST_PANICKED", "GUEST_CRASHLOADED"})
 KEPT_OOPSES = 50
 KEPT_LINES = 100  # corruptions and errors; the rest is in control.log
 KEPT_COUNTERS = 1024
-RECOMPRESSIONS = "recompressions"  # the detector's count of second compressions
+RECOMPRESSIONS = "recompressions"  # as the detector counts them
 
 
 class Ending(StrEnum):

@@ -1,6 +1,6 @@
 """What a count of events proves: exact one-sided bounds on a rate (Clopper and Pearson, 1934). Pure.
 
-"0 overruns" means little without "in how many second compressions": zero events in N trials still allow a
+"0 overruns" means little without "in how many recompressions": zero events in N trials still allow a
 rate of about 3/N at 95 % confidence. The bounds are exact, not approximations, so they hold for small N.
 """
 
@@ -87,9 +87,7 @@ def upper_bound(events: int, trials: int, confidence: float = CONFIDENCE) -> flo
     return high
 
 
-def phrase(
-    seen: Rate, *, event: str = "overruns", trial: str = "second compressions", reference: Rate | None = None
-) -> str:
+def phrase(seen: Rate, *, event: str = "overruns", trial: str = "recompressions", reference: Rate | None = None) -> str:
     """One line for a report: what a pass proves, beside the rate that the unfixed kernel (`reference`) showed."""
     count = f"{seen.events:,} {event} in {seen.trials:,} {trial}"
     if seen.trials <= 0:

@@ -65,7 +65,7 @@ def suited(cell: Cell, facts: Facts) -> Cell:
     """The cell as it must be run on a kernel with these facts; `skip` says why not to.
 
     A plan made for one kernel runs on others: from 5.9 to 6.1 failslab needs its cache marked at boot; where no
-    page is compressed twice, floors of second compressions cannot be reached. See map.toml for the sources.
+    page is compressed twice, floors of recompressions cannot be reached. See map.toml for the sources.
     """
     cell = decided(cell, facts)
     floors = [name for name, bound in cell.expect.floors if bound > 0]

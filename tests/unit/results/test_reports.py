@@ -67,7 +67,7 @@ class Page(HTMLParser):
 class TestHtml:
     def test_shows_the_facts_and_needs_nothing_from_elsewhere(self) -> None:
         page = Page(html.render(sample()))
-        for fact in (samples.TITLE, "51,234", "0 overruns in 51,234 second compressions", "gcc 12.2", "host.cpus"):
+        for fact in (samples.TITLE, "51,234", "0 overruns in 51,234 recompressions", "gcc 12.2", "host.cpus"):
             assert fact in page.text
         assert "cells/stock.anonmutate/console.log" in page.links
         assert not [link for link in page.links if ":" in link or link.startswith("/")]
@@ -94,7 +94,7 @@ class TestSummary:
         text = summary.render(sample())
         assert "| **unstable** | ✅ **ok oops**<br>" in text
         assert "[console.log](<cells/stock.anonmutate/console.log>)" in text
-        assert "0 overruns in 51,234 second compressions" in text
+        assert "0 overruns in 51,234 recompressions" in text
         assert "<summary>2 x BUG: kernel NULL pointer dereference" in text
         assert "CONTROLS FAILED" not in text
 

@@ -31,7 +31,7 @@ def test_equal_signatures_are_one_group() -> None:
 def test_a_pass_is_told_beside_the_rate_of_the_kernel_that_must_crash() -> None:
     view = sample()
     said = views.proof(view, view.cells[0])
-    assert said.startswith("0 overruns in 51,234 second compressions; 95 % upper bound 5.8e-05")
+    assert said.startswith("0 overruns in 51,234 recompressions; 95 % upper bound 5.8e-05")
     assert said.endswith("unstable showed 2.0e-03")
     assert views.proof(view, view.cells[1]) == ""  # a pressure control counts no recompressions
     assert views.proof(view, view.cells[2]) == ""  # an expected oops proves something else
