@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kzram_ci.base.errors import UserError
 from kzram_ci.model import codec
-from kzram_ci.model.evidence import CellResult
-from kzram_ci.results import rundir
 from kzram_ci.results.history import History, default_history
+from kzram_ci.results.past import results_of
 from kzram_ci.results.reports.compare import Change, compare
 from kzram_ci.results.reports.sanitize import one_line
 from kzram_ci.results.reports.table import printable
@@ -78,16 +76,6 @@ def show(request: CompareRequest) -> int:
     else:
         sys.stdout.write(printable("\n".join(lines(changes, total=len(after))) + "\n", sys.stdout))
     return 1 if request.fail_on_regression and any(change.worse for change in changes) else 0
-
-
-def results_of(name: str, history: History) -> Sequence[CellResult]:
-    """Results of a run by directory or by name in the history. Raises UserError when there is neither."""
-    if (Path(name) / rundir.PLAN_JSON).is_file():
-        return rundir.load(Path(name))[1]
-    latest = {record.result.id: record.result for record in history.records(run=Path(name).name)}
-    if not latest:
-        raise UserError(f"no run {name}, neither a run directory nor in the history", hint="kzram-ci history")
-    return tuple(latest.values())
 
 
 def lines(changes: Sequence[Change], *, total: int) -> list[str]:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from kzram_ci.model import codec
+from kzram_ci.model.layout import REPORTS
 from kzram_ci.results import rundir
+from kzram_ci.results.draw import Reports
 from kzram_ci.results.reports import table
 from kzram_ci.verdict.exitcode import exit_code
 
@@ -52,14 +54,15 @@ def main(args: argparse.Namespace) -> int:
 def render(request: ReportRequest) -> int:
     """Render; exit 0 when that worked, whatever the results are, unless the run's own exit code is wanted."""
     run = rundir.open_run(request.run)
+    reports = Reports(run=run)
     if request.as_json:
         print(json.dumps([codec.to_json(result) for result in run.results()], indent=2))
     else:
-        run.render()
-        table.show(run.view(), sys.stdout, root=str(request.run), files=paths(request.run))
+        reports.draw()
+        table.show(reports.view(), sys.stdout, root=str(request.run), files=paths(request.run))
     return exit_code(run.results()) if request.exit_code else 0
 
 
 def paths(root: Path) -> tuple[str, ...]:
     """The lines that name the reports of a run directory."""
-    return tuple(f"{name}: {root / name}" for name in rundir.REPORTS if (root / name).is_file())
+    return tuple(f"{name}: {root / name}" for name in REPORTS if (root / name).is_file())

@@ -14,8 +14,10 @@ from typing import Any
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.suggest import did_you_mean
 from kzram_ci.model.evidence import CellResult
+from kzram_ci.model.layout import CellFile, RunFile
 from kzram_ci.plan.matrix import safe_id
 from kzram_ci.results import rundir
+from kzram_ci.results.layout import cell_folder
 from kzram_ci.results.reports.table import printable
 
 EXAMPLE = """\
@@ -60,14 +62,14 @@ def repeat(request: ReproRequest) -> int:
     """Run `repro.sh` in this process's place, or print what it does. Raises UserError for an unknown cell."""
     run = rundir.open_run(request.run)
     result = find_cell(run.results(), request.cell)
-    directory = run.path / "cells" / rundir.cell_folder(result.id)
+    place = run.layout.cell(result.id)
     if request.show:
         sys.stdout.write(printable("\n".join(commands(run, result)) + "\n", sys.stdout))
         return 0
-    script = directory / "repro.sh"
+    script = place.file(CellFile.REPRO)
     if not script.is_file():
         raise UserError(
-            f"{script} is gone", hint=f"kzram-ci run --cell {shlex.quote(result.id)} {request.run}/plan.json"
+            f"{script} is gone", hint=f"kzram-ci run --cell {shlex.quote(result.id)} {request.run}/{RunFile.PLAN}"
         )
     sys.stdout.flush()
     os.execv("/bin/sh", ("/bin/sh", str(script)))  # in our place: signals and the exit code are the run's own
@@ -76,7 +78,7 @@ def repeat(request: ReproRequest) -> int:
 def find_cell(results: tuple[CellResult, ...], name: str) -> CellResult:
     """A cell by id or folder name. Raises UserError with near matches."""
     for result in results:
-        if name.rstrip("/") in (result.id, safe_id(result.id), rundir.cell_folder(result.id)):
+        if name.rstrip("/") in (result.id, safe_id(result.id), cell_folder(result.id)):
             return result
     known = [result.id for result in results]
     raise UserError(f"no cell {name!r} in this run{did_you_mean(name, known)}", hint=f"cells: {listed(known)}")
@@ -90,12 +92,12 @@ def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
 
 def commands(run: rundir.RunDir, result: CellResult) -> list[str]:
     """The commands that repeat a cell: the whole cell, its script, the bare boot."""
-    plan = shlex.quote(str(run.path / rundir.PLAN_JSON))
+    plan = shlex.quote(str(run.layout.file(RunFile.PLAN)))
     lines = [
         "# the cell, with retries and judgement:",
         f"kzram-ci run {shlex.quote(f'--cell={result.id}')} {plan}",
     ]
-    qemu = run.path / result.directory / "qemu.txt"
+    qemu = run.layout.at(result.directory).file(CellFile.QEMU_ARGV)
     if qemu.is_file():
         lines += ["# the boot alone:", qemu.read_text("utf-8", "backslashreplace").strip()]
     return lines

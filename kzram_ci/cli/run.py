@@ -91,7 +91,7 @@ def main(args: argparse.Namespace) -> int:
 
 def run(request: RunRequest, *, quiet: bool = False) -> int:
     """Run, report, return the exit code."""
-    from kzram_ci.run.recorded import begin, execute, report_files, shown_at
+    from kzram_ci.run.recorded import begin, execute, report_files, shown_at, view_of
 
     directory = begin(request, _warn)
     directory.note_environment(environment.describe())
@@ -102,7 +102,7 @@ def run(request: RunRequest, *, quiet: bool = False) -> int:
         ):
             results = execute(request, directory, tools=environment.tools, listener=listener, warn=_warn)
     finally:
-        table.show(directory.view(), sys.stdout, root=shown_at(directory), files=report_files(directory))
+        table.show(view_of(directory), sys.stdout, root=shown_at(directory), files=report_files(directory))
     return exit_code(results, bisect=request.for_git)
 
 

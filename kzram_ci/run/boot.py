@@ -14,6 +14,7 @@ from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import CellOops, CellProgress, Listener
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.kernel import KernelImage, RootfsImage
+from kzram_ci.model.layout import CellFile
 from kzram_ci.model.machine import AccelChoice
 from kzram_ci.oops import capture
 from kzram_ci.run import boot_state
@@ -43,8 +44,8 @@ def boot_once(
     """
     with prepared(cell, image, rootfs, directory=directory, accel=accel) as ready:
         state, end = _watched(cell, ready, directory, deadline, listener)
-    oopses = capture.write(state.oopses, directory, directory / "console.log", image)
-    files.write_json(directory / "counters.json", boot_state.counters(state))
+    oopses = capture.write(state.oopses, directory, directory / CellFile.CONSOLE, image)
+    files.write_json(directory / CellFile.COUNTERS, boot_state.counters(state))
     if end is Ending.INTERRUPTED:
         raise Interrupted("interrupted while the guest ran; its logs are kept")
     return boot_state.evidence(state, end, oopses, clock.monotonic())
@@ -64,8 +65,8 @@ def _watched(
 
     with ExitStack() as stack:
         machine = stack.enter_context(machine_for(ready, cell, directory))
-        console = stack.enter_context(closing(ConsoleChannel(directory / "console.log", limit_bytes=limit)))
-        port = ControlPort(ready.paths.control, directory / "control.log", ready.nonce)
+        console = stack.enter_context(closing(ConsoleChannel(directory / CellFile.CONSOLE, limit_bytes=limit)))
+        port = ControlPort(ready.paths.control, directory / CellFile.CONTROL, ready.nonce)
         control = stack.enter_context(closing(ControlChannel(port, limit_bytes=limit)))
         monitor, host = MonitorChannel(machine), HostChannel(directory)
         state = BootState(limits=_limits(cell, deadline), began=clock.monotonic())
@@ -93,4 +94,4 @@ def _ask(machine: Machine, directory: Path) -> None:
     """A guest that ran into its deadline is asked for its state before it is stopped."""
     registers = machine.hang_state(Deadline.after(HANG_SECONDS))
     if registers:
-        files.write_atomic(directory / "hang-registers.txt", registers.replace("\r\n", "\n"))
+        files.write_atomic(directory / CellFile.HANG_REGISTERS, registers.replace("\r\n", "\n"))

@@ -15,6 +15,7 @@ from kzram_ci.base.errors import UserError
 from kzram_ci.kernel.workshop import KernelContext, image_for
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
+from kzram_ci.model.layout import CellFile
 from kzram_ci.model.machine import MachineSpec
 from kzram_ci.model.source import ImageSource
 from kzram_ci.model.workload import WorkloadSpec, ZramSpec
@@ -65,7 +66,7 @@ def boot(request: BootRequest, *, tell: Callable[[str], None], output: Callable[
             line = shell.shell_line(request.command)
             code = shell.run_command(guest, line, seconds=request.timeout, output=output)
         if code is None:
-            last = proc.tail(directory / "console.log", _TAIL_BYTES).splitlines()[-_TAIL_LINES:]
+            last = proc.tail(directory / CellFile.CONSOLE, _TAIL_BYTES).splitlines()[-_TAIL_LINES:]
             tell("\n".join(("the guest went away; its last lines:", *last)))
     return EXIT_CRASH if code is None else code
 

@@ -15,6 +15,7 @@ from kzram_ci.model.events import Listener
 from kzram_ci.model.evidence import CellResult, Evidence
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.machine import AccelChoice, MachineSpec
+from kzram_ci.results.layout import CellDir
 from kzram_ci.run.cell_run import CellContext, from_error, run_cell, skipped
 from kzram_ci.run.pool import Budget, Gate, run_all
 from kzram_ci.verdict.siblings import reconsider, undecided
@@ -35,7 +36,7 @@ class Stages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRun:
-    """One run of a plan. `place` gives a cell's directory and its path relative to the run directory.
+    """One run of a plan. `place` gives a cell's directory.
 
     `sink` is called with every finished result, from one thread, as soon as it is known.
     """
@@ -43,7 +44,7 @@ class PlanRun:
     plan: Plan
     stages: Stages
     budget: Budget
-    place: Callable[[Cell], tuple[Path, str]]
+    place: Callable[[Cell], CellDir]
     sink: Callable[[CellResult], None]
     listener: Listener
 
@@ -55,7 +56,7 @@ class PlanRun:
         Raises Interrupted or UserError after every result that could be had was handed to `sink`.
         """
         todo = tuple(cell for cell in self.plan.cells if cell.id not in done)
-        results = [skipped(cell, relative=self.place(cell)[1]) for cell in todo if cell.skip]
+        results = [skipped(cell, relative=self.place(cell).relative) for cell in todo if cell.skip]
         for result in results:
             self.sink(result)
         active = tuple(cell for cell in todo if not cell.skip)
@@ -72,9 +73,9 @@ class PlanRun:
                     fatal = fatal or result_or_error
                     if isinstance(result_or_error, Interrupted):
                         continue  # the cell stays not-run on disk
-                    result = from_error(cell, result_or_error, relative=self.place(cell)[1])
+                    result = from_error(cell, result_or_error, relative=self.place(cell).relative)
                 elif isinstance(result_or_error, Exception):
-                    result = from_error(cell, result_or_error, relative=self.place(cell)[1])
+                    result = from_error(cell, result_or_error, relative=self.place(cell).relative)
                 else:
                     raise result_or_error
                 results.append(result)
@@ -109,7 +110,6 @@ class PlanRun:
         cell = self.stages.fit(cell, kernel)
         rootfs = self.stages.rootfs(cell.kernel.arch)
         accel = self.stages.accel(cell.machine)
-        directory, relative = self.place(cell)
 
         def boot(attempt: Cell, where: Path, deadline: Deadline) -> Evidence:
             return self.stages.boot(attempt, kernel, rootfs, accel, where, deadline)
@@ -118,8 +118,7 @@ class PlanRun:
             return run_cell(
                 cell,
                 CellContext(
-                    directory=directory,
-                    relative=relative,
+                    place=self.place(cell),
                     kernel=kernel,
                     accel=str(accel.accel),
                     boot=boot,

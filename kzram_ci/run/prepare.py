@@ -19,13 +19,14 @@ from kzram_ci.guest import modules as guest_modules
 from kzram_ci.model.arch import arch_of
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.kernel import KernelImage, RootfsImage
+from kzram_ci.model.layout import OOPS_GLOB, CellFile
 from kzram_ci.model.machine import AccelChoice
 from kzram_ci.vm import argv as qemu_argv
 from kzram_ci.vm.binary import find as find_qemu
 from kzram_ci.vm.qemu import Machine, SocketDirectory
 
 PREPARE_SECONDS = 120.0
-STALE = ("console.log", "control.log", "qemu.log", "counters.json", "hang-registers.txt")
+STALE = (CellFile.CONSOLE, CellFile.CONTROL, CellFile.QEMU_LOG, CellFile.COUNTERS, CellFile.HANG_REGISTERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +52,14 @@ def prepared(
     nonce = secrets.token_hex(8)
     directory = directory.absolute()
     directory.mkdir(parents=True, exist_ok=True)
-    for name in (*STALE, *(path.name for path in directory.glob("oops-*.txt"))):
+    for name in (*STALE, *(path.name for path in directory.glob(OOPS_GLOB))):
         (directory / name).unlink(missing_ok=True)
-    initrd, disk = directory / "initrd.img", directory / "disk.img"
+    initrd, disk = directory / CellFile.INITRD, directory / CellFile.DISK
     sockets = SocketDirectory()
     try:
         modules = guest_modules.collect(image, cell, deadline=Deadline.after(PREPARE_SECONDS))
         conf = guest_conf.cell_conf(cell, nonce, modules=tuple(f"/{path}" for path in modules), interactive=interactive)
-        files.write_atomic(directory / "cell.conf", conf)
+        files.write_atomic(directory / CellFile.CONF, conf)
         with files.disk_errors(f"cannot prepare a boot in {directory}"):
             _write_initrd(initrd, Path(rootfs.path), cpio.archive({guest_conf.PATH: conf.encode(), **modules}))
             if cell.machine.disk_mib:
@@ -68,12 +69,12 @@ def prepared(
             qmp=sockets.socket("qmp"),
             control=sockets.socket("control"),
             serial=sockets.socket("serial"),
-            console=str(directory / "console.log"),
+            console=str(directory / CellFile.CONSOLE),
             disk=str(disk) if cell.machine.disk_mib else "",
         )
         argv = qemu_argv.argv(cell.machine, accel.accel, kernel=image.image, initrd=str(initrd), paths=paths)
         argv = (find_qemu(arch_of(cell.machine.arch)), *argv[1:])
-        files.write_atomic(directory / "qemu.txt", shlex.join(argv) + "\n")
+        files.write_atomic(directory / CellFile.QEMU_ARGV, shlex.join(argv) + "\n")
         yield Prepared(argv=argv, paths=paths, nonce=nonce)
     finally:
         sockets.remove()
@@ -99,6 +100,6 @@ def machine_for(ready: Prepared, cell: Cell, directory: Path) -> Machine:
         ready.argv,
         qmp=ready.paths.qmp,
         serial=ready.paths.serial,
-        log=directory / "qemu.log",
+        log=directory / CellFile.QEMU_LOG,
         own_words=cell.machine.qemu_args,
     )

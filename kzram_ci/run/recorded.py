@@ -15,9 +15,12 @@ from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.events import Listener
 from kzram_ci.model.evidence import CellResult
+from kzram_ci.model.layout import REPORTS, RunFile
 from kzram_ci.model.machine import Accel
 from kzram_ci.results import rundir
+from kzram_ci.results.draw import Reports
 from kzram_ci.results.history import History, default_history
+from kzram_ci.results.reports.summary_model import RunView
 from kzram_ci.results.rundir import RunDir
 from kzram_ci.run.plan_run import PlanRun
 from kzram_ci.run.pool import host_budget
@@ -72,7 +75,7 @@ def begin(request: RunRequest, warn: Warn) -> RunDir:
         raise UserError("no plan", hint="kzram-ci run testplans/overrun.yaml")
     path = Path(name)
     # The expanded plan of a run: `repro.sh` needs neither plan nor kernel files.
-    whole = rundir.open_run(path.parent).plan if path.name == rundir.PLAN_JSON else plan_of(name)
+    whole = rundir.open_run(path.parent).plan if path.name == RunFile.PLAN else plan_of(name)
     plan = selected(whole, request.selection)
     if request.for_git:
         _warn_of_turned_codes(plan, warn)
@@ -123,12 +126,12 @@ def execute(
             _remember(history, run, result, warn)
 
     done = run.finished()
-    with _noted_meanwhile(run, tools):
+    with Reports(run=run).kept_up(), _noted_meanwhile(run, tools):
         PlanRun(
             plan=plan,
             stages=stages,
             budget=host_budget(request.jobs or plan.jobs),
-            place=run.place,
+            place=run.cell_dir,
             sink=sink,
             listener=listener,
         ).execute(done=done, before=tuple(result for result in run.results() if result.id in done))
@@ -154,6 +157,11 @@ def _remember(history: History, run: RunDir, result: CellResult, warn: Warn) -> 
         warn(f"history: {error}")
 
 
+def view_of(run: RunDir) -> RunView:
+    """What there is to show of a run."""
+    return Reports(run=run).view()
+
+
 def shown_at(run: RunDir) -> str:
     """A run directory as a person names it: relative to where they are, unless it is elsewhere."""
     relative = os.path.relpath(run.path)
@@ -162,4 +170,4 @@ def shown_at(run: RunDir) -> str:
 
 def report_files(run: RunDir) -> tuple[str, ...]:
     """The reports for people and CI."""
-    return tuple(f"{shown_at(run)}/{name}" for name in rundir.REPORTS if name != "kcidb.json")
+    return tuple(f"{shown_at(run)}/{name}" for name in REPORTS if name != RunFile.KCIDB)

@@ -20,6 +20,7 @@ from kzram_ci.base.errors import InfraError, Interrupted
 from kzram_ci.guest.control import ControlPort
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.kernel import KernelImage, RootfsImage
+from kzram_ci.model.layout import CellFile
 from kzram_ci.model.machine import AccelChoice
 from kzram_ci.run.boot_state import BootState, DialogueOver, Ending, Input, Limits, WorkBegan
 from kzram_ci.run.channels import Channel, ControlChannel, HostChannel, MonitorChannel
@@ -55,7 +56,7 @@ def session(
         ExitStack() as stack,
     ):
         machine = stack.enter_context(machine_for(ready, cell, directory))
-        port = ControlPort(ready.paths.control, directory / "control.log", ready.nonce)
+        port = ControlPort(ready.paths.control, directory / CellFile.CONTROL, ready.nonce)
         control = ControlChannel(port, limit_bytes=cell.machine.console_limit_mib << 20)
         stack.enter_context(closing(control))
         machine.start(Deadline.after(START_SECONDS))

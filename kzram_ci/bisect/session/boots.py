@@ -17,6 +17,7 @@ from kzram_ci.bisect.session.runner import Kernel, Runner
 from kzram_ci.bisect.session.store import Session, boot_directory
 from kzram_ci.model import codec
 from kzram_ci.model.evidence import Evidence
+from kzram_ci.model.layout import CellFile
 from kzram_ci.model.outcome import Outcome
 
 HOST_PATIENCE = 5  # boots in a row that failed on the host, until the bisection stops
@@ -78,7 +79,7 @@ class Boots:
 
     def _keep(self, boot: BootRecord, evidence: Evidence) -> None:
         session, before = self.session, self.session.findings.wanted
-        files.write_json(session.path / boot.directory / "evidence.json", codec.to_json(evidence))
+        files.write_json(session.path / boot.directory / CellFile.EVIDENCE, codec.to_json(evidence))
         ours = sorted((*self._records(boot.commit), boot), key=lambda one: one.number)
         others = (one for one in session.facts.boots if one.commit != boot.commit)
         session.keep(replace(session.facts, boots=(*others, *ours)))

@@ -22,7 +22,7 @@ MESSAGE_LIMIT = 500
 
 def render(view: RunView) -> str:
     """The whole file as text, with declaration. Any text in the results is made safe here."""
-    return as_text([_suite(view, kernel) for kernel in view.kernels()], name=one_line(view.plan))
+    return as_text([_suite(view, kernel) for kernel in view.kernels], name=one_line(view.plan))
 
 
 def as_text(suites: list[Any], *, name: str) -> str:
@@ -50,7 +50,7 @@ def _trim(root: ElementTree.Element) -> None:
 def _suite(view: RunView, kernel: str) -> Any:
     from junit_xml import TestSuite
 
-    cells = [cell for cell in view.cells if cell.result.kernel == kernel]
+    cells = view.of(kernel)
     properties = {"plan": view.plan, "run": view.name}
     properties |= {f"environment.{key}": value for key, value in views.facts(view).items()}
     for cell in cells:
@@ -126,8 +126,8 @@ def _failure_text(view: RunView, cell: CellView) -> str:
 
 
 def _same_crash(view: RunView, cell: CellView) -> list[str]:
-    ids = views.same_crash(view, cell)
-    return [f"same crash in {len(ids)} cells: {one_line(', '.join(ids), MESSAGE_LIMIT)}"] if ids else []
+    group = view.same_crash(cell)
+    return [f"same crash in {len(group.cells)} cells: {group.listed}"] if group is not None else []
 
 
 def _stdout(view: RunView, cell: CellView) -> str:

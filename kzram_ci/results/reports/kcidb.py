@@ -12,7 +12,7 @@ from typing import Any
 from kzram_ci.model.outcome import KERNEL_OUTCOMES, Outcome, Verdict
 from kzram_ci.results.reports import summary_model as views
 from kzram_ci.results.reports.sanitize import cut, one_line
-from kzram_ci.results.reports.summary_model import CellView, RunView
+from kzram_ci.results.reports.summary_model import CellView, CrashGroup, RunView
 
 ORIGIN = "kzram_ci"
 VERSION = {"major": 5, "minor": 0}
@@ -29,11 +29,11 @@ _STATUS = {
 def render(view: RunView) -> dict[str, Any]:
     """A KCIDB report as JSON-ready data."""
     tests = [_test(view, cell) for cell in view.cells if _built(cell)]
-    groups = views.crash_groups(view)
+    groups = view.crash_groups
     return {
         "version": VERSION,
-        "checkouts": [_checkout(view, kernel) for kernel in view.kernels()],
-        "builds": [_build(view, kernel) for kernel in view.kernels()],
+        "checkouts": [_checkout(view, kernel) for kernel in view.kernels],
+        "builds": [_build(view, kernel) for kernel in view.kernels],
         "tests": tests,
         "issues": [_issue(group) for group in groups],
         "incidents": [_incident(view, group, cell) for group in groups for cell in group.cells],
@@ -59,13 +59,9 @@ def _built(cell: CellView) -> bool:
     return cell.result.judgement.outcome not in KERNEL_OUTCOMES
 
 
-def _cells(view: RunView, kernel: str) -> list[CellView]:
-    return [cell for cell in view.cells if cell.result.kernel == kernel]
-
-
 def _checkout(view: RunView, kernel: str) -> dict[str, Any]:
-    outcomes = {cell.result.judgement.outcome for cell in _cells(view, kernel)}
-    release = next((c.result.kernel_release for c in _cells(view, kernel) if c.result.kernel_release), "")
+    outcomes = {cell.result.judgement.outcome for cell in view.of(kernel)}
+    release = next((c.result.kernel_release for c in view.of(kernel) if c.result.kernel_release), "")
     known = Outcome.PATCH_FAILED in outcomes or release
     return _filled(
         id=_identifier(view.name, kernel),
@@ -78,7 +74,7 @@ def _checkout(view: RunView, kernel: str) -> dict[str, Any]:
 
 
 def _build(view: RunView, kernel: str) -> dict[str, Any]:
-    cells = _cells(view, kernel)
+    cells = view.of(kernel)
     broken = next((c.result for c in cells if c.result.judgement.outcome in KERNEL_OUTCOMES), None)
     key = next((c.result.kernel_key for c in cells if c.result.kernel_key), "")
     status = "FAIL" if broken is not None else "PASS" if key else None
@@ -123,7 +119,7 @@ def _test(view: RunView, cell: CellView) -> dict[str, Any]:
     )
 
 
-def _issue(group: views.CrashGroup) -> dict[str, Any]:
+def _issue(group: CrashGroup) -> dict[str, Any]:
     return _filled(
         id=_identifier(group.signature),
         version=1,
@@ -135,7 +131,7 @@ def _issue(group: views.CrashGroup) -> dict[str, Any]:
     )
 
 
-def _incident(view: RunView, group: views.CrashGroup, cell: CellView) -> dict[str, Any]:
+def _incident(view: RunView, group: CrashGroup, cell: CellView) -> dict[str, Any]:
     return _filled(
         id=_identifier(view.name, cell.result.id, group.signature),
         origin=ORIGIN,

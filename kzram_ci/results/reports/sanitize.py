@@ -14,6 +14,7 @@ _UNSAFE = re.compile(
     "[^\t\n\x20-\x7e\xa0-\u2029\u202f-\u2065\u206a-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]"
     "|[" + "".join(f"{chr(plane * 0x10000 + 0xFFFE)}{chr(plane * 0x10000 + 0xFFFF)}" for plane in range(1, 17)) + "]"
 )
+_BEYOND_ASCII = re.compile("[^\t\n\x20-\x7e]")  # ten times as fast; most text holds none
 _BYTE_IN_SURROGATE = range(0xDC80, 0xDD00)  # where `surrogateescape` hides an undecodable byte
 
 
@@ -28,7 +29,8 @@ def _escape(match: re.Match[str]) -> str:
 
 def visible(text: str) -> str:
     """The text with every unsafe character escaped; CR LF becomes LF, as a serial console means it."""
-    return _UNSAFE.sub(_escape, text.replace("\r\n", "\n"))
+    text = text.replace("\r\n", "\n")
+    return _UNSAFE.sub(_escape, text) if _BEYOND_ASCII.search(text) else text
 
 
 def decode(data: bytes) -> str:

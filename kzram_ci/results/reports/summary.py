@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
+from kzram_ci.model.layout import CellFile
 from kzram_ci.results.reports import summary_model as views
 from kzram_ci.results.reports.sanitize import cut, one_line, visible
 from kzram_ci.results.reports.summary_model import CellView, RunView
@@ -71,9 +72,9 @@ def _cell(cell: CellView | None) -> str:
 def _grid(view: RunView) -> str:
     if not view.cells:
         return ""
-    columns = view.columns()
+    columns = view.columns
     rows = [f"| kernel | {' | '.join(escape(name) for name in columns)} |", "|---" * (len(columns) + 1) + "|"]
-    for kernel in view.kernels():
+    for kernel in view.kernels:
         rows.append(f"| **{escape(kernel)}** | {' | '.join(_cell(view.at(kernel, name)) for name in columns)} |")
     return "\n".join(rows)
 
@@ -81,9 +82,8 @@ def _grid(view: RunView) -> str:
 def _details(view: RunView) -> str:
     rows = ["| cell | verdict | why | exposure | files |", "|---|---|---|---|---|"]
     for cell in view.cells:
-        links = (
-            _link(cell, name) for name in ("console.log", "qemu.txt", *(o.file for o in cell.result.evidence.oopses))
-        )
+        names = (CellFile.CONSOLE, CellFile.QEMU_ARGV, *(oops.file for oops in cell.result.evidence.oopses))
+        links = (_link(cell, name) for name in names)
         control = " (control)" if cell.result.control else ""
         rows.append(
             f"| {escape(cell.result.id)}{control} | {escape(cell.word)} | {escape(cell.result.judgement.reason)} "
@@ -99,12 +99,11 @@ def _proofs(view: RunView) -> str:
 
 def _crashes(view: RunView) -> str:
     blocks = []
-    for group in views.crash_groups(view):
-        ids = ", ".join(cell.result.id for cell in group.cells)
+    for group in view.crash_groups:
         title = escape(group.oops.title)
         text = fence(cut(views.crash_text(group.oops), OOPS_LIMIT))
         blocks.append(
-            f"<details><summary>{len(group.cells)} x {title} ({escape(ids, 1000)})</summary>\n\n"
+            f"<details><summary>{len(group.cells)} x {title} ({escape(group.listed, 1000)})</summary>\n\n"
             f"signature {escape(group.signature)}\n\n{text}\n\n</details>"
         )
     return "\n\n".join(("### Crashes", *blocks)) if blocks else ""

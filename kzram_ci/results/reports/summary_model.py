@@ -9,12 +9,14 @@ from typing import Any
 
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.evidence import CellResult, OopsSummary
+from kzram_ci.model.layout import CellFile
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results.reports.sanitize import one_line
 from kzram_ci.verdict.judge import OVERRUNS, counter, principal_oops
 from kzram_ci.verdict.stats import Rate, phrase
 
 RECOMPRESSIONS = "recompressions"
+MOST_LISTED = 24  # cells that share a crash
 VERDICT_WORDS = {
     Verdict.OK: "ok",
     Verdict.FINDING: "FINDING",
@@ -63,8 +65,21 @@ class CellView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CrashGroup:
+    """Crashes that are one: the same signature. `cells` in the order of the plan; `listed`: their ids on one line."""
+
+    signature: str
+    oops: OopsSummary
+    cells: tuple[CellView, ...]
+    listed: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
-    """A run as reports see it, cells in the order of the plan; unfinished ones are `not-run`."""
+    """A run as reports see it, cells in the order of the plan; unfinished ones are `not-run`.
+
+    What all reports ask of all cells is found once, here: a report costs as much as its cells, not their square.
+    """
 
     name: str
     plan: str
@@ -72,22 +87,93 @@ class RunView:
     started: str = ""
     environment: Mapping[str, Any] = field(default_factory=dict)
     cells: tuple[CellView, ...] = ()
+    kernels: tuple[str, ...] = field(init=False)  # names in the order of the plan
+    columns: tuple[str, ...] = field(init=False)  # tests with their axes, likewise
+    crash_groups: tuple[CrashGroup, ...] = field(init=False)  # the principal oops of each cell, most frequent first
+    _by_kernel: Mapping[str, tuple[CellView, ...]] = field(init=False, repr=False)
+    _grid: Mapping[tuple[str, str], CellView] = field(init=False, repr=False)
+    _references: Mapping[str, Rate] = field(init=False, repr=False)
+    _groups: Mapping[str, CrashGroup] = field(init=False, repr=False)
 
-    def kernels(self) -> tuple[str, ...]:
-        """Kernel names in the order of the plan."""
-        return tuple(dict.fromkeys(cell.result.kernel for cell in self.cells))
+    def __post_init__(self) -> None:
+        by_kernel: dict[str, list[CellView]] = {}
+        grid: dict[tuple[str, str], CellView] = {}
+        columns: dict[str, None] = {}
+        for cell in self.cells:
+            name = column(cell.result)
+            columns.setdefault(name)
+            by_kernel.setdefault(cell.result.kernel, []).append(cell)
+            grid.setdefault((cell.result.kernel, name), cell)
+        groups = _crash_groups(self.cells)
+        derived = {
+            "kernels": tuple(by_kernel),
+            "columns": tuple(columns),
+            "crash_groups": tuple(sorted(groups.values(), key=lambda group: -len(group.cells))),
+            "_by_kernel": {kernel: tuple(cells) for kernel, cells in by_kernel.items()},
+            "_grid": grid,
+            "_references": _references(self.cells),
+            "_groups": groups,
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
 
-    def columns(self) -> tuple[str, ...]:
-        """Tests with their axes in the order of the plan."""
-        return tuple(dict.fromkeys(cell.column for cell in self.cells))
+    def of(self, kernel: str) -> tuple[CellView, ...]:
+        """The cells of a kernel."""
+        return self._by_kernel.get(kernel, ())
 
     def at(self, kernel: str, name: str) -> CellView | None:
         """The cell of a kernel and a column, if the plan has one."""
-        return next((c for c in self.cells if c.result.kernel == kernel and c.column == name), None)
+        return self._grid.get((kernel, name))
+
+    def reference(self, name: str) -> Rate | None:
+        """The rate of overruns on the kernel that must crash, in the same column; None when nothing overran."""
+        return self._references.get(name)
+
+    def same_crash(self, cell: CellView) -> CrashGroup | None:
+        """All cells with the crash of this one, itself included; None when it is alone or did not crash."""
+        group = None if cell.oops is None else self._groups.get(_crash_key(cell.oops))
+        return None if group is None or len(group.cells) < 2 else group
 
     def results(self) -> tuple[CellResult, ...]:
         """The bare results."""
         return tuple(cell.result for cell in self.cells)
+
+
+def _crash_groups(cells: Sequence[CellView]) -> dict[str, CrashGroup]:
+    found: dict[str, tuple[OopsSummary, list[CellView]]] = {}
+    for cell in cells:
+        if (oops := cell.oops) is not None:
+            found.setdefault(_crash_key(oops), (oops, []))[1].append(cell)
+    return {
+        key: CrashGroup(signature=key, oops=oops, cells=tuple(same), listed=_listed(same))
+        for key, (oops, same) in found.items()
+    }
+
+
+def _listed(cells: Sequence[CellView]) -> str:
+    """Ids of cells, of many the first: each of them may show the whole list."""
+    names = [cell.result.id for cell in cells[:MOST_LISTED]]
+    more = len(cells) - len(names)
+    return one_line(", ".join(names), 500) + (f" and {more:,} more" if more else "")
+
+
+def _crash_key(oops: OopsSummary) -> str:
+    return oops.signature or oops.title
+
+
+def _references(cells: Sequence[CellView]) -> dict[str, Rate]:
+    """For each column the rate that a fix has to beat: of a control of `unstable` if there is one, else the like."""
+    best: dict[str, tuple[tuple[bool, bool, bool], Rate]] = {}
+    for cell in cells:
+        rate, result = exposure(cell), cell.result
+        if rate is None or not rate.events:
+            continue
+        wanted = result.expected == "oops"
+        rank = (wanted and result.kernel == "unstable", wanted and result.control, wanted)
+        known = best.get(cell.column)
+        if known is None or rank > known[0]:
+            best[cell.column] = (rank, rate)
+    return {name: rate for name, (_, rate) in best.items()}
 
 
 def make_view(
@@ -188,20 +274,9 @@ def exposure_text(cell: CellView) -> str:
     return ", ".join(parts)
 
 
-def reference(view: RunView, name: str) -> Rate | None:
-    """The rate of overruns on the kernel that must crash, in the same column; None when nothing overran."""
-    rates = []
-    for cell in view.cells:
-        rate = _rate(cell)
-        if cell.column == name and rate is not None and rate.events:
-            wanted = cell.result.expected == "oops"
-            rates.append((wanted and cell.result.kernel == "unstable", wanted and cell.result.control, wanted, rate))
-    return max(rates, key=lambda item: item[:3])[3] if rates else None
-
-
-def _rate(cell: CellView) -> Rate | None:
-    evidence = cell.result.evidence
-    overruns, trials = counter(evidence, OVERRUNS), evidence.counters.get(RECOMPRESSIONS)
+def exposure(cell: CellView) -> Rate | None:
+    """Overruns among the recompressions of a cell; None where nothing was counted."""
+    overruns, trials = counter(cell.result.evidence, OVERRUNS), cell.result.evidence.counters.get(RECOMPRESSIONS)
     if overruns is None or not trials:
         return None
     return Rate(events=overruns, trials=trials, name=cell.result.kernel)
@@ -210,45 +285,10 @@ def _rate(cell: CellView) -> Rate | None:
 def proof(view: RunView, cell: CellView) -> str:
     """What a pass proves, beside the rate of the kernel that must crash; empty for anything but a proved pass."""
     judgement = cell.result.judgement
-    rate = _rate(cell)
+    rate = exposure(cell)
     if judgement.verdict is not Verdict.OK or judgement.outcome is not Outcome.PASS or rate is None:
         return ""
-    return phrase(rate, reference=reference(view, cell.column))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrashGroup:
-    """Crashes that are one: the same signature. `cells` in the order of the plan."""
-
-    signature: str
-    oops: OopsSummary
-    cells: tuple[CellView, ...]
-
-
-def crash_groups(view: RunView) -> tuple[CrashGroup, ...]:
-    """The principal oops of each cell, equal signatures together, most frequent first."""
-    groups: dict[str, list[CellView]] = {}
-    for cell in view.cells:
-        if cell.oops is not None:
-            groups.setdefault(_crash_key(cell.oops), []).append(cell)
-    made = []
-    for signature, cells in groups.items():
-        if (oops := cells[0].oops) is not None:
-            made.append(CrashGroup(signature=signature, oops=oops, cells=tuple(cells)))
-    return tuple(sorted(made, key=lambda group: -len(group.cells)))
-
-
-def same_crash(view: RunView, cell: CellView) -> tuple[str, ...]:
-    """Ids of all cells with the crash of this one, itself included; empty when it is alone or did not crash."""
-    if cell.oops is None:
-        return ()
-    wanted = _crash_key(cell.oops)
-    ids = tuple(other.result.id for other in view.cells if other.oops is not None and _crash_key(other.oops) == wanted)
-    return ids if len(ids) > 1 else ()
-
-
-def _crash_key(oops: OopsSummary) -> str:
-    return oops.signature or oops.title
+    return phrase(rate, reference=view.reference(cell.column))
 
 
 def crash_text(oops: OopsSummary) -> str:
@@ -258,4 +298,4 @@ def crash_text(oops: OopsSummary) -> str:
 
 def oops_path(cell: CellView, oops: OopsSummary) -> str:
     """Where the oops text is, relative to the run directory; the console log when it has no file of its own."""
-    return f"{cell.result.directory}/{oops.file or 'console.log'}"
+    return f"{cell.result.directory}/{oops.file or CellFile.CONSOLE}"

@@ -34,8 +34,8 @@ def printable(text: str, stream: IO[str]) -> str:
 def plain(view: RunView, *, root: str = "", files: Sequence[str] = ()) -> str:
     """The table as aligned plain text, followed by one line a cell."""
     lines = [*control_lines(view)]
-    rows = [("kernel", *view.columns())]
-    rows += [(kernel, *(_word(view.at(kernel, name)) for name in view.columns())) for kernel in view.kernels()]
+    rows = [("kernel", *view.columns)]
+    rows += [(kernel, *(_word(view.at(kernel, name)) for name in view.columns)) for kernel in view.kernels]
     rows = [tuple(one_line(text, 60) for text in row) for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines += ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -72,7 +72,7 @@ def control_lines(view: RunView) -> list[str]:
 def crash_lines(view: RunView, root: str = "") -> list[str]:
     """One line a crash: cell, title, function, where the text is; equal signatures follow each other."""
     lines = []
-    for group in views.crash_groups(view):
+    for group in view.crash_groups:
         for cell in group.cells:
             oops = cell.oops or group.oops
             where = views.oops_path(cell, oops)
@@ -96,7 +96,7 @@ def legend_lines() -> list[str]:
 
 def _tail_lines(view: RunView, files: Sequence[str]) -> list[str]:
     words = ", ".join(f"{count} {word}" for word, count in views.totals(view).items())
-    groups = views.crash_groups(view)
+    groups = view.crash_groups
     crashed, ways = sum(len(group.cells) for group in groups), "1 way" if len(groups) == 1 else f"{len(groups)} ways"
     crashes = f"; {crashed} crashed in {ways}" if crashed > 1 else ""
     return [f"{len(view.cells)} cells: {words or 'none'}{crashes}", *files]
@@ -112,10 +112,10 @@ def _show_rich(view: RunView, stream: IO[str], root: str, files: Sequence[str]) 
         console.print(Text(line, style="bold red"), soft_wrap=True)
     table = Table(title=Text(one_line(view.plan)), title_justify="left", show_lines=True)
     table.add_column("kernel", style="bold", overflow="fold")
-    for name in view.columns():
+    for name in view.columns:
         table.add_column(Text(one_line(name)), overflow="fold")
-    for kernel in view.kernels():
-        table.add_row(Text(one_line(kernel)), *(_rich_cell(view.at(kernel, name)) for name in view.columns()))
+    for kernel in view.kernels:
+        table.add_row(Text(one_line(kernel)), *(_rich_cell(view.at(kernel, name)) for name in view.columns))
     console.print(table)
     sections = (crash_lines(view, root), proof_lines(view), legend_lines(), _tail_lines(view, files))
     for lines, style in zip(sections, ("red", "", "dim", "bold"), strict=True):

@@ -12,6 +12,7 @@ import report_samples as samples
 from kzram_ci.base.errors import UserError
 from kzram_ci.cli.repro import listed
 from kzram_ci.model.evidence import CellResult
+from kzram_ci.model.layout import REPORTS
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results import rundir
 from kzram_ci.results.history import History, Record
@@ -43,10 +44,10 @@ def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -
 
 def test_report_renders_everything_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = made(tmp_path, samples.results())
-    for name in rundir.REPORTS:
-        (path / name).unlink()
+    for name in REPORTS:
+        assert not (path / name).exists()
     assert run("report", str(path)) == 0
-    assert all((path / name).is_file() for name in rundir.REPORTS)
+    assert all((path / name).is_file() for name in REPORTS)
     out = capsys.readouterr().out
     assert f"junit.xml: {path}/junit.xml" in out
     assert f"{path}/cells/unstable.anonmutate/oops-1.txt" in out

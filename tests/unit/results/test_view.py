@@ -14,18 +14,19 @@ def sample() -> RunView:
 
 def test_grid_keeps_the_order_of_the_plan() -> None:
     view = sample()
-    assert view.kernels() == ("stock", "unstable", "saved-clen", "emergency-class")
-    assert view.columns() == ("anonmutate", "pressure", "directmutate[algorithm=lz4]")
+    assert view.kernels == ("stock", "unstable", "saved-clen", "emergency-class")
+    assert view.columns == ("anonmutate", "pressure", "directmutate[algorithm=lz4]")
     found = view.at("unstable", "directmutate[algorithm=lz4]")
     assert found is not None and found.word == "FINDING pass"
     assert view.at("stock", "directmutate[algorithm=lz4]") is None
 
 
 def test_equal_signatures_are_one_group() -> None:
-    (group,) = views.crash_groups(sample())
+    (group,) = sample().crash_groups
     assert [cell.result.id for cell in group.cells] == ["unstable/anonmutate", "saved-clen/anonmutate"]
-    assert views.same_crash(sample(), sample().cells[4]) == ("unstable/anonmutate", "saved-clen/anonmutate")
-    assert views.same_crash(sample(), sample().cells[0]) == ()
+    assert group.listed == "unstable/anonmutate, saved-clen/anonmutate"
+    assert sample().same_crash(sample().cells[4]) == group
+    assert sample().same_crash(sample().cells[0]) is None
 
 
 def test_a_pass_is_told_beside_the_rate_of_the_kernel_that_must_crash() -> None:

@@ -31,6 +31,8 @@ from kzram_ci.model.provenance import AppliedSeries, Provenance
 from kzram_ci.model.source import DirectorySource
 from kzram_ci.model.workload import WorkloadSpec
 from kzram_ci.results import rundir
+from kzram_ci.results.draw import Reports
+from kzram_ci.results.layout import RunDirLayout
 from kzram_ci.results.rundir import RunDir
 from kzram_ci.run.plan_run import PlanRun, Stages
 from kzram_ci.run.pool import Budget
@@ -125,7 +127,7 @@ def run(
         plan=where.plan,
         stages=stages(boot, build, fit),
         budget=Budget(cpus=4, memory_mib=4096),
-        place=where.place,
+        place=where.cell_dir,
         sink=where.finish,
         listener=(events if events is not None else []).append,
     )
@@ -249,7 +251,7 @@ def test_a_run_that_goes_on_knows_what_booted_before(tmp_path: Path) -> None:
         plan=Plan(name="p", cells=cells[1:]),
         stages=stages(by_kernel(k=GOOD)),
         budget=Budget(cpus=4, memory_mib=4096),
-        place=lambda cell: (tmp_path / cell.kernel.name, "cells"),
+        place=lambda cell: RunDirLayout(path=tmp_path).cell(cell.id),
         sink=lambda result: None,
         listener=lambda event: None,
     )
@@ -320,6 +322,7 @@ def test_an_interrupted_run_keeps_results_and_leaves_the_rest_not_run(tmp_path: 
         run(tmp_path, (cell("a"), cell("a", kernel_name="late")), Boots(Interrupted("stop")), build=build)
     run_dir = rundir.open_run(next(tmp_path.iterdir()))
     assert {result.judgement.outcome for result in run_dir.results()} == {Outcome.NOT_RUN}
+    Reports(run=run_dir).draw()
     assert 'errors="2"' in (run_dir.path / "junit.xml").read_text()
 
 
@@ -335,7 +338,12 @@ def test_a_resumed_run_does_not_repeat_what_is_done(tmp_path: Path) -> None:
     again = rundir.resume(where.path)
     budget = Budget(cpus=1, memory_mib=1)
     PlanRun(
-        plan=again.plan, stages=stages, budget=budget, place=again.place, sink=again.finish, listener=lambda event: None
+        plan=again.plan,
+        stages=stages,
+        budget=budget,
+        place=again.cell_dir,
+        sink=again.finish,
+        listener=lambda event: None,
     ).execute(done=again.finished())
     assert boots.cells == []
 

@@ -1,0 +1,43 @@
+"""The names of the files of a run directory: the one place that spells them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class RunFile(StrEnum):
+    """What lies in a run directory itself."""
+
+    PLAN_YAML = "plan.yaml"  # as the user wrote it
+    PLAN = "plan.json"  # expanded: reports, --resume and repro.sh need no other file
+    ENVIRONMENT = "environment.json"
+    RESULTS = "results.jsonl"  # one line a finished cell: the record that everything else is drawn from
+    JUNIT = "junit.xml"
+    HTML = "report.html"
+    SUMMARY = "summary.md"
+    KCIDB = "kcidb.json"
+
+
+REPORTS = (RunFile.JUNIT, RunFile.HTML, RunFile.SUMMARY, RunFile.KCIDB)
+CELLS = "cells"  # the folder of the cells' folders
+
+
+class CellFile(StrEnum):
+    """What lies in the directory of a cell, or of one of its attempts."""
+
+    CELL = "cell.json"  # of the cell as a whole, as is the next
+    REPRO = "repro.sh"
+    CONSOLE = "console.log"  # raw bytes of the guest's console
+    CONTROL = "control.log"
+    QEMU_ARGV = "qemu.txt"
+    QEMU_LOG = "qemu.log"
+    CONF = "cell.conf"
+    INITRD = "initrd.img"
+    DISK = "disk.img"
+    COUNTERS = "counters.json"
+    EVIDENCE = "evidence.json"
+    HANG_REGISTERS = "hang-registers.txt"
+
+
+OOPS_GLOB = "oops-*.txt"
+BOOT_FAILED, ATTEMPT, INTERRUPTED = "boot-failed-", "attempt-", "interrupted-"  # folders, with a number behind

@@ -1,0 +1,116 @@
+"""The reports of a run directory, drawn from what is recorded: every few seconds while it runs, and at its end."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from kzram_ci.base import clock, files
+from kzram_ci.base.errors import KzramError
+from kzram_ci.model.layout import CellFile, RunFile
+from kzram_ci.results.reports import html, junit, kcidb, summary
+from kzram_ci.results.reports.sanitize import decode
+from kzram_ci.results.reports.summary_model import CellView, RunView, make_view
+from kzram_ci.results.rundir import RunDir
+
+DRAW_SECONDS = 3.0  # between two drawings, at least
+SHARE = 20  # and this many times what the last one took: drawing costs a twentieth of a processor at most
+END_SECONDS = 60.0
+TAIL_BYTES = 8 << 10
+
+
+@dataclass(slots=True, kw_only=True)
+class Reports:
+    """Draws the reports of one run; what lies on disk of a finished cell is read once."""
+
+    run: RunDir
+    _seen: dict[str, CellView] = field(default_factory=dict)
+    _drawn: int = -1
+
+    def view(self) -> RunView:
+        """What reports show of the run now. Cells that still run show no files: those are not evidence yet."""
+        finished = self.run.finished()
+        view = make_view(
+            self.run.plan,
+            self.run.results(),
+            name=self.run.path.name,
+            started=_started(self.run.path.name),
+            environment=self.run.environment,
+        )
+        return replace(
+            view, cells=tuple(self._with_files(cell) if cell.result.id in finished else cell for cell in view.cells)
+        )
+
+    def _with_files(self, cell: CellView) -> CellView:
+        if (known := self._seen.get(cell.result.id)) is None:
+            place = self.run.layout.at(cell.result.directory)
+            names = sorted(path.name for path in place.path.iterdir() if path.is_file()) if place.path.is_dir() else []
+            known = replace(
+                cell,
+                files=tuple(f"{cell.result.directory}/{name}" for name in names),
+                console_tail=decode(_tail(place.file(CellFile.CONSOLE))),
+            )
+            self._seen[cell.result.id] = known
+        return known
+
+    def draw(self) -> None:
+        """Write junit.xml, summary.md, report.html and kcidb.json anew, each in one step. Raises InfraError."""
+        revision, file = self.run.revision, self.run.layout.file
+        view = self.view()
+        files.write_atomic(file(RunFile.JUNIT), junit.render(view))
+        files.write_atomic(file(RunFile.SUMMARY), summary.render(view))
+        files.write_json(file(RunFile.KCIDB), kcidb.render(view))
+        page = html.render(view) if self.run.finished() else html.newborn(view)
+        files.write_atomic(file(RunFile.HTML), page)
+        self._drawn = revision
+
+    @property
+    def stale(self) -> bool:
+        """Whether something is recorded that the reports do not show."""
+        return self._drawn != self.run.revision
+
+    @contextmanager
+    def kept_up(self) -> Iterator[None]:
+        """Draw now, every few seconds, and at the end, however it ends. Raises InfraError (disk)."""
+        self.draw()
+        over = threading.Event()
+        artist = threading.Thread(target=self._draw_until, args=(over,), name="draw", daemon=True)
+        artist.start()
+        try:
+            yield
+        finally:
+            over.set()
+            artist.join(END_SECONDS)
+            self.draw()
+
+    def _draw_until(self, over: threading.Event) -> None:
+        pause = DRAW_SECONDS
+        while not over.wait(pause):
+            if not self.stale:
+                continue
+            began = clock.monotonic()
+            try:
+                self.draw()
+            except KzramError:
+                continue  # a full disk is told by what is recorded, and by the last drawing
+            finally:
+                pause = max(DRAW_SECONDS, SHARE * (clock.monotonic() - began))
+
+
+def _started(name: str) -> str:
+    """ISO 8601 from the directory's name; empty when it was renamed."""
+    match = re.match(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-", name)
+    return "{}-{}-{}T{}:{}:{}+00:00".format(*match.groups()) if match else ""
+
+
+def _tail(path: Path) -> bytes:
+    try:
+        with path.open("rb") as handle:
+            handle.seek(max(0, path.stat().st_size - TAIL_BYTES))
+            return handle.read()
+    except OSError:
+        return b""
