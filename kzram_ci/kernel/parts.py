@@ -8,7 +8,7 @@ from kzram_ci.base.errors import UserError
 from kzram_ci.base.grammar.problems import Problems, Where
 from kzram_ci.base.grammar.read import read_model
 from kzram_ci.base.library import Library
-from kzram_ci.kernel import diff
+from kzram_ci.kernel import diff, mail
 from kzram_ci.kernel.buildfixes import Fix, fixes_from
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.recipe import Parts
@@ -82,9 +82,10 @@ def load_fixes(library: Library) -> tuple[Fix, ...]:
 
 
 def _patch(path: Path) -> str:
-    """The text of a patch file. Raises ValueError with what is wrong with it."""
-    text = _text(path)
+    """The text of a patch file, decoded if it is a mail. Raises ValueError with what is wrong with it."""
+    data = _bytes(path)
     try:
+        text = mail.decoded(data)
         found = diff.files(text)
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from error
@@ -95,7 +96,11 @@ def _patch(path: Path) -> str:
 
 def _text(path: Path) -> str:
     """The text of a file. Raises ValueError when it cannot be read."""
+    return _bytes(path).decode("utf-8", "surrogateescape")
+
+
+def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes().decode("utf-8", "surrogateescape")
+        return path.read_bytes()
     except OSError as error:
         raise ValueError(f"{path.name} cannot be read: {error.strerror}") from error

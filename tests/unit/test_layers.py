@@ -53,6 +53,7 @@ PURE = (
     "kernel.kbuild.log",
     "kernel.kbuild.provenance",
     "kernel.kconfig",
+    "kernel.mail",
     "kernel.mechanism",
     "kernel.products",
     "kernel.recipe",

@@ -1,3 +1,4 @@
+import quopri
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import PatchFailed, UserError
 from kzram_ci.base.library import Kind, Library
-from kzram_ci.kernel import parts, patches
+from kzram_ci.kernel import diff, parts, patches
 from kzram_ci.kernel.series import choose
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.source import DirectorySource
@@ -52,7 +53,10 @@ def test_new_files_lie_beside_the_patches(tmp_path: Path, monkeypatch: pytest.Mo
             "name: mine\nkind: fix\npatches: [2.patch]\n",
             r"3:11: patches\[0\]: 2.patch cannot be read: No such",
         ),
-        ("name: mine\nkind: fix\npatches: [series.yaml]\n", r"yaml:3:11: patches\[0\]: series.yaml has no diff in it"),
+        (
+            "name: mine\nkind: fix\npatches: [series.yaml]\n",
+            r"yaml:3:11: patches\[0\]: series.yaml: it has no diff in it",
+        ),
         ("name: other\nkind: fix\npatches: [1.patch]\n", "yaml:1:7: name: the name is 'other', the directory is"),
         ("name: mine\nkind: fix\n", "yaml:1:1: patches or lines are required"),
         (
@@ -101,3 +105,15 @@ def test_the_parts_of_a_definition_come_in_its_order() -> None:
     assert tuple(item.name for item in found.series) == series
     assert tuple(fragment.name for fragment in found.fragments) == tuple(f"{name}.config" for name in config)
     assert found.fixes
+
+
+def test_a_patch_that_came_by_mail_is_decoded(tmp_path: Path) -> None:
+    text = "diff --git a/a.c b/a.c\n--- a/a.c\n+++ b/a.c\n@@ -1 +1 @@\n-int a;\n+int b = 1;\n"
+    coded = quopri.encodestring(text.encode())
+    head = b"From: a@example.org\nSubject: [PATCH] b\nContent-Transfer-Encoding: quoted-printable\n\n"
+    directory = tmp_path / "kernels/patches/mine"
+    directory.mkdir(parents=True)
+    (directory / "1.patch").write_bytes((head + coded).replace(b"\n", b"\r\n"))
+    (directory / "series.yaml").write_text("name: mine\nkind: fix\npatches: [1.patch]\n")
+    (patch,) = parts.load_series("mine", Library(roots=(tmp_path,))).patches
+    assert diff.body(patch.text) == text
