@@ -13,7 +13,7 @@ from types import MappingProxyType
 from kzram_ci.base import git, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, PatchFailed
-from kzram_ci.kernel import diff
+from kzram_ci.kernel import diff, presence
 from kzram_ci.kernel.series import Choice, Line, Series, SeriesKind
 from kzram_ci.model.kernel import Patch
 from kzram_ci.model.provenance import AppliedSeries
@@ -23,6 +23,7 @@ Read = Callable[[str], bytes | None]  # content of a path in the pristine tree; 
 
 # A kernel that has the change already is fine for these; an instrument that is there twice is a mistake.
 _MAY_BE_THERE = frozenset({SeriesKind.FIX, SeriesKind.REGRESSION})
+_OTHER_LINE = "give the series patches made for this kernel, or leave it out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,8 @@ def apply(
             if (content := read(path)) is not None:
                 (scratch / path).parent.mkdir(parents=True, exist_ok=True)
                 (scratch / path).write_bytes(content)
-        done = tuple(_apply_choices(scratch, choices, broken, deadline))
+        work = _Work(scratch=scratch, read=read, broken=broken, deadline=deadline)
+        done = tuple(_apply_choices(work, choices))
         files = {path: (scratch / path).read_bytes() if (scratch / path).is_file() else None for path in paths}
         runnable = frozenset(path for path in paths if files[path] is not None and os.access(scratch / path, os.X_OK))
     changed = {path: content for path, content in files.items() if content != read(path)}
@@ -93,9 +95,27 @@ def apply(
     )
 
 
-def _apply_choices(
-    scratch: Path, choices: Sequence[Choice], broken: Broken, deadline: Deadline
-) -> Iterator[tuple[AppliedSeries, Near | None]]:
+class _NeedUnmet(PatchFailed):
+    """What a series declares to need is not in the tree."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """Patching on its way: files are changed in `scratch`, others are read from the tree."""
+
+    scratch: Path
+    read: Read
+    broken: Broken
+    deadline: Deadline
+
+    def text(self, path: str) -> str | None:
+        """A file as the patches so far have left it; None when there is none."""
+        here = self.scratch / path
+        content = here.read_bytes() if here.is_file() else self.read(path)
+        return None if content is None else content.decode("utf-8", "surrogateescape")
+
+
+def _apply_choices(work: _Work, choices: Sequence[Choice]) -> Iterator[tuple[AppliedSeries, Near | None]]:
     """Apply one candidate of each choice; yields what was done."""
     left_out: dict[str, str] = {}
     for choice in choices:
@@ -104,20 +124,27 @@ def _apply_choices(
             if missing := [name for name in series.after if name in left_out]:
                 raise PatchFailed(f"it stands on {missing[0]}, which was left out", hint=left_out[missing[0]])
             if choice.near:
-                yield _apply_nearest(scratch, choice, broken, deadline)
+                yield _apply_nearest(work, choice)
             else:
-                yield _apply_line(scratch, series, choice.candidates[0], deadline), None
+                yield _apply_line(work, series, choice.candidates[0]), None
         except (PatchFailed, BuildFailed) as error:
-            if not (series.optional and choice.near and choice.version):
+            may_lack = choice.near or isinstance(error, _NeedUnmet)  # what was made for it and torn is an error
+            if not (series.optional and may_lack and choice.version):
                 raise
             left_out[series.name] = error.message
             note = f"{series.name}: left out, its counters will be missing: {error.message}"
             yield AppliedSeries(name=series.name, kind=str(series.kind), left_out=error.message, notes=(note,)), None
 
 
-def _apply_line(scratch: Path, series: Series, line: Line, deadline: Deadline) -> AppliedSeries:
-    """Apply the patches of a line."""
-    notes = {patch.name: _apply(scratch, series, patch, deadline) for patch in line.patches}
+def _apply_line(work: _Work, series: Series, line: Line, *, near: bool = False) -> AppliedSeries:
+    """Apply the patches of a line; of one made for other versions only where the tree has the locks that it takes."""
+    if missing := presence.unmet(line.needs, work.text):
+        raise _NeedUnmet(f"{series.name}: {missing}, which this kernel does not have", hint=_OTHER_LINE)
+    notes = {}
+    for patch in line.patches:
+        if near and (lock := presence.foreign_lock(patch.text, work.text)):
+            raise PatchFailed(f"{series.name}/{patch.name}: {lock}", hint=_OTHER_LINE)
+        notes[patch.name] = _apply(work, series, patch)
     return AppliedSeries(
         name=series.name,
         kind=str(series.kind),
@@ -126,9 +153,7 @@ def _apply_line(scratch: Path, series: Series, line: Line, deadline: Deadline) -
     )
 
 
-def _apply_nearest(
-    scratch: Path, choice: Choice, broken: Broken, deadline: Deadline
-) -> tuple[AppliedSeries, Near | None]:
+def _apply_nearest(work: _Work, choice: Choice) -> tuple[AppliedSeries, Near | None]:
     """Apply the first candidate that applies as a whole, of those made for other versions.
 
     Raises PatchFailed when none applies, BuildFailed when those that do are broken.
@@ -140,20 +165,20 @@ def _apply_nearest(
             hint="take a series made for this version, or widen `versions:` once it is tested",
         )
     failures: list[PatchFailed] = []
-    before = {path: path.read_bytes() for path in scratch.rglob("*") if path.is_file()}
+    before = {path: path.read_bytes() for path in work.scratch.rglob("*") if path.is_file()}
     for line in choice.candidates:
         near = Near(series=series, line=line)
-        if near.key in broken:
+        if near.key in work.broken:
             continue
         try:
-            done = _apply_line(scratch, series, line, deadline)
+            done = _apply_line(work, series, line, near=True)
         except PatchFailed as error:
-            _restore(scratch, before)
+            _restore(work.scratch, before)
             failures.append(error)
         else:
             note = f"{series.name}: made for {line.ranges()}, applied to {version} as it is, not tested there"
             return replace(done, notes=(note, *done.notes)), near
-    if refused := [(versions, refusal) for (name, versions), refusal in broken.items() if name == series.name]:
+    if refused := [(versions, refusal) for (name, versions), refusal in work.broken.items() if name == series.name]:
         versions, refusal = refused[0]
         raise BuildFailed(
             f"series {series.name}, made for {versions}, applies to {version} but does not compile: {refusal.why}",
@@ -176,32 +201,32 @@ def _restore(scratch: Path, before: Mapping[Path, bytes]) -> None:
             path.write_bytes(content)
 
 
-def _git_apply(scratch: Path, patch: Patch, deadline: Deadline, *flags: str) -> str:
+def _git_apply(work: _Work, patch: Patch, *flags: str) -> str:
     """What git said against it; "" when it is applied. git apply has no fuzz and changes all files or none."""
     done = git.run(
         *("apply", "-p1", "--whitespace=nowarn", *flags, "-"),
-        cwd=scratch,
+        cwd=work.scratch,
         # A scratch directory inside somebody's repository: git would silently skip paths outside of it.
-        env={"GIT_CEILING_DIRECTORIES": str(scratch.resolve().parent)},
+        env={"GIT_CEILING_DIRECTORIES": str(work.scratch.resolve().parent)},
         input=patch.text.encode("utf-8", "surrogateescape"),
-        deadline=deadline,
+        deadline=work.deadline,
         check=False,
     )
     return done.stderr.decode("utf-8", "replace").strip() or f"git apply exited with {done.code}" if done.code else ""
 
 
-def _apply(scratch: Path, series: Series, patch: Patch, deadline: Deadline) -> str:
+def _apply(work: _Work, series: Series, patch: Patch) -> str:
     """Apply a patch; returns why it was left out, "" when it was not."""
-    complaint = _git_apply(scratch, patch, deadline)
+    complaint = _git_apply(work, patch)
     if not complaint:
         return ""
-    there = not _git_apply(scratch, patch, deadline, "--reverse", "--check")
+    there = not _git_apply(work, patch, "--reverse", "--check")
     where = f"{series.name}/{patch.name}"
     if there and series.kind in _MAY_BE_THERE:
         return f"{where}: already applied, left out"
     if there:
         raise PatchFailed(f"{where}: already applied", hint=f"remove series {series.name} from the kernel")
-    raise PatchFailed(f"{where}: {_why(scratch, patch, complaint)}", hint="refresh the patch against this kernel")
+    raise PatchFailed(f"{where}: {_why(work.scratch, patch, complaint)}", hint="refresh the patch against this kernel")
 
 
 def _why(scratch: Path, patch: Patch, complaint: str) -> str:

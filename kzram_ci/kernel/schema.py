@@ -51,6 +51,8 @@ YesOrNo = Annotated[
     bool, BeforeValidator(_yes_or_no), WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": ["yes", "no"]}]})
 ]
 Texts = list[Text]
+Needs = dict[TreePath, Annotated[list[Regex], Field(min_length=1)]]
+_NEEDS_TOO = "the needs of the series hold too"
 
 
 class SeriesLine(Strict):
@@ -60,6 +62,7 @@ class SeriesLine(Strict):
         description='constraints on the kernel version that must all hold, such as [">=6.1", "<6.2"]'
     )
     patches: Annotated[list[PatchFile], Field(min_length=1)] = Field(description="patch files, in order")
+    needs: Needs = Field(default_factory=dict, description=f"as in the series; {_NEEDS_TOO}")
 
 
 class SeriesFile(Strict):
@@ -81,6 +84,11 @@ class SeriesFile(Strict):
     files: dict[TreePath, PatchFile] = Field(
         default_factory=dict,
         description="path in the tree: file beside series.yaml that is put there, on every version, first",
+    )
+    needs: Needs = Field(
+        default_factory=dict,
+        description="path in the tree: regular expressions that must be found in that file before the patches are "
+        "applied: what they call, which locks they take, where context that matches is not enough",
     )
     versions: list[Constraint] = Field(
         default_factory=list, description="constraints on the kernel version that must all hold; omitted: any version"

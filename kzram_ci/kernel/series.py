@@ -31,6 +31,7 @@ class Line:
 
     versions: tuple[str, ...]
     patches: tuple[Patch, ...]
+    needs: tuple[tuple[str, tuple[str, ...]], ...] = ()  # path in the tree, regular expressions that it must hold
 
     def ranges(self) -> str:
         """The versions it is for, in words."""
@@ -55,6 +56,7 @@ class Series:
     upstream: str = ""
     why: str = ""
     patches: tuple[Patch, ...] = ()
+    needs: tuple[tuple[str, tuple[str, ...]], ...] = ()  # of a series without lines
     lines: tuple[Line, ...] = ()
 
     def named(self) -> tuple[Patch, ...]:
@@ -107,8 +109,20 @@ def series_from(model: SeriesFile, texts: Mapping[str, str]) -> Series:
         upstream=model.upstream or "",
         why=model.why or "",
         patches=patches(model.patches) if model.patches else (),
-        lines=tuple(Line(versions=tuple(row.versions), patches=patches(row.patches)) for row in model.lines or ()),
+        needs=_needs(model.needs),
+        lines=tuple(
+            Line(
+                versions=tuple(row.versions),
+                patches=patches(row.patches),
+                needs=(*_needs(model.needs), *_needs(row.needs)),
+            )
+            for row in model.lines or ()
+        ),
     )
+
+
+def _needs(named: Mapping[str, Sequence[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple((path, tuple(patterns)) for path, patterns in named.items())
 
 
 def choose_all(series: Sequence[Series], version: str) -> tuple[Choice, ...]:
@@ -131,7 +145,7 @@ def choose(series: Series, version: str) -> Choice:
     if series.lines:
         fits = next((line for line in series.lines if version and applies_to(line.versions, version)), None)
     else:
-        own = Line(versions=series.versions, patches=series.patches)
+        own = Line(versions=series.versions, patches=series.patches, needs=series.needs)
         fits = own if not version or applies_to(own.versions, version) else None
     if fits is not None:
         return Choice(series=series, version=version, candidates=(fits,))

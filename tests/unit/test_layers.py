@@ -55,6 +55,7 @@ PURE = (
     "kernel.kconfig",
     "kernel.mail",
     "kernel.mechanism",
+    "kernel.presence",
     "kernel.products",
     "kernel.recipe",
     "kernel.schema",

@@ -177,3 +177,36 @@ def test_versions_without_lines_are_a_promise() -> None:
         apply({"mm/a.c": "".join(LINES).encode()}, series(CHANGE, versions=(">=7",)))
     with pytest.raises(PatchFailed, match=r"this kernel is of unknown version"):
         patches.apply(lambda path: None, [choose(lines(v6_1=CHANGE), "")], deadline=Deadline.after(60))
+
+
+LOCKED = [*LINES[:19], "\tspin_lock(&class->lock);\n", *LINES[20:]]
+
+
+def test_between_the_lines_a_lock_must_be_one_that_the_file_takes() -> None:
+    listed = lines(v6_11=diff(LINES, LOCKED), v5_10=CHANGE)
+    tree = {"mm/a.c": "".join(LINES).encode()}
+    done = apply(tree, listed)
+    assert done.files == {"mm/a.c": "".join(changed(20, "new")).encode()}
+    with pytest.raises(PatchFailed, match=r"takes spin_lock\(&class->lock\), which mm/a\.c of this kernel does not"):
+        apply(tree, lines(v6_11=diff(LINES, LOCKED)))
+    exact = replace(listed.lines[0], versions=(">=6.12",))  # made for this version: its author knew
+    assert apply(tree, replace(listed, lines=(exact,))).files
+
+
+def test_what_a_line_needs_is_looked_for_in_the_tree_and_in_what_came_before() -> None:
+    tree = {"mm/a.c": "".join(LINES).encode(), "mm/b.c": b"int lookup_size_class(void);\n"}
+
+    def needing(pattern: str, path: str = "mm/b.c") -> Series:
+        listed = lines(v6_11=CHANGE, v5_10=diff(LINES, changed(30, "old way")))
+        return replace(listed, lines=(replace(listed.lines[0], needs=((path, (pattern,)),)), listed.lines[1]))
+
+    assert b"new\n" in (apply(tree, needing("lookup_size_class")).files["mm/a.c"] or b"")
+    assert b"old way\n" in (apply(tree, needing("size_class_of")).files["mm/a.c"] or b"")
+    first = replace(series(diff([], ["made\n"], "mm/c.c").replace("--- a/mm/c.c", "--- /dev/null")), name="first")
+    assert b"new\n" in (apply(tree, first, needing("^made$", "mm/c.c")).files["mm/a.c"] or b"")
+    own = replace(series(CHANGE), needs=(("mm/b.c", ("gone",)),))
+    with pytest.raises(PatchFailed, match=r"^s: it needs /gone/ in mm/b\.c, which this kernel does not have"):
+        apply(tree, own)
+    done = apply(tree, replace(own, optional=True))
+    assert (done.files, done.applied[0].patches) == ({}, ())
+    assert "left out" in done.notes[0]
