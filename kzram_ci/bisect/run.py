@@ -8,7 +8,7 @@ from dataclasses import replace
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import KzramError
 from kzram_ci.bisect.belief.decide import Answer
-from kzram_ci.bisect.reports import files as reports
+from kzram_ci.bisect.reports import files
 from kzram_ci.bisect.session import store
 from kzram_ci.bisect.session.engine import Engine
 from kzram_ci.bisect.session.request import WorkRequest
@@ -30,12 +30,12 @@ def work(session: Session, request: WorkRequest, *, tell: Callable[[str, str], N
             session=session,
             runner=local_runner(session, request, listener),
             tell=tell,
-            show=lambda: reports.write(session),
+            show=lambda: files.write(session),
         )
         try:
             return engine.run()
         except KzramError:
-            reports.write(session)
+            files.write(session)
             raise
 
 

@@ -28,7 +28,7 @@ def add_parser(subparsers: Any) -> None:
     """Describe the command."""
     parser = subparsers.add_parser(
         "mechanism",
-        help="what a kernel's source says about the overrun, and what to expect",
+        help="the facts about the overrun in a kernel's source, and what to expect",
         description="Look into a kernel's source: are pages recompressed, what guards against the overrun,\n"
         "which fault injection works. With file and line, and what a test must therefore expect.",
         epilog=EXAMPLE,

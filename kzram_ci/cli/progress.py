@@ -61,7 +61,7 @@ def _plain_listener(state: State, stream: IO[str]) -> Listener:
                 stream.write(printable(f"[{say_seconds(clock.monotonic() - state.began):>7}] {line.text}\n", stream))
                 stream.flush()
             except (OSError, ValueError):
-                return  # whoever watched is gone; the run and its results go on
+                return  # the reader is gone; the run and its results go on
 
     return listen
 

@@ -57,7 +57,7 @@ class Build:
 
     kernel: str
     began: float
-    said: float
+    shown: float
     done: int = 0
     total: int = 0
 
@@ -76,7 +76,7 @@ class Boot:
 
     cell: str
     began: float
-    said: float
+    shown: float
     goals: tuple[tuple[str, int], ...] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
 
@@ -99,7 +99,7 @@ class Boot:
 
 
 class State:
-    """The run as far as its events tell. `done`: cells that had ended before it was gone on with."""
+    """The run as its events show it. `done`: cells that had ended before it was gone on with."""
 
     def __init__(self, plan: Plan, done: frozenset[str] = frozenset()) -> None:
         self.lock = threading.Lock()
@@ -138,10 +138,10 @@ class State:
     def _build(self, event: BuildStarted | BuildProgress | BuildDone | BuildFailed, now: float) -> Line | None:
         match event:
             case BuildStarted(kernel=kernel):
-                self.builds[kernel] = Build(kernel=kernel, began=now, said=now)
+                self.builds[kernel] = Build(kernel=kernel, began=now, shown=now)
                 return _line(kernel, "building", passing=True)
             case BuildProgress(kernel=kernel, done=done, total=total):
-                build = self.builds.setdefault(kernel, Build(kernel=kernel, began=now, said=now))
+                build = self.builds.setdefault(kernel, Build(kernel=kernel, began=now, shown=now))
                 build.done, build.total = done or build.done, total or build.total
                 return _progress(kernel, build, now)
             case BuildDone(kernel=kernel, how=how):
@@ -182,7 +182,7 @@ class State:
         return _line(event.cell, f"{took} ({self.finished}/{self.total})", tone=tone)
 
     def _boot(self, cell: str, now: float) -> Boot:
-        return Boot(cell=cell, began=now, said=now, goals=self._goals.get(cell, ()))
+        return Boot(cell=cell, began=now, shown=now, goals=self._goals.get(cell, ()))
 
     def _keep(self, line: Line) -> None:
         if line.text not in self.found:
@@ -196,9 +196,9 @@ class State:
 
 
 def _progress(subject: str, task: Build | Boot, now: float) -> Line | None:
-    if now - task.said < QUIET_SECONDS:
+    if now - task.shown < QUIET_SECONDS:
         return None
-    task.said = now
+    task.shown = now
     return _line(subject, task.how_far(), passing=True)
 
 

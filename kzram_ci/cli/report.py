@@ -36,7 +36,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "report",
         help="render the reports of a run directory again",
-        description="Write junit.xml, report.html, summary.md and kcidb.json anew from results.jsonl; show the table.",
+        description="Write junit.xml, report.html, summary.md and kcidb.json again from results.jsonl; show the table.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -58,7 +58,7 @@ class Reports:
         return known
 
     def draw(self) -> None:
-        """Write junit.xml, summary.md, report.html and kcidb.json anew, each in one step. Raises InfraError."""
+        """Write junit.xml, summary.md, report.html and kcidb.json again, each in one step. Raises InfraError."""
         revision, file = self.run.revision, self.run.layout.file
         view = self.view()
         files.write_atomic(file(RunFile.JUNIT), junit.render(view))
@@ -96,7 +96,7 @@ class Reports:
             try:
                 self.draw()
             except KzramError:
-                continue  # a full disk is told by what is recorded, and by the last drawing
+                continue  # a full disk is reported when results are recorded, and by the last drawing
             finally:
                 pause = max(DRAW_SECONDS, SHARE * (clock.monotonic() - began))
 

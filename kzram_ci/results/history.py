@@ -54,7 +54,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """The history file. Every call opens it anew, so one value may be shared by threads and processes."""
+    """The history file. Every call opens it again, so one value may be shared by threads and processes."""
 
     path: Path
 

@@ -71,7 +71,7 @@ class RunDir:
         if result.id in self._planned:
             own, shown = self.layout.cell(result.id), self.layout.at(result.directory)
             files.write_json(own.file(CellFile.CELL), data)
-            if not shown.file(CellFile.COUNTERS).is_file():  # the boot's own says more
+            if not shown.file(CellFile.COUNTERS).is_file():  # the boot's own holds more
                 files.write_json(own.file(CellFile.COUNTERS), dict(result.evidence.counters))
             _write_repro(own, result.id, command=_text(shown.file(CellFile.QEMU_ARGV)))
 
@@ -112,7 +112,7 @@ def load(path: Path) -> tuple[Plan, tuple[CellResult, ...]]:
 
 
 def open_run(path: Path) -> RunDir:
-    """A run directory as it is on disk, unchanged.
+    """A run directory from disk; nothing in it is changed.
 
     Raises UserError when it is not one, InfraError when results in it are damaged.
     """

@@ -1,8 +1,8 @@
 """A boot as a state machine: what the channels report goes in, how it ends comes out. Pure.
 
-`step` takes one input, `ending` says whether the boot is over, `evidence` is what is known of it. Nothing here waits,
-reads or decides what a boot was worth. A new channel brings its own inputs: a dataclass, a row in `STEPS`, and where it
-can end a boot a row in `ENDINGS`.
+`step` takes one input, `ending` decides whether the boot is over, `evidence` is what is known of it. Nothing here
+waits, reads or decides what a boot was worth. A new channel brings its own inputs: a dataclass, a row in `STEPS`, and
+where it can end a boot a row in `ENDINGS`.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class HostFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlFlooded:
-    """The control port brought more than a guest has to say."""
+    """The control port brought more than any guest needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,8 +235,8 @@ def _console(state: BootState, given: ConsoleRead, now: float) -> BootState:
     grew = now if given.bytes != state.console.bytes else state.grew_at
     state = replace(state, console=given, grew_at=grew, flooded=state.flooded or given.flooded)
     if given.facts.bad_clock and not state.host_error:
-        told = f"the guest misjudged its clock on a busy host: {given.facts.bad_clock}"
-        state = replace(state, host_error=told)
+        why = f"the guest misjudged its clock on a busy host: {given.facts.bad_clock}"
+        state = replace(state, host_error=why)
     return replace(_crashed(state, now), panicked=True) if given.facts.panicked else state
 
 
@@ -360,7 +360,7 @@ def evidence(state: BootState, end: Ending, oopses: tuple[OopsSummary, ...], now
 
 
 def counters(state: BootState) -> dict[str, int]:
-    """The last sample; where a crash came before it, what the detector's report says."""
+    """The last sample; where a crash came before it, the detector's report."""
     seen = state.console.facts.recompressions
     known = dict(state.counters)
     return {**known, RECOMPRESSIONS: max(seen, known.get(RECOMPRESSIONS, 0))} if seen else known

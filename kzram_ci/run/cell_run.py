@@ -45,7 +45,7 @@ class CellContext:
 
 
 def skipped(cell: Cell, *, relative: str) -> CellResult:
-    """The result of a cell that the plan says not to run."""
+    """The result of a cell that the plan skips."""
     word = Judgement(outcome=Outcome.SKIPPED, verdict=Verdict.SKIPPED, reason=cell.skip)
     return replace(born(cell, relative=relative), judgement=word)
 
@@ -69,7 +69,7 @@ def from_error(cell: Cell, error: BaseException, *, relative: str) -> CellResult
 
 
 def boot_with_retries(cell: Cell, context: CellContext) -> tuple[Evidence, Judgement, int]:
-    """Boot until the workload was reached, at most 1 + boot_retries times. A busy host is no verdict."""
+    """Boot until the workload was reached, at most 1 + boot_retries times. A busy host is not a verdict."""
     failures = 0
     while True:
         seconds = cell.machine.boot_seconds + cell.workload.duration_s + STOP_MARGIN_SECONDS

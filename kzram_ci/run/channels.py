@@ -39,7 +39,7 @@ class Channel(Protocol):
 
 
 class ConsoleChannel:
-    """The kernel's log: its oopses, and what single lines say."""
+    """The kernel's log: its oopses, and the facts in single lines."""
 
     def __init__(self, path: Path, *, limit_bytes: int) -> None:
         self._console = Console(path, limit_bytes=limit_bytes)

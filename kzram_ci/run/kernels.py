@@ -51,7 +51,7 @@ def build(request: BuildRequest, listener: Listener = silent) -> tuple[KernelIma
 
 
 def source_facts(kernel: str, listener: Listener = silent) -> tuple[KernelSpec, Facts]:
-    """A kernel, and what its source says about the overrun. Raises UserError, InfraError, Interrupted."""
+    """A kernel, and the facts about the overrun in its source. Raises UserError, InfraError, Interrupted."""
     (spec,) = specs_of((kernel,))
     if spec.source.ready:
         raise UserError(f"{spec.source.words()} has no source to look into", hint="kzram-ci mechanism directory:PATH")

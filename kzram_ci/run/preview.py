@@ -1,4 +1,4 @@
-"""What a plan would do, as far as this host can tell before anything is fetched, built or booted."""
+"""What a plan would do, as far as this host knows before anything is fetched, built or booted."""
 
 from __future__ import annotations
 

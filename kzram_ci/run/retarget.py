@@ -35,7 +35,7 @@ class Known:
 def with_sources(plan: Plan, sources: Sequence[Source], known: Known) -> Plan:
     """The plan with the source of each of its kernels replaced; with several sources, once for each.
 
-    Kernels keep series, config and make variables; where the series do not apply, the cell says so. Kernels that
+    Kernels keep series, config and make variables; where the series do not apply, the cell is skipped. Kernels that
     were ready images are built as `stock` is, as one, named after the source. Into a ready image nothing can be put:
     instruments are left out, and cells of kernels that a fix or a regression makes are skipped. What is left of a
     plan's kernels is the same then: they become one, named after the image. Cells of a kernel that still has no source

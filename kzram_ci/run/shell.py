@@ -143,7 +143,7 @@ class _Command:
         self._ask_again = Deadline.after(0)
 
     def poll(self) -> list[Input]:
-        """One step of the dialogue as soon as the guest has said what it waits for."""
+        """One step of the dialogue as soon as the guest has printed what it waits for."""
         from pexpect import EOF
 
         try:
@@ -230,7 +230,7 @@ class _Terminal:
         if self._keyboard is not None and self._keyboard in readable:
             typed = os.read(self._keyboard, 4096)
             if not typed:
-                self._keyboard = None  # a pipe ended; the guest may still have something to say
+                self._keyboard = None  # a pipe ended; the guest may still print something
             if ESCAPE in typed:
                 return [DialogueOver()]
             self._serial.sendall(typed)

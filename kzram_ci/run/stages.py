@@ -23,8 +23,8 @@ from kzram_ci.vm import accel
 STAGE_SECONDS = 600.0
 
 
-class Chosen:
-    """Guest images and accelerators are the same for all cells of an architecture: made once, by whoever asks first."""
+class SharedResources:
+    """Guest images and accelerators are the same for all cells of an architecture: made once, at the first request."""
 
     def __init__(self, context: KernelContext, wanted: Accel | None) -> None:
         self._context = context
@@ -55,10 +55,10 @@ class Chosen:
 
 def real_stages(
     *, cache: Path, make_jobs: int, listener: Listener, wanted: Accel | None, refresh: bool = False
-) -> tuple[Stages, Chosen]:
+) -> tuple[Stages, SharedResources]:
     """The stages that touch the world, and what they chose (for `environment.json`)."""
     context = KernelContext(cache=cache, jobs=make_jobs or budget.cpus(), listener=listener, refresh=refresh)
-    chosen = Chosen(context, wanted)
+    chosen = SharedResources(context, wanted)
 
     def image(spec: KernelSpec) -> KernelImage:
         return image_for(spec, context)

@@ -6,7 +6,7 @@ from html import escape
 from importlib.resources import files
 from urllib.parse import quote
 
-from kzram_ci.results.reports import summary_model as views
+from kzram_ci.results.reports import summary_model
 from kzram_ci.results.reports.sanitize import cut, one_line, visible
 from kzram_ci.results.reports.summary_model import RunView
 
@@ -30,11 +30,11 @@ def _template() -> object:
 
 def newborn(view: RunView) -> str:
     """The page before any cell is done; without the template, whose loading would delay the first boot."""
-    said = escape(f"{one_line(view.name)}: {len(view.cells)} cells, none finished")
-    return f'<!DOCTYPE html>\n<html lang="en"><meta charset="utf-8"><title>{said}</title><p>{said}</html>\n'
+    text = escape(f"{one_line(view.name)}: {len(view.cells)} cells, none finished")
+    return f'<!DOCTYPE html>\n<html lang="en"><meta charset="utf-8"><title>{text}</title><p>{text}</html>\n'
 
 
 def render(view: RunView) -> str:
     """The whole page."""
-    text: str = _template().render(view=view, views=views)  # type: ignore[attr-defined]
+    text: str = _template().render(view=view, summary_model=summary_model)  # type: ignore[attr-defined]
     return text

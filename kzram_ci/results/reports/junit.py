@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from kzram_ci.model.outcome import Outcome, Verdict
-from kzram_ci.results.reports import summary_model as views
+from kzram_ci.results.reports import summary_model
 from kzram_ci.results.reports.sanitize import cut, one_line, visible
 from kzram_ci.results.reports.summary_model import CellView, RunView
 
@@ -52,7 +52,7 @@ def _suite(view: RunView, kernel: str) -> Any:
 
     cells = view.of(kernel)
     properties = {"plan": view.plan, "run": view.name}
-    properties |= {f"environment.{key}": value for key, value in views.facts(view).items()}
+    properties |= {f"environment.{key}": value for key, value in summary_model.facts(view).items()}
     for cell in cells:
         result = cell.result
         properties |= {"kernel_key": result.kernel_key} if result.kernel_key else {}
@@ -61,7 +61,7 @@ def _suite(view: RunView, kernel: str) -> Any:
     return TestSuite(
         _name(kernel),
         [_case(view, cell) for cell in cells],
-        hostname=one_line(views.facts(view).get("host.name", "")) or None,
+        hostname=one_line(summary_model.facts(view).get("host.name", "")) or None,
         timestamp=view.started[:19] or None,
         properties={_name(name): one_line(value, MESSAGE_LIMIT) for name, value in properties.items()},
     )
@@ -81,7 +81,7 @@ def case_properties(cell: CellView) -> dict[str, str]:
         "kernel_key": result.kernel_key,
         "kernel_release": result.kernel_release,
     }
-    found |= {name: str(value) for name, value, _ in views.counters(cell) if value is not None}
+    found |= {name: str(value) for name, value, _ in summary_model.counters(cell) if value is not None}
     return {name: value for name, value in found.items() if value}
 
 
@@ -117,11 +117,16 @@ def _failure_text(view: RunView, cell: CellView) -> str:
     lines = [visible(result.judgement.reason)]
     lines += [f"corruption: {one_line(line)}" for line in result.evidence.corruptions[:20]]
     lines += [f"guest: {one_line(line)}" for line in result.evidence.guest_errors[:20]]
-    exposure = views.exposure_text(cell)
+    exposure = summary_model.exposure_text(cell)
     lines += [f"counters: {exposure}"] if exposure else []
     if (oops := cell.oops) is not None:
         lines += _same_crash(view, cell)
-        lines += ["", f"full text: {visible(views.oops_path(cell, oops))}", "", cut(views.crash_text(oops), OOPS_LIMIT)]
+        lines += [
+            "",
+            f"full text: {visible(summary_model.oops_path(cell, oops))}",
+            "",
+            cut(summary_model.crash_text(oops), OOPS_LIMIT),
+        ]
     return "\n".join(lines)
 
 
@@ -135,12 +140,12 @@ def _stdout(view: RunView, cell: CellView) -> str:
     if cell.result.judgement.outcome is Outcome.NOT_RUN:
         return "\n".join(lines)
     lines.append(f"directory: {visible(cell.result.directory)}")
-    if said := views.proof(view, cell):
-        lines.append(f"proof: {said}")
+    if proof := summary_model.proof(view, cell):
+        lines.append(f"proof: {proof}")
     oops = cell.oops
     if oops is not None and cell.result.judgement.verdict is Verdict.OK:
         lines += _same_crash(view, cell)
-        lines += ["", f"expected oops: {one_line(oops.title)}", cut(views.crash_text(oops), OOPS_LIMIT)]
+        lines += ["", f"expected oops: {one_line(oops.title)}", cut(summary_model.crash_text(oops), OOPS_LIMIT)]
     if cell.console_tail:
         lines += ["", "end of the console:", cut(cell.console_tail, TAIL_LIMIT, tail=True)]
     return "\n".join(lines)

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from kzram_ci.model.outcome import KERNEL_OUTCOMES, Outcome, Verdict
-from kzram_ci.results.reports import summary_model as views
+from kzram_ci.results.reports import summary_model
 from kzram_ci.results.reports.sanitize import cut, one_line
 from kzram_ci.results.reports.summary_model import CellView, CrashGroup, RunView
 
@@ -20,7 +20,7 @@ EXCERPT_LIMIT = 16_000  # the schema allows 16,384 characters
 _STATUS = {
     Verdict.OK: "PASS",
     Verdict.FINDING: "FAIL",
-    Verdict.INCONCLUSIVE: "ERROR",  # the test ran and could not say
+    Verdict.INCONCLUSIVE: "ERROR",  # the test ran without a result
     Verdict.ERROR: "MISS",  # the harness could not run it
     Verdict.SKIPPED: "SKIP",
 }
@@ -83,7 +83,7 @@ def _build(view: RunView, kernel: str) -> dict[str, Any]:
         checkout_id=_identifier(view.name, kernel),
         origin=ORIGIN,
         comment=one_line(broken.judgement.reason if broken is not None else kernel),
-        compiler=one_line(views.facts(view).get("tools.gcc", "")),
+        compiler=one_line(summary_model.facts(view).get("tools.gcc", "")),
         config_name=one_line(kernel),
         start_time=_time(view.started),
         status=status,
@@ -93,7 +93,7 @@ def _build(view: RunView, kernel: str) -> dict[str, Any]:
 
 def _test(view: RunView, cell: CellView) -> dict[str, Any]:
     result = cell.result
-    trials = result.evidence.counters.get(views.RECOMPRESSIONS)
+    trials = result.evidence.counters.get(summary_model.RECOMPRESSIONS)
     environment = _filled(comment=one_line(f"QEMU {result.accel}".strip()), misc={"accel": result.accel})
     excerpt = cell.oops.text if cell.oops is not None else cell.console_tail
     return _filled(
@@ -107,7 +107,7 @@ def _test(view: RunView, cell: CellView) -> dict[str, Any]:
         status=_STATUS[result.judgement.verdict],
         start_time=_time(result.started),
         duration=result.seconds or None,
-        number=None if trials is None else {"value": trials, "unit": views.RECOMPRESSIONS},
+        number=None if trials is None else {"value": trials, "unit": summary_model.RECOMPRESSIONS},
         misc=_filled(
             outcome=str(result.judgement.outcome),
             control=result.control,

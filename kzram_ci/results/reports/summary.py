@@ -6,7 +6,7 @@ import re
 from urllib.parse import quote
 
 from kzram_ci.model.layout import CellFile
-from kzram_ci.results.reports import summary_model as views
+from kzram_ci.results.reports import summary_model
 from kzram_ci.results.reports.sanitize import cut, one_line, visible
 from kzram_ci.results.reports.summary_model import CellView, RunView
 
@@ -16,7 +16,7 @@ _MARKS = {"ok": "✅", "FINDING": "❌", "INCONCLUSIVE": "❔", "ERROR": "⚠️
 
 
 def escape(text: str, limit: int = 300) -> str:
-    """One line that Markdown shows as it is."""
+    """One line that Markdown shows literally."""
     return _SPECIAL.sub(r"\\\1", one_line(text, limit))
 
 
@@ -34,21 +34,21 @@ def render(view: RunView) -> str:
 
 
 def _head(view: RunView) -> str:
-    words = ", ".join(f"{count} {word}" for word, count in views.totals(view).items())
+    words = ", ".join(f"{count} {word}" for word, count in summary_model.totals(view).items())
     lines = [f"## {escape(view.plan)}: {words or 'no cells'}"]
     if view.description:
         lines.append(escape(view.description, 1000))
-    facts = [f"{key}: {value}" for key, value in views.facts(view).items()]
+    facts = [f"{key}: {value}" for key, value in summary_model.facts(view).items()]
     lines.append(escape(" · ".join((f"run: {view.name}", *facts)), 2000))
     return "\n\n".join(lines)
 
 
 def _controls(view: RunView) -> str:
     lines = []
-    if failed := views.failed_controls(view):
-        lines.append("> **CONTROLS FAILED: this run cannot tell a good kernel from a bad one.**")
+    if failed := summary_model.failed_controls(view):
+        lines.append("> **CONTROLS FAILED: this run cannot separate a good kernel from a bad one.**")
         lines += [f"> **{escape(line)}**" for line in failed]
-    if missing := views.missing_controls(view):
+    if missing := summary_model.missing_controls(view):
         lines.append(f"> **Controls not run:** {escape(', '.join(missing), 1000)}")
     return "  \n".join(lines)
 
@@ -61,7 +61,7 @@ def _link(view_cell: CellView, name: str) -> str:
 def _cell(cell: CellView | None) -> str:
     if cell is None:
         return ""
-    mark = _MARKS.get(views.VERDICT_WORDS[cell.result.judgement.verdict], "")
+    mark = _MARKS.get(summary_model.VERDICT_WORDS[cell.result.judgement.verdict], "")
     parts = [f"{mark} **{escape(cell.word)}**".strip()]
     oops = cell.oops
     if oops is not None:
@@ -85,15 +85,20 @@ def _details(view: RunView) -> str:
         names = (CellFile.CONSOLE, CellFile.QEMU_ARGV, *(oops.file for oops in cell.result.evidence.oopses))
         links = (_link(cell, name) for name in names)
         control = " (control)" if cell.result.control else ""
+        exposure, reached = escape(summary_model.exposure_text(cell)), " ".join(dict.fromkeys(filter(None, links)))
         rows.append(
             f"| {escape(cell.result.id)}{control} | {escape(cell.word)} | {escape(cell.result.judgement.reason)} "
-            f"| {escape(views.exposure_text(cell))} | {' '.join(dict.fromkeys(link for link in links if link))} |"
+            f"| {exposure} | {reached} |"
         )
     return "\n".join(("### Cells", "", *rows)) if view.cells else ""
 
 
 def _proofs(view: RunView) -> str:
-    lines = [f"* {escape(cell.result.id)}: {escape(said)}" for cell in view.cells if (said := views.proof(view, cell))]
+    lines = [
+        f"* {escape(cell.result.id)}: {escape(proof)}"
+        for cell in view.cells
+        if (proof := summary_model.proof(view, cell))
+    ]
     return "\n".join(("### What the passes prove", "", *lines)) if lines else ""
 
 
@@ -101,7 +106,7 @@ def _crashes(view: RunView) -> str:
     blocks = []
     for group in view.crash_groups:
         title = escape(group.oops.title)
-        text = fence(cut(views.crash_text(group.oops), OOPS_LIMIT))
+        text = fence(cut(summary_model.crash_text(group.oops), OOPS_LIMIT))
         blocks.append(
             f"<details><summary>{len(group.cells)} x {title} ({escape(group.listed, 1000)})</summary>\n\n"
             f"signature {escape(group.signature)}\n\n{text}\n\n</details>"
@@ -110,4 +115,4 @@ def _crashes(view: RunView) -> str:
 
 
 def _legend() -> str:
-    return "\n".join(f"* **{word}**: {escape(meaning)}" for word, meaning in views.LEGEND)
+    return "\n".join(f"* **{word}**: {escape(meaning)}" for word, meaning in summary_model.LEGEND)

@@ -60,7 +60,7 @@ class CellView:
 
     @property
     def oops(self) -> OopsSummary | None:
-        """The crash to show first: the first that the kernel dies of, else the first complaint."""
+        """The crash to show first: the first that the kernel dies of, else the first warning."""
         return principal_oops(self.result.evidence.oopses)
 
 
@@ -230,7 +230,7 @@ def totals(view: RunView) -> dict[str, int]:
 
 
 def failed_controls(view: RunView) -> tuple[str, ...]:
-    """A line for each control cell that did not show what it must: then the whole run tells little."""
+    """A line for each control cell that did not show what it must: then the whole run proves little."""
     return tuple(
         f"{cell.result.id}: {one_line(cell.result.judgement.reason)}"
         for cell in view.cells

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import IO, Any
 
-from kzram_ci.results.reports import summary_model as views
+from kzram_ci.results.reports import summary_model
 from kzram_ci.results.reports.sanitize import one_line
 from kzram_ci.results.reports.summary_model import CellView, RunView
 from kzram_ci.verdict.judge import OVERRUNS
 
 _STYLES = {"ok": "green", "FINDING": "bold red", "INCONCLUSIVE": "yellow", "ERROR": "magenta", "skipped": "dim"}
-CONTROLS_FAILED = "CONTROLS FAILED: this run cannot tell a good kernel from a bad one"
+CONTROLS_FAILED = "CONTROLS FAILED: this run cannot separate a good kernel from a bad one"
 
 
 def show(view: RunView, stream: IO[str], *, root: str = "", files: Sequence[str] = ()) -> None:
@@ -60,11 +60,11 @@ def _why(cell: CellView) -> str:
 
 
 def control_lines(view: RunView) -> list[str]:
-    """What to say before anything else: controls that failed, or never ran."""
+    """What comes before anything else: controls that failed, or never ran."""
     lines = []
-    if failed := views.failed_controls(view):
+    if failed := summary_model.failed_controls(view):
         lines += [CONTROLS_FAILED, *(f"  {line}" for line in failed), ""]
-    if missing := views.missing_controls(view):
+    if missing := summary_model.missing_controls(view):
         lines += [f"controls not run: {one_line(', '.join(missing), 300)}", ""]
     return lines
 
@@ -75,7 +75,7 @@ def crash_lines(view: RunView, root: str = "") -> list[str]:
     for group in view.crash_groups:
         for cell in group.cells:
             oops = cell.oops or group.oops
-            where = views.oops_path(cell, oops)
+            where = summary_model.oops_path(cell, oops)
             function = f" in {oops.function}" if oops.function and oops.function not in oops.title else ""
             text = one_line(f"{oops.title}{function}", 200)
             lines.append(f"crash {cell.result.id}: {text}: {f'{root}/{where}' if root else where}")
@@ -86,16 +86,16 @@ def crash_lines(view: RunView, root: str = "") -> list[str]:
 
 def proof_lines(view: RunView) -> list[str]:
     """What each proved pass proves."""
-    return [f"proof {cell.result.id}: {said}" for cell in view.cells if (said := views.proof(view, cell))]
+    return [f"proof {cell.result.id}: {proof}" for cell in view.cells if (proof := summary_model.proof(view, cell))]
 
 
 def legend_lines() -> list[str]:
     """The meaning of the words."""
-    return [f"{word}: {meaning}" for word, meaning in views.LEGEND]
+    return [f"{word}: {meaning}" for word, meaning in summary_model.LEGEND]
 
 
 def _tail_lines(view: RunView, files: Sequence[str]) -> list[str]:
-    words = ", ".join(f"{count} {word}" for word, count in views.totals(view).items())
+    words = ", ".join(f"{count} {word}" for word, count in summary_model.totals(view).items())
     groups = view.crash_groups
     crashed, ways = sum(len(group.cells) for group in groups), "1 way" if len(groups) == 1 else f"{len(groups)} ways"
     crashes = f"; {crashed} crashed in {ways}" if crashed > 1 else ""
@@ -128,7 +128,7 @@ def _rich_cell(cell: CellView | None) -> Any:
 
     if cell is None:
         return Text("-", style="dim")
-    style = _STYLES[views.VERDICT_WORDS[cell.result.judgement.verdict]] if cell.word != "not run" else "dim"
+    style = _STYLES[summary_model.VERDICT_WORDS[cell.result.judgement.verdict]] if cell.word != "not run" else "dim"
     text = Text(_word(cell), style=style)
     for line in _facts(cell):
         text.append(f"\n{line}", style="dim")
@@ -141,6 +141,6 @@ def _facts(cell: CellView) -> list[str]:
     lines = [one_line(oops.function or oops.title, 60)] if oops is not None else []
     if oops is None and not cell.word.startswith(("ok", "not run")):
         lines.append(one_line(cell.result.judgement.reason, 120))
-    wanted = {views.RECOMPRESSIONS, OVERRUNS, "grew", *(name for name, _ in cell.floors)}
-    shown = [(name, value) for name, value, _ in views.counters(cell) if name in wanted and value is not None]
+    wanted = {summary_model.RECOMPRESSIONS, OVERRUNS, "grew", *(name for name, _ in cell.floors)}
+    shown = [(name, value) for name, value, _ in summary_model.counters(cell) if name in wanted and value is not None]
     return lines + [f"{value:,} {name}" for name, value in shown]

@@ -4,7 +4,7 @@ import report_samples as samples
 
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.outcome import Outcome, Verdict
-from kzram_ci.results.reports import summary_model as views
+from kzram_ci.results.reports import summary_model
 from kzram_ci.results.reports.summary_model import RunView, make_view
 
 
@@ -31,32 +31,32 @@ def test_equal_signatures_are_one_group() -> None:
 
 def test_a_pass_is_told_beside_the_rate_of_the_kernel_that_must_crash() -> None:
     view = sample()
-    said = views.proof(view, view.cells[0])
+    said = summary_model.proof(view, view.cells[0])
     assert said.startswith("0 overruns in 51,234 recompressions; 95 % upper bound 5.8e-05")
     assert said.endswith("unstable showed 2.0e-03")
-    assert views.proof(view, view.cells[1]) == ""  # a pressure control counts no recompressions
-    assert views.proof(view, view.cells[2]) == ""  # an expected oops proves something else
-    assert views.proof(view, view.cells[4]) == ""
+    assert summary_model.proof(view, view.cells[1]) == ""  # a pressure control counts no recompressions
+    assert summary_model.proof(view, view.cells[2]) == ""  # an expected oops proves something else
+    assert summary_model.proof(view, view.cells[4]) == ""
 
 
 def test_controls() -> None:
     view = sample()
-    assert views.failed_controls(view) == ()
+    assert summary_model.failed_controls(view) == ()
     bad = samples.result(samples.PLAN.cells[2], Outcome.PASS, Verdict.FINDING, reason="not reproduced")
     broken = make_view(samples.PLAN, (bad,), name="x")
-    assert views.failed_controls(broken) == ("unstable/anonmutate: not reproduced",)
+    assert summary_model.failed_controls(broken) == ("unstable/anonmutate: not reproduced",)
     unborn = replace(bad, judgement=replace(bad.judgement, outcome=Outcome.NOT_RUN, verdict=Verdict.ERROR))
-    assert views.failed_controls(make_view(samples.PLAN, (unborn,), name="x")) == ()
-    assert views.missing_controls(make_view(samples.PLAN, (unborn,), name="x")) == ("unstable/anonmutate",)
+    assert summary_model.failed_controls(make_view(samples.PLAN, (unborn,), name="x")) == ()
+    assert summary_model.missing_controls(make_view(samples.PLAN, (unborn,), name="x")) == ("unstable/anonmutate",)
 
 
 def test_exposure_shows_floors_and_what_was_not_reported() -> None:
     view = sample()
-    assert views.exposure_text(view.cells[0]) == "recompressions 51,234/50,000, overruns 0, grew 812"
+    assert summary_model.exposure_text(view.cells[0]) == "recompressions 51,234/50,000, overruns 0, grew 812"
     silent = replace(samples.results()[0], evidence=Evidence(overrun_lines=3))
     (cell,) = make_view(samples.PLAN, (silent,), name="x").cells
-    assert views.exposure_text(cell) == "recompressions not reported/50,000, overruns 3"
+    assert summary_model.exposure_text(cell) == "recompressions not reported/50,000, overruns 3"
 
 
 def test_totals() -> None:
-    assert views.totals(sample()) == {"ok": 3, "FINDING": 2, "INCONCLUSIVE": 1, "skipped": 1}
+    assert summary_model.totals(sample()) == {"ok": 3, "FINDING": 2, "INCONCLUSIVE": 1, "skipped": 1}
