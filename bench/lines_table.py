@@ -17,12 +17,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kzram_ci.base.library import Library
 from kzram_ci.kernel.mechanism import Facts, amplifier
 from kzram_ci.kernel.workshop import KernelContext, facts_for
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.plan.kernels import load_kernel
-from kzram_ci.plan.library import axes, find_kernel, find_plan, known_kernels
 from kzram_ci.plan.load import load_plan
+from kzram_ci.plan.tables import axes
 from kzram_ci.results import rundir
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "kernels.md"
@@ -53,7 +54,7 @@ def main() -> None:
     told, table = rows_of(text)
     text = between(text, "facts", facts_table({spec.line: spec for spec in run.plan.kernels()}))
     table |= run_table(results)
-    lines = sorted({cell.kernel.line for cell in run.plan.cells}, key=list(axes().lines).index)
+    lines = sorted({cell.kernel.line for cell in run.plan.cells}, key=list(axes(Library()).lines).index)
     told = [line for line in told if not line.endswith(f": {', '.join(lines)}.")]
     told.append(f"Run `{args.run.resolve().name}`: {', '.join(lines)}.")
     shown = [table[name] for name in known_order() if name in table]
@@ -78,13 +79,10 @@ def between(text: str, name: str, lines: Sequence[str]) -> str:
 
 def facts_table(ran: Mapping[str, KernelSpec]) -> list[str]:
     """One column a line of kernels, one row a fact, with the place in the source: that of the run, if it had one."""
-    names = {line: axes().name("stock", line) for line in axes().lines}
-    specs = [
-        ran.get(line) or load_kernel(name, find_kernel=find_kernel, known_kernels=known_kernels())
-        for line, name in names.items()
-    ]
+    names = {line: axes(Library()).name("stock", line) for line in axes(Library()).lines}
+    specs = [ran.get(line) or load_kernel(name, Library()) for line, name in names.items()]
     found = [facts_for(spec, KernelContext()) for spec in specs]
-    lines = [f"| | {' | '.join(axes().lines)} |"]
+    lines = [f"| | {' | '.join(axes(Library()).lines)} |"]
     lines += [f"|---|{'---|' * len(specs)}"]
     for name in found[0]:
         lines.append(f"| `{name}` | {' | '.join(_fact(facts, name) for facts in found)} |")
@@ -111,7 +109,7 @@ def run_table(results: Sequence[Result]) -> dict[str, str]:
 
 def known_order() -> tuple[str, ...]:
     """The kernels as the plan lists them."""
-    plan = load_plan(find_plan("lines"), find_kernel=find_kernel, known_kernels=known_kernels())
+    plan = load_plan(Library().plan("lines"), Library())
     return tuple(dict.fromkeys(cell.kernel.name for cell in plan.cells))
 
 

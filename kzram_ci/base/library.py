@@ -64,7 +64,10 @@ class Library:
         path = Path(word)
         if path.is_file():
             return path
-        return self._get(Kind.PLAN, path.stem if path.parent.name in {"", "testplans"} else word)
+        name = path.stem if path.parent.name in {"", "testplans"} else word
+        if (found := self.find(Kind.PLAN, name)) is not None:
+            return found
+        raise UserError(self.missing(Kind.PLAN, name))
 
     def kernel(self, name: str) -> Path | None:
         """The file of a kernel; None when it has none (it may be a line of `kernels/lines.yaml` by a variant)."""

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.plan.library import find_kernel, find_plan, known_kernels
-from kzram_ci.plan.load import load_plan
+from kzram_ci.base.library import Library
+from kzram_ci.run.checks import checked_plan
 
 EXAMPLE = """\
 example: kzram-ci validate testplans/*.yaml
@@ -39,11 +39,11 @@ def main(args: argparse.Namespace) -> int:
 
 def check(plans: Sequence[str]) -> int:
     """Check every plan, also after one that is not good."""
-    failed = False
+    failed, library = False, Library()
     for word in plans:
         try:
-            path = find_plan(word)
-            plan = load_plan(path, find_kernel=find_kernel, known_kernels=known_kernels())
+            path = library.plan(word)
+            plan = checked_plan(path, library)
         except UserError as error:
             failed = True
             print(error, file=sys.stderr)  # bare, so that editors and CI find file:line:column

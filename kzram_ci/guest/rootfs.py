@@ -14,7 +14,7 @@ from kzram_ci.base.cache import MANIFEST, entry_in_progress, once
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_bytes, digest_file, digest_json
 from kzram_ci.base.errors import CommandFailed, UserError
-from kzram_ci.base.grammar.problems import Problems
+from kzram_ci.base.grammar.problems import Problems, Where
 from kzram_ci.base.grammar.read import read_model
 from kzram_ci.guest import cpio
 from kzram_ci.model.arch import arch_of
@@ -60,12 +60,26 @@ class Recipe:
 
 def load(path: Path) -> Recipe:
     """Read a recipe. Raises UserError with all that is wrong with it, at its place."""
+    problems = Problems()
+    recipe = read(path, problems)
+    problems.raise_if_any()
+    assert recipe is not None
+    return recipe
+
+
+def read(path: Path, problems: Problems) -> Recipe | None:
+    """As `load`; None when what is wrong is recorded."""
     from kzram_ci.guest.schema import RecipeFile
 
-    problems = Problems()
-    model = read_model(RecipeFile, path, problems)
-    problems.raise_if_any()
-    assert model is not None
+    if (model := read_model(RecipeFile, path, problems)) is None:
+        return None
+    named: list[tuple[Where, str]] = [(("headers", index), name) for index, name in enumerate(model.headers)]
+    named += [(("files", place, "from"), row.from_) for place, row in model.files.items()]
+    for program, sources in model.programs.items():
+        named += [(("programs", program, index), name) for index, name in enumerate(sources)]
+    for where, name in named:
+        if not (path.parent / name).is_file():
+            problems.add(str(path), where, f"{path.parent / name} does not exist")
     busybox = {"init": model.busybox.init, "shell": model.busybox.shell}
     return Recipe(
         directory=path.parent,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -126,15 +126,18 @@ def _needs(named: Mapping[str, Sequence[str]]) -> tuple[tuple[str, tuple[str, ..
 
 
 def choose_all(series: Sequence[Series], version: str) -> tuple[Choice, ...]:
-    """What a kernel gets of each series. Raises UserError when one comes before another it stands on, or without it."""
+    """What a kernel gets of each series. Raises UserError when one comes before, or without, one it requires."""
+    for name, missing in missing_before(series):
+        raise UserError(f"series {name} requires {missing}", hint=f"put {missing} before {name} in `series:`")
+    return tuple(choose(item, version) for item in series)
+
+
+def missing_before(series: Sequence[Series]) -> Iterator[tuple[str, str]]:
+    """Each series that comes without, or before, another that it requires; and that other."""
     seen: set[str] = set()
     for item in series:
-        if missing := [name for name in item.after if name not in seen]:
-            raise UserError(
-                f"series {item.name} stands on {missing[0]}", hint=f"put {missing[0]} before {item.name} in `series:`"
-            )
+        yield from ((item.name, name) for name in item.after if name not in seen)
         seen.add(item.name)
-    return tuple(choose(item, version) for item in series)
 
 
 def choose(series: Series, version: str) -> Choice:

@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from kzram_ci.base.grammar.problems import Document, Problems, Where
+from kzram_ci.base.grammar.validation import checked
+from kzram_ci.base.grammar.yaml_source import Map
+from kzram_ci.base.suggest import did_you_mean
 from kzram_ci.plan import vocabulary
-from kzram_ci.plan.marks import Document, Map, Problems, Where, did_you_mean
 from kzram_ci.plan.merge import Data, as_data
-from kzram_ci.plan.validation import checked
 
 if TYPE_CHECKING:
     from kzram_ci.plan.schema import PlanFile
@@ -20,7 +22,7 @@ _LABEL = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")
 
 def axis_names(data: Any, file: str, problems: Problems) -> tuple[str, ...]:
     """The axes a plan names, read before the schema is applied: selectors use them as keys."""
-    from kzram_ci.plan.schema import Override
+    from kzram_ci.plan.matrix_schema import Override
 
     matrix = data.get("matrix") if isinstance(data, dict) else None
     axes = matrix.get("axes") if isinstance(matrix, dict) else None
@@ -87,7 +89,7 @@ def label(value: Any) -> str | None:
 
 def _set(field: str, value: Any, document: Document, problems: Problems, where: Where) -> Data | None:
     """Fields with one of them set: `zram.algorithm` to a value."""
-    from kzram_ci.plan.schema import Defaults
+    from kzram_ci.plan.cell_schema import Defaults
 
     data = value
     for part in reversed(field.split(".")):
@@ -99,7 +101,7 @@ def _set(field: str, value: Any, document: Document, problems: Problems, where: 
 
 
 def _named(values: Mapping[str, Any], document: Document, problems: Problems, where: Where) -> dict[str, Data]:
-    from kzram_ci.plan.schema import Defaults
+    from kzram_ci.plan.cell_schema import Defaults
 
     result: dict[str, Data] = {}
     for name, fields in values.items():

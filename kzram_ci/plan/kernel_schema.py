@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
-from kzram_ci.base.grammar.scalars import Name, Patterns, Word, text_of
+from kzram_ci.base.grammar.scalars import Name, Patterns, Word, choice, text_of
 from kzram_ci.base.grammar.strict import Strict
+from kzram_ci.model.arch import ARCHS
 
 
 class Source(Strict):
@@ -32,6 +33,12 @@ class Source(Strict):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(None, description="tarball: its digest")
 
 
+ARCH_NAMES = tuple(row.name for row in ARCHS)
+Arch = Annotated[
+    str, BeforeValidator(text_of), choice("architecture", ARCH_NAMES), WithJsonSchema({"enum": list(ARCH_NAMES)})
+]
+
+
 def _as_written(name: str) -> str:
     return name
 
@@ -39,10 +46,10 @@ def _as_written(name: str) -> str:
 class KernelFields(Strict):
     """What a kernel adds to its base."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=_as_written)
+    model_config = ConfigDict(alias_generator=_as_written)
     description: str | None = Field(None, description="what it is for")
     base: Name | None = Field(None, description="kernel, of a variant: variant, to inherit from")
-    arch: Word | None = Field(None, description="architecture; default: the base's, else x86_64")
+    arch: Arch | None = Field(None, description="architecture; default: the base's, else x86_64")
     series: list[Word] | None = Field(None, description="patch series in order; replaces the base's")
     add_series: list[Word] | None = Field(None, description="patch series applied after the base's")
     config: list[Word] | None = Field(None, description="config fragments in order; replaces the base's")
@@ -55,9 +62,7 @@ class KernelFields(Strict):
 class KernelFile(KernelFields):
     """A kernel to test: source, patch series, config fragments; `base` inherits all from another kernel."""
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, alias_generator=_as_written, title="kzram-ci kernel"
-    )
+    model_config = ConfigDict(alias_generator=_as_written, title="kzram-ci kernel")
     name: Name | None = Field(None, description="the name; in a file of its own it must be the file's name")
     source: Source | None = Field(None, description="where the source comes from; default: the base's")
 
@@ -65,7 +70,7 @@ class KernelFile(KernelFields):
 class LineRow(Strict):
     """A line of kernels: where its source is, and what is known of it."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=_as_written)
+    model_config = ConfigDict(alias_generator=_as_written)
     description: str | None = Field(None, description="what is particular about this line")
     source: Source | None = Field(None, description="where the source of its kernels comes from")
     add_config: list[Word] | None = Field(None, description="config fragments merged after the variant's")
@@ -77,7 +82,7 @@ class LineRow(Strict):
 class LinesFile(Strict):
     """The lines of kernels, a row each; a row in the working directory lies over one that ships."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, title="kzram-ci lines")
+    model_config = ConfigDict(title="kzram-ci lines")
     default: Name | None = Field(None, description="the line whose kernels have no suffix")
     lines: dict[Name, LineRow] = Field(default_factory=dict, description="name of the line: its row")
 
@@ -91,7 +96,7 @@ class VariantRow(KernelFields):
 class VariantsFile(Strict):
     """The variants of kernels, a row each; a row in the working directory lies over one that ships."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, title="kzram-ci variants")
+    model_config = ConfigDict(title="kzram-ci variants")
     variants: dict[Name, VariantRow] = Field(default_factory=dict, description="name of the variant: its row")
 
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kzram_ci.base.errors import PlanError
+from kzram_ci.base.grammar.problems import Problems, Where
+from kzram_ci.base.grammar.read import read_model
+from kzram_ci.base.library import Kind, Library
+from kzram_ci.base.suggest import allowed
 from kzram_ci.kernel import mechanism
 from kzram_ci.model import source as sources
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.source import SourceKind, source_of
 from kzram_ci.plan.lines import Definition
-from kzram_ci.plan.marks import Problems, Where, did_you_mean, parse
-from kzram_ci.plan.validation import checked
+from kzram_ci.plan.tables import axes, kernel_names
 
 if TYPE_CHECKING:
     from kzram_ci.plan.kernel_schema import KernelFile, Source
-
-FindKernel = Callable[[str], Path | Definition | None]  # a file of its own, or a kernel of the axes
 
 # kind -> groups of fields; of each group one is needed. What is in no group and not optional is an error.
 _NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -36,23 +37,16 @@ _SOURCE_FIELDS = ("package", "suite", "mirror", "path", "url", "ref", "sha256", 
 _PATHS = ("path", "modules", "config", "debug")
 
 
-def read_text(path: Path) -> bytes:
-    """A plan's or kernel's bytes. Raises PlanError when the file cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise PlanError(f"{path}:1:1: cannot be read: {error.strerror}") from error
-
-
 @dataclass(slots=True, kw_only=True)
 class Kernels:
-    """Looks kernels up by name, in the plan first, then by `find`; `known` names serve suggestions only."""
+    """Looks kernels up by name: in the plan first, then in the library."""
 
-    find: FindKernel
+    library: Library
     problems: Problems
-    known: tuple[str, ...] = ()
     _inline: dict[str, Definition] = field(default_factory=dict)
     _files: dict[str, Definition | None] = field(default_factory=dict)
+    # kernel: series or fragment: the file and place that names it
+    _parts: dict[str, dict[str, tuple[str, Where]]] = field(default_factory=dict)
 
     def add_inline(self, model: KernelFile, file: str, directory: Path, where: Where) -> None:
         """Register a kernel that a plan writes out."""
@@ -66,7 +60,7 @@ class Kernels:
     def _resolve(self, name: str, file: str, where: Where, chain: tuple[tuple[str, str], ...]) -> KernelSpec | None:
         definition = self._definition(name, chain)
         if definition is None:
-            if self._files.get(name) is None and self.find(name) is None:
+            if not self._exists(name):
                 self._unknown(name, file, where)
             return None
         link = (name, definition.file)
@@ -88,20 +82,22 @@ class Kernels:
         if inline is not None and not (chain and chain[-1] == (name, inline.file)):
             return inline
         if name not in self._files:
-            found = self.find(name)
-            self._files[name] = self._read(name, found) if isinstance(found, Path) else found
-            if isinstance(found, Definition) and found.document is not None:
-                self.problems.documents.setdefault(found.file, found.document)
+            path = self.library.kernel(name)
+            self._files[name] = found = (
+                self._read(name, path) if path is not None else axes(self.library).definition(name)
+            )
+            for document in found.documents if found is not None else ():
+                self.problems.documents.setdefault(document.file, document)
         return self._files[name]
+
+    def _exists(self, name: str) -> bool:
+        return self.library.kernel(name) is not None or axes(self.library).split(name) is not None
 
     def _read(self, name: str, path: Path) -> Definition | None:
         from kzram_ci.plan.kernel_schema import KernelFile
 
         file = str(path)
-        document = parse(read_text(path), file, self.problems)
-        if document.data is None:
-            return None
-        model = checked(KernelFile, document.data, document, self.problems)
+        model = read_model(KernelFile, path, self.problems)
         if model is None:
             return None
         if model.name is not None and model.name != name:
@@ -109,10 +105,8 @@ class Kernels:
         return Definition(model=model, file=file, directory=path.parent, where=())
 
     def _unknown(self, name: str, file: str, where: Where) -> None:
-        known = (*self._inline, *self.known)
-        listed = f"; known: {', '.join(sorted(set(known)))}" if known else ""
-        near = did_you_mean(name, known)
-        self.problems.add(file, where, f"unknown kernel {name!r}: no kernels/{name}.yaml{listed}{near}")
+        known = sorted({*self._inline, *kernel_names(self.library)})
+        self.problems.add(file, where, f"unknown kernel {name!r}; {allowed(name, known)}")
 
     def _combine(self, name: str, definition: Definition, base: KernelSpec | None) -> KernelSpec | None:
         model = definition.model
@@ -122,6 +116,8 @@ class Kernels:
         source = self._source(model.source, definition) if model.source is not None else base.source if base else None
         if source is None:
             return None
+        self._check_parts(name, definition, base)
+        self._check_ready(source, definition, base)
         make = {**dict(base.make_vars if base else ()), **(model.make or {})}
         series = _stack(model.series, model.add_series, base.series if base else ())
         if definition.facts is not None:
@@ -136,6 +132,39 @@ class Kernels:
             line=definition.line or (base.line if base and model.source is None else ""),
             variant=definition.variant,
         )
+
+    def complain(self, kernel: str, part: str, text: str) -> None:
+        """Record what is wrong with a series or fragment of a kernel, at the place that names it."""
+        file, where = self._parts.get(kernel, {}).get(part) or (next(iter(self.problems.documents), ""), ("kernels",))
+        self.problems.add(file, where, text, about=f"kernel {kernel}")
+
+    def _check_ready(self, source: sources.Source, definition: Definition, base: KernelSpec | None) -> None:
+        """A ready image cannot be patched, configured or built."""
+        model = definition.model
+        given = {"series": model.series, "add_series": model.add_series, "config": model.config, "make": model.make}
+        inherited = base is not None and (base.series or base.config or base.make_vars)
+        if not source.ready or not (any(given.values()) or (inherited and model.series is None)):
+            return
+        key = next((key for key, value in given.items() if value), "source")
+        text = "a ready image cannot be changed: leave series, config, make and base out, or name a source to build"
+        self.problems.add(definition.file, (*definition.where, key), text, key=True)
+
+    def _check_parts(self, kernel: str, definition: Definition, base: KernelSpec | None) -> None:
+        """Series and fragments that a definition names: their places, and those that are not in the library."""
+        model = definition.model
+        places = self._parts.setdefault(kernel, {})
+        places |= self._parts.get(base.name, {}) if base is not None else {}
+        rows = (
+            (Kind.SERIES, "series", model.series),
+            (Kind.SERIES, "add_series", model.add_series),
+            (Kind.FRAGMENT, "config", model.config),
+            (Kind.FRAGMENT, "add_config", model.add_config),
+        )
+        for kind, key, names in rows:
+            for index, name in enumerate(names or ()):
+                places[name] = definition.place(key, index)
+                if self.library.find(kind, name) is None:
+                    self.problems.add(*definition.place(key, index), self.library.missing(kind, name))
 
     def _source(self, source: Source, definition: Definition) -> sources.Source | None:
         where = (*definition.where, "source")
@@ -171,15 +200,13 @@ def _stack(replaced: list[str] | None, added: list[str] | None, inherited: Itera
     return tuple(dict.fromkeys((*start, *(added or ()))))
 
 
-def load_kernel(name: str, *, find_kernel: FindKernel, known_kernels: Iterable[str] = ()) -> KernelSpec:
-    """One kernel by name, its bases resolved. Raises PlanErrors with positions, for whoever builds without a plan."""
+def load_kernel(name: str, library: Library) -> KernelSpec:
+    """One kernel by name, its bases resolved: for commands without a plan. Raises PlanError, with positions."""
     problems = Problems()
-    kernels = Kernels(find=find_kernel, problems=problems, known=tuple(known_kernels))
-    if find_kernel(name) is None:
-        listed = f"known: {', '.join(sorted(known_kernels))}" if known_kernels else "see kernels/"
-        raise PlanError(f"unknown kernel {name!r}{did_you_mean(name, known_kernels)}", hint=listed)
+    kernels = Kernels(library=library, problems=problems)
+    if library.kernel(name) is None and axes(library).split(name) is None:
+        raise PlanError(f"unknown kernel {name!r}; {allowed(name, kernel_names(library))}")
     spec = kernels.spec(name, "", ())
     problems.raise_if_any()
-    if spec is None:
-        raise PlanError(f"kernel {name!r} cannot be used")
+    assert spec is not None
     return spec

@@ -8,10 +8,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from kzram_ci.base.grammar.problems import Document, Problems, Where
+from kzram_ci.base.grammar.validation import checked
+from kzram_ci.base.suggest import allowed
 from kzram_ci.kernel import mechanism
 from kzram_ci.kernel.mechanism import Facts
-from kzram_ci.plan.marks import Document, Problems, Where, allowed
-from kzram_ci.plan.validation import checked
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -33,7 +34,12 @@ class Definition:
     line: str = ""
     variant: str = ""
     facts: Facts | None = None
-    document: Document | None = None
+    documents: tuple[Document, ...] = ()
+    parts: Mapping[tuple[str, int], tuple[str, Where]] = field(default_factory=dict)  # (key, index): file and place
+
+    def place(self, key: str, index: int) -> tuple[str, Where]:
+        """File and place of an item of one of its lists."""
+        return self.parts.get((key, index), (self.file, (*self.where, key, index)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +97,14 @@ class Axes:
         variant, line = place
         row, of_line = self.variants[variant].row, self.lines[line].row
         data = row.model_dump(exclude_none=True, exclude={"idea"})
+        documents = (self.variants[variant].document, self.lines[line].document)
         if row.base is not None:
             data["base"] = self.name(row.base, line)
-            document, where = self.variants[variant].document, ("variants", variant)
+            document, where = documents[0], ("variants", variant)
         else:
             data["source"] = of_line.source.model_dump(exclude_none=True) if of_line.source is not None else None
             data["add_config"] = [*(row.add_config or ()), *(of_line.add_config or ())]
-            document, where = self.lines[line].document, ("lines", line)
+            document, where = documents[1], ("lines", line)
         return Definition(
             model=KernelFile.model_validate(data),
             file=document.file,
@@ -106,8 +113,22 @@ class Axes:
             line=line,
             variant=variant,
             facts=self.facts(line),
-            document=document,
+            documents=documents,
+            parts=_parts(row, documents[0].file, ("variants", variant))
+            | _added(row, of_line, documents[1].file, ("lines", line)),
         )
+
+
+def _parts(row: VariantRow, file: str, where: Where) -> dict[tuple[str, int], tuple[str, Where]]:
+    """Where a variant's series and fragments stand."""
+    lists = {key: getattr(row, key) or () for key in ("series", "add_series", "config", "add_config")}
+    return {(key, index): (file, (*where, key, index)) for key, names in lists.items() for index in range(len(names))}
+
+
+def _added(row: VariantRow, line: LineRow, file: str, where: Where) -> dict[tuple[str, int], tuple[str, Where]]:
+    """Where the fragments stand that a line adds after the variant's."""
+    key, before = "add_config", len(row.add_config or ())
+    return {(key, before + index): (file, (*where, key, index)) for index in range(len(line.add_config or ()))}
 
 
 def axes_of(documents: Sequence[Document], problems: Problems) -> Axes:

@@ -2,47 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from kzram_ci.model.cell import Cell
-from kzram_ci.plan import vocabulary
+from kzram_ci.plan.counters import WORKLOAD
+from kzram_ci.plan.workloads import Workloads
 
-Complaint = tuple[tuple[str, ...], str]  # (path of the field within the test, what is wrong)
+Field = tuple[str, ...]
+Complaint = tuple[Field, str]  # (path of the field within the test, what is wrong)
+
+LEAST_MEMORY_MIB = 32
+# struct zram_table_entry, 16 bytes a page on 64 bit: allocated when the device gets its size
+TABLE_BYTES_A_PAGE = 16
 
 
-def contradictions(cell: Cell) -> tuple[Complaint, ...]:
-    """All complaints about a cell; each names it, because only some cells of a test may be wrong."""
-    found = (*_device(cell), *_time(cell), *_expectation(cell))
-    return tuple((tuple(field.split(".")), f"{text} (cell {cell.id})") for field, text in found)
+def complaints(cell: Cell, args: Mapping[str, Any], workloads: Workloads) -> Iterator[Complaint]:
+    """What is wrong with a cell whose workload gets these arguments."""
+    yield from _device(cell, workloads)
+    yield from _machine(cell)
+    yield from _time(cell)
+    yield from _expectation(cell)
+    yield from _counters(cell, workloads)
+    for name, text in workloads.complaints(cell.workload.program, args):
+        yield (("args", name) if name else ("args",)), text
 
 
-def _device(cell: Cell) -> Iterator[tuple[str, str]]:
-    work, machine = cell.workload, cell.machine
-    if work.readers and not machine.disk_mib:
-        yield "readers", "readers need a disk to read from: set machine.disk, such as 256M"
-    if work.program in vocabulary.RAW_DEVICE_WORKLOADS and work.zram.swap:
-        yield "zram.swap", f"{work.program} writes to the zram device itself: set zram.swap to false"
-    if work.program in vocabulary.SWAP_WORKLOADS and not work.zram.swap:
-        yield "zram.swap", f"{work.program} swaps: zram.swap cannot be false"
+def _device(cell: Cell, workloads: Workloads) -> Iterator[Complaint]:
+    work = cell.workload
+    row = workloads.rows.get(work.program)
+    if row is not None and row.zram == "raw" and work.zram.swap:
+        yield ("zram", "swap"), f"{work.program} writes to the zram device itself: set zram.swap to false"
+    if row is not None and row.zram == "swap" and not work.zram.swap:
+        yield ("zram", "swap"), f"{work.program} swaps: zram.swap cannot be false"
     if work.zram.size_mib < 1:
-        yield "zram.size", "the zram device needs a size"
-    if machine.memory_mib < 32:
-        yield "machine.memory", f"{machine.memory_mib} MiB of memory boot nothing"
+        yield ("zram", "size"), "the zram device needs a size"
+    table_mib = (work.zram.size_mib << 20) // 4096 * TABLE_BYTES_A_PAGE >> 20
+    if table_mib > cell.machine.memory_mib // 2:
+        yield (
+            ("zram", "size"),
+            f"a zram device of {work.zram.size_mib} MiB needs {table_mib} MiB for its table alone, "
+            f"and the guest has {cell.machine.memory_mib} MiB of memory",
+        )
 
 
-def _time(cell: Cell) -> Iterator[tuple[str, str]]:
+def _machine(cell: Cell) -> Iterator[Complaint]:
+    if cell.workload.readers and not cell.machine.disk_mib:
+        yield ("readers",), "readers need a disk to read from: set machine.disk, such as 256M"
+    if cell.machine.memory_mib < LEAST_MEMORY_MIB:
+        yield (
+            ("machine", "memory"),
+            f"no guest boots with {cell.machine.memory_mib} MiB of memory: give it {LEAST_MEMORY_MIB}M or more",
+        )
+
+
+def _time(cell: Cell) -> Iterator[Complaint]:
     if cell.workload.duration_s < 1:
-        yield "duration", "the duration must be at least 1s"
+        yield ("duration",), "the duration must be at least 1s"
     if cell.workload.sample_ms < 10:
-        yield "sample", "sampling more often than every 10ms disturbs what it measures"
+        yield ("sample",), "sampling more often than every 10ms disturbs what it measures"
 
 
-def _expectation(cell: Cell) -> Iterator[tuple[str, str]]:
+def _expectation(cell: Cell) -> Iterator[Complaint]:
     expect, stop, ceilings = cell.expect, dict(cell.workload.stop), dict(cell.expect.ceilings)
     if expect.outcome == "pass" and (expect.oops.types or expect.oops.function or expect.oops.title):
-        yield "expect", "an oops is described, but the expected outcome is pass: add outcome: oops"
+        yield ("expect",), "an oops is described, but the expected outcome is pass: add outcome: oops"
     for name, bound in expect.floors:
         if name in ceilings and ceilings[name] < bound:
-            yield "expect", f"floor {name} {bound:,} is above its ceiling {ceilings[name]:,}"
+            yield ("expect", "floors", name), f"floor {name} {bound:,} is above its ceiling {ceilings[name]:,}"
         if name in stop and len(stop) == 1 and stop[name] < bound:
-            yield "stop", f"the cell stops at {name} {stop[name]:,}, below its floor {bound:,}"
+            yield ("stop", name), f"the cell stops at {name} {stop[name]:,}, below its floor {bound:,}"
+
+
+def _counters(cell: Cell, workloads: Workloads) -> Iterator[Complaint]:
+    """Counters of the workload's own: reported beside the kernel's, and not known where a stop is decided."""
+    bounds = [("expect", "floors", name) for name, _ in cell.expect.floors]
+    bounds += [("expect", "ceilings", name) for name, _ in cell.expect.ceilings]
+    for field in bounds:
+        group, _, rest = field[-1].partition(".")
+        if group == WORKLOAD and (text := workloads.counter_complaint(cell.workload.program, rest)):
+            yield field, text
+    for name, _ in cell.workload.stop:
+        if name.startswith(f"{WORKLOAD}."):
+            yield ("stop", name), "a cell cannot stop by what its workload reports: name a counter of the kernel"

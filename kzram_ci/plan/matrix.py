@@ -12,13 +12,15 @@ from fnmatch import fnmatchcase
 from itertools import product
 from typing import TYPE_CHECKING
 
+from kzram_ci.base.grammar.problems import Document, Problems, Where
+from kzram_ci.base.suggest import allowed
 from kzram_ci.model.kernel import KernelSpec
-from kzram_ci.plan.marks import Document, Problems, Where, allowed
 from kzram_ci.plan.merge import Data
 
 if TYPE_CHECKING:
     from kzram_ci.plan.kernel_schema import KernelAxes
-    from kzram_ci.plan.schema import PlanFile, Selector
+    from kzram_ci.plan.matrix_schema import Selector
+    from kzram_ci.plan.schema import PlanFile
 
 MAX_CELLS = 10_000
 Values = tuple[tuple[str, str], ...]  # (axis, label), sorted by axis

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kzram_ci.model.cell import Case, Cell, Expectation, OopsWanted
@@ -10,7 +10,7 @@ from kzram_ci.model.machine import Accel, MachineSpec
 from kzram_ci.model.workload import Fault, FaultSpec, WorkloadSpec, ZramSpec
 
 if TYPE_CHECKING:
-    from kzram_ci.plan.schema import Fields
+    from kzram_ci.plan.cell_schema import Fields
 
 Data = dict[str, Any]
 
@@ -49,6 +49,14 @@ def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> Data:
         else:
             result[key] = value
     return result
+
+
+def merge_all(layers: Iterable[Mapping[str, Any]]) -> Data:
+    """All layers laid on each other, later ones on top."""
+    data: Data = {}
+    for layer in layers:
+        data = merge(data, layer)
+    return data
 
 
 def _kept_expectation(below: Data, over: Data) -> Data:

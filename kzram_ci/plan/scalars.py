@@ -21,18 +21,23 @@ from kzram_ci.base.suggest import allowed
 from kzram_ci.base.units import parse_duration, parse_size
 from kzram_ci.model.vocab import OOPS_TYPES
 from kzram_ci.plan import vocabulary
+from kzram_ci.plan.counters import complaint
 
 __all__ = ["MANY_SCHEMA", "Name", "Patterns", "Regex", "Word", "one_or_many", "text_of"]  # of all grammars
 
 
+MOST_DAYS = 30
+MOST_SECONDS = MOST_DAYS * 86_400.0
+
+
 def _check_counter(value: str) -> str:
-    if complaint := vocabulary.counter_complaint(value):
-        raise ValueError(complaint)
+    if text := complaint(value):
+        raise ValueError(text)
     return value
 
 
 def _check_workload(value: str, info: ValidationInfo) -> str:
-    known = (info.context or {}).get("workloads", vocabulary.WORKLOADS)
+    known = (info.context or {}).get("workloads", ())
     if value not in known:
         raise ValueError(f"unknown workload {value!r}; {allowed(value, known)}")
     return value
@@ -42,6 +47,14 @@ _SIZE_SCHEMA = {"anyOf": [{"type": "string", "pattern": r"^[0-9.]+ ?[KMGT](i?B)?
 _TIME_SCHEMA = {"anyOf": [{"type": "string", "pattern": r"^[0-9.]+ ?(ms|s|m|h|d|w)$"}, {"const": 0}]}
 
 
+def _duration(value: object) -> float:
+    """A duration that a run can last."""
+    seconds = parse_duration(value)
+    if seconds > MOST_SECONDS:
+        raise ValueError(f"{value} is longer than any run: at most {MOST_DAYS}d")
+    return seconds
+
+
 def _check_argument(value: Any) -> Any:
     if value is not None and not isinstance(value, (str, int, float)):
         raise ValueError("expected a word, a number, true or false, not a list or a mapping")
@@ -49,7 +62,7 @@ def _check_argument(value: Any) -> Any:
 
 
 Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_SIZE_SCHEMA)]
-Seconds = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_TIME_SCHEMA)]
+Seconds = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_TIME_SCHEMA)]
 Counter = Annotated[str, AfterValidator(_check_counter)]
 Bounds = dict[Counter, Annotated[int, Field(ge=0)] | None]
 Workload = Annotated[

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.suggest import did_you_mean
 from kzram_ci.model.cell import Cell, Plan
-from kzram_ci.plan.marks import did_you_mean
 from kzram_ci.plan.matrix import glob_any, kernel_any, kernel_words, safe_id
 
 _LISTED = 12

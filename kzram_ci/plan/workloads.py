@@ -30,7 +30,7 @@ class Workloads:
         for name, value in args.items():
             if name not in row.arguments:
                 known = allowed(name, sorted(row.arguments))
-                yield name, f"{program} has no argument {name!r}; {known}; `{name}: null` takes it away from this test"
+                yield name, f"{program} has no argument {name!r} (`{name}: null` omits it); {known}"
             elif wrong := _wrong(row.arguments[name], value):
                 yield name, wrong
         given = {name: args.get(name, row.arguments[name].default) for name in row.threads}

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.library import Library
 from kzram_ci.kernel.mechanism import Facts
 from kzram_ci.kernel.workshop import KernelContext, facts_for, image_for
 from kzram_ci.model.events import Listener, silent
 from kzram_ci.model.kernel import KernelImage, KernelSpec
 from kzram_ci.plan.kernels import load_kernel
-from kzram_ci.plan.library import find_kernel, known_kernels
 from kzram_ci.plan.source_args import FORMS, split
 from kzram_ci.run.known import known_of
 from kzram_ci.run.retarget import meant, on_sources
@@ -32,11 +32,10 @@ def specs_of(words: Sequence[str], sources: Sequence[str] = ()) -> tuple[KernelS
     globs, others = split(sources)
     if globs:
         raise UserError(f"--kernel {globs[0]} is not a source", hint=f"one of {', '.join(FORMS.values())}")
-    known = known_kernels()
     found: list[KernelSpec] = []
     for word in words:
         name, its = meant(word, others)
-        spec = load_kernel(name, find_kernel=find_kernel, known_kernels=known)
+        spec = load_kernel(name, Library())
         found += on_sources(spec, its, known_of((spec,), its))
     return tuple(found)
 

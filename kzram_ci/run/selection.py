@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kzram_ci.base.library import Library
 from kzram_ci.model.cell import Plan
-from kzram_ci.plan.library import find_kernel, find_plan, known_kernels
-from kzram_ci.plan.load import load_plan
 from kzram_ci.plan.select import select
 from kzram_ci.plan.source_args import split
+from kzram_ci.run.checks import checked_plan
 from kzram_ci.run.known import known_of
 from kzram_ci.run.retarget import with_sources
 
@@ -37,8 +37,9 @@ def plan_without_name(words: Sequence[str]) -> str:
 
 
 def plan_of(name: str) -> Plan:
-    """A plan by file or by name. Raises UserError with every error in it."""
-    return load_plan(find_plan(name), find_kernel=find_kernel, known_kernels=known_kernels())
+    """A plan by file or by name, checked as far as this host tells. Raises UserError with every error in it."""
+    library = Library()
+    return checked_plan(library.plan(name), library)
 
 
 def selected(plan: Plan, selection: Selection) -> Plan:

@@ -28,7 +28,7 @@ from kzram_ci.kernel.series import choose
 from kzram_ci.model.kernel import KernelSpec, Tree
 from kzram_ci.plan import source_args
 from kzram_ci.plan.kernels import load_kernel
-from kzram_ci.plan.library import axes, find_kernel, known_kernels
+from kzram_ci.plan.tables import axes
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(1800)]
 
@@ -52,8 +52,8 @@ CONFIG_DEBUG_FS=y
 
 
 def spec_of(variant: str, line: str) -> KernelSpec:
-    name = axes().name(variant, line)
-    return load_kernel(name, find_kernel=find_kernel, known_kernels=known_kernels())
+    name = axes(Library()).name(variant, line)
+    return load_kernel(name, Library())
 
 
 def tree_of(line: str, deadline: Deadline) -> Tree:
@@ -80,15 +80,15 @@ def patched(spec: KernelSpec, tree: Tree, base: BaseTree, deadline: Deadline) ->
     return patches.apply(base.read, choices, deadline=deadline)
 
 
-@pytest.mark.parametrize("line", axes().lines)
+@pytest.mark.parametrize("line", axes(Library()).lines)
 def test_facts_and_strict_patches(line: str) -> None:
     deadline = Deadline.after(1200)
     tree, base, facts = base_of(line, deadline)
-    known = axes().facts(line)
+    known = axes(Library()).facts(line)
     assert known is not None
     assert {name: facts[name].value for name in known} == {name: fact.value for name, fact in known.items()}
     seen: set[str] = set()
-    for variant in axes().variants:
+    for variant in axes(Library()).variants:
         spec = spec_of(variant, line)
         if mechanism.meaning(facts, spec.series):
             continue
@@ -100,7 +100,7 @@ def test_facts_and_strict_patches(line: str) -> None:
 
 
 # The default line is built, whole, by test_overrun.py.
-@pytest.mark.parametrize("line", [line for line in axes().lines if line != axes().default])
+@pytest.mark.parametrize("line", [line for line in axes(Library()).lines if line != axes(Library()).default])
 def test_what_the_series_touch_compiles(line: str, tmp_path: Path) -> None:
     deadline = Deadline.after(1500)
     tree, base, facts = base_of(line, deadline)

@@ -14,9 +14,9 @@ from junitparser import JUnitXml
 
 from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.library import Library
 from kzram_ci.kernel.workshop import KernelContext, image_for
 from kzram_ci.plan.kernels import load_kernel
-from kzram_ci.plan.library import find_kernel, known_kernels
 from kzram_ci.plan.load import load_plan
 from kzram_ci.run.guest_image import rootfs_for
 
@@ -29,7 +29,7 @@ KERNELS = ("stock", "unstable", "stable-page-v3", "saved-clen", "emergency-class
 def built() -> None:
     """The five kernels, from the cache or built now."""
     for name in KERNELS:
-        image_for(load_kernel(name, find_kernel=find_kernel, known_kernels=known_kernels()), KernelContext())
+        image_for(load_kernel(name, Library()), KernelContext())
     rootfs_for("x86_64", KernelContext())
 
 
@@ -60,7 +60,7 @@ def results(run_dir: Path) -> dict[str, dict[str, Any]]:
 
 
 def test_every_cell_did_what_the_plan_expects(results: dict[str, dict[str, Any]]) -> None:
-    plan = load_plan(PLAN, find_kernel=find_kernel, known_kernels=known_kernels())
+    plan = load_plan(PLAN, Library())
     assert set(results) == {cell.id for cell in plan.cells}
     assert {name: r["judgement"]["reason"] for name, r in results.items() if r["judgement"]["verdict"] != "ok"} == {}
 

@@ -31,11 +31,11 @@ Boot = Callable[..., Evidence]
 def image() -> KernelImage:
     if ready := os.environ.get("KZRAM_TEST_KERNEL"):
         return an_image("test", image=ready)
+    from kzram_ci.base.library import Library
     from kzram_ci.kernel.workshop import KernelContext, image_for
     from kzram_ci.plan.kernels import load_kernel
-    from kzram_ci.plan.library import find_kernel, known_kernels
 
-    return image_for(load_kernel("stock", find_kernel=find_kernel, known_kernels=known_kernels()), KernelContext())
+    return image_for(load_kernel("stock", Library()), KernelContext())
 
 
 @pytest.fixture(scope="module")

@@ -80,7 +80,8 @@ EDGE = (
     "oops.helpers",
     "oops.symbolize",
     "plan.kernels",
-    "plan.library",
+    "plan.load",
+    "plan.tables",
     "results.reports.html",
     "bisect.reports.html",
 )
@@ -90,7 +91,7 @@ DOORS = (
     "kzram_ci.base.proc",
     "kzram_ci.base.clock",
     "kzram_ci.base.files",
-    "kzram_ci.base.datafiles",
+    "kzram_ci.base.library",
     "fcntl",
     "io",
     "os",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kzram_ci.base.errors import PlanError
@@ -45,8 +45,16 @@ class Document:
     values: dict[Where, tuple[int, int]] = field(default_factory=dict)
 
     def has(self, where: Where) -> bool:
-        """Whether the path exists in the file."""
-        return where in self.values
+        """Whether the path exists in the file, in either spelling."""
+        return self.spelled(where) in self.values
+
+    def spelled(self, where: Where) -> Where:
+        """The path as the file spells it: with dashes or with underscores."""
+        found: Where = ()
+        for part in where:
+            ways = (part, part.replace("_", "-"), part.replace("-", "_")) if isinstance(part, str) else (part,)
+            found = (*found, next((way for way in ways if (*found, way) in self.values), part))
+        return found
 
     def locate(self, where: Where, *, key: bool = False) -> tuple[int, int]:
         """Line and column of a value (or of its key); of the nearest parent when the path is not in the file."""
@@ -62,17 +70,21 @@ class Problems:
 
     def __init__(self) -> None:
         self.documents: dict[str, Document] = {}
-        self._found: dict[Problem, None] = {}
+        self._found: dict[Problem, dict[str, None]] = {}  # and what it is about
 
-    def add(self, file: str, where: Where, text: str, *, key: bool = False) -> None:
-        """Record a problem of a file at a path; `key`: point at the key instead of the value."""
+    def add(self, file: str, where: Where, text: str, *, key: bool = False, about: str = "") -> None:
+        """Record a problem of a file at a path; `key`: point at the key instead of the value.
+
+        `about`: what is wrong by it, such as `cell a/b`; a problem of many is reported once.
+        """
         document = self.documents.get(file) or Document(file=file)
+        where = document.spelled(where)
         line, column = document.locate(where, key=key)
-        self.add_at(file, line, column, spell(where), text)
+        self.add_at(file, line, column, spell(where), text, about=about)
 
-    def add_at(self, file: str, line: int, column: int, path: str, text: str) -> None:
+    def add_at(self, file: str, line: int, column: int, path: str, text: str, *, about: str = "") -> None:
         """Record a problem at a known position; the same problem twice is one."""
-        self._found[Problem(file, line, column, path, text)] = None
+        self._found.setdefault(Problem(file, line, column, path, text), {})[about] = None
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -81,7 +93,16 @@ class Problems:
         """Raise GrammarErrors with all that was recorded, file by file, from top to bottom."""
         if self._found:
             files = {problem.file: rank for rank, problem in reversed(list(enumerate(self._found)))}
-            raise GrammarErrors(sorted(self._found, key=lambda p: (files[p.file], p.line, p.column)))
+            found = (_with_subjects(problem, list(about)) for problem, about in self._found.items())
+            raise GrammarErrors(sorted(found, key=lambda p: (files[p.file], p.line, p.column)))
+
+
+def _with_subjects(problem: Problem, about: list[str]) -> Problem:
+    """`(cell a/b and 2 others)` at the end."""
+    if not about[0]:
+        return problem
+    others = f" and {len(about) - 1} other{'s' if len(about) > 2 else ''}" if len(about) > 1 else ""
+    return replace(problem, text=f"{problem.text} ({about[0]}{others})")
 
 
 def spell(where: Where) -> str:

@@ -60,11 +60,6 @@ def _place(document: Document, where: Where, loc: tuple[Key, ...], *, missing: b
     for part in loc:
         if document.has((*where, part)):
             where = (*where, part)
-            continue
-        spelled = str(part).replace("-", "_")  # both spellings are accepted
-        near = next((key for key in (spelled, spelled.replace("_", "-")) if document.has((*where, key))), None)
-        if near is not None:
-            where = (*where, near)
     return ((*where, loc[-1]) if missing else where), is_key
 
 

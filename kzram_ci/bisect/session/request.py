@@ -21,8 +21,7 @@ from kzram_ci.bisect.session.wanted import expectation
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.machine import Accel
 from kzram_ci.model.source import LocalGit, RemoteGit
-from kzram_ci.plan.library import find_kernel, find_plan, known_kernels
-from kzram_ci.plan.load import load_plan
+from kzram_ci.run.selection import plan_of
 
 EXAMPLE = "kzram-ci bisect PLAN --repo R --good REF --bad REF"
 MARKS = {"good": Observation.MARK_GOOD, "bad": Observation.MARK_BAD, "skip": Observation.SKIP}
@@ -77,7 +76,7 @@ class WorkRequest:
 def begin(request: BisectRequest, warn: Callable[[str], None]) -> Session:
     """A new bisection on disk; `warn` gets what the user should know before it starts. Raises UserError, InfraError."""
     _check(request)
-    plan = load_plan(find_plan(request.plan), find_kernel=find_kernel, known_kernels=known_kernels())
+    plan = plan_of(request.plan)
     cell, others = choose_cell(plan, request.kernel, request.test)
     cell, wanted, note = expectation(cell, others, request.signatures)
     found = find(

@@ -19,7 +19,7 @@ from kzram_ci.run import preview
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "kernels").mkdir()
     (tmp_path / "kernels" / "stock.yaml").write_text("source: {kind: directory, path: linux}\n")
-    (tmp_path / "kernels" / "odd.yaml").write_text("base: stock\nadd_series: [odd]\n")
+    (tmp_path / "kernels" / "odd.yaml").write_text("base: stock\nadd_series: [overrun-detector]\n")
     (tmp_path / "p.yaml").write_text(
         """
 name: p
@@ -78,10 +78,10 @@ def test_the_plan_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_first_kernel_of_a_kind_costs_a_clean_build() -> None:
     args = parse(plan_command, "plan", "p.yaml")
     assert args.func is plan_command.main
-    from kzram_ci.plan.library import find_kernel
+    from kzram_ci.base.library import Library
     from kzram_ci.plan.load import load_plan
 
-    plan = load_plan(Path("p.yaml"), find_kernel=find_kernel)
+    plan = load_plan(Path("p.yaml"), Library())
     costs = cost.build_costs(plan, cost.unknown)
     assert [(c.kernel, c.seconds, c.key) for c in costs] == [("stock", 240.0, ""), ("odd", 20.0, "")]
 
@@ -89,7 +89,7 @@ def test_the_first_kernel_of_a_kind_costs_a_clean_build() -> None:
 def test_an_unknown_selection_is_the_users_error() -> None:
     with pytest.raises(UserError, match=r"no kernel of p matches 'stok'; did you mean stock\?"):
         plan_command.main(parse(plan_command, "plan", "p.yaml", "--kernel", "stok"))
-    with pytest.raises(UserError, match=r"no plan q\.yaml"):
+    with pytest.raises(UserError, match=r"no plan 'q'; known: "):
         plan_command.main(parse(plan_command, "plan", "q.yaml"))
 
 
@@ -98,7 +98,7 @@ def test_validate_goes_on_after_a_bad_plan(capsys: pytest.CaptureFixture[str]) -
     out, err = capsys.readouterr()
     assert out == "p.yaml: good, 4 cells on 2 kernels\n"
     assert err.splitlines()[0].startswith("bad.yaml:2:11: kernels[0]: unknown kernel 'stok'")
-    assert "no plan gone.yaml" in err
+    assert "no plan 'gone'; known: " in err
     assert validate_command.main(parse(validate_command, "validate", "p.yaml")) == 0
 
 
@@ -109,6 +109,10 @@ def test_schema_to_a_file_and_to_the_terminal(home: Path, capsys: pytest.Capture
     assert json.loads((home / "s.json").read_text()) == json.loads(capsys.readouterr().out)
     assert schema_command.main(parse(schema_command, "schema", "--kernel")) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "kzram-ci kernel"
+    for kind in schema_command.MODELS:
+        assert schema_command.main(parse(schema_command, "schema", kind)) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["title"], found["$id"]) == (f"kzram-ci {kind}", f"urn:kzram-ci:schema:{kind}:1")
 
 
 @pytest.mark.parametrize("module", [plan_command, schema_command, validate_command])

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from kzram_ci.base.library import Library
 from kzram_ci.kernel import mechanism
 from kzram_ci.kernel.mechanism import Facts, data, describe
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Cell
 from kzram_ci.plan.kernels import load_kernel
-from kzram_ci.plan.library import axes, find_kernel, known_kernels
 from kzram_ci.plan.load import load_plan
+from kzram_ci.plan.tables import axes
 
 ROOT = Path(__file__).resolve().parents[3]
 ZRAM, MEMORY, SWAPFILE = "drivers/block/zram/zram_drv.c", "mm/memory.c", "mm/swapfile.c"
@@ -191,7 +192,7 @@ def as_by_hand(cell: Cell) -> dict[str, Any]:
 
 
 def lines_plan() -> dict[str, Cell]:
-    plan = load_plan(ROOT / "testplans" / "lines.yaml", find_kernel=find_kernel, known_kernels=known_kernels())
+    plan = load_plan(ROOT / "testplans" / "lines.yaml", Library())
     return {cell.id: cell for cell in plan.cells}
 
 
@@ -214,8 +215,8 @@ def test_what_is_on_record_decides_as_the_source_does() -> None:
 
 
 def test_facts_on_record_are_those_of_the_sources() -> None:
-    for line in set(axes().lines) & set(SOURCES):
-        known, found = axes().facts(line), facts(line)
+    for line in set(axes(Library()).lines) & set(SOURCES):
+        known, found = axes(Library()).facts(line), facts(line)
         assert known is not None
         assert {name: fact.value for name, fact in known.items()} == {name: found[name].value for name in known}
 
@@ -224,7 +225,7 @@ def derived(text: str, tmp_path: Path, kernel: str = "stock-6.1") -> Cell:
     """The cell of one test with a derived expectation."""
     path = tmp_path / "p.yaml"
     path.write_text(f"name: p\nkernels: [{kernel}]\n{text}")
-    (cell,) = load_plan(path, find_kernel=find_kernel, known_kernels=known_kernels()).cells
+    (cell,) = load_plan(path, Library()).cells
     return cell
 
 
@@ -283,15 +284,13 @@ def test_what_no_record_tells_waits_for_the_source(tmp_path: Path) -> None:
 
 
 def test_the_command_shows_facts_and_what_follows() -> None:
-    spec = load_kernel("saved-clen-7.3", find_kernel=find_kernel, known_kernels=known_kernels())
+    spec = load_kernel("saved-clen-7.3", Library())
     lines = describe.as_lines(spec, facts("7.3"))
     assert any(line.startswith("skipped: saved-clen: ") for line in lines)
-    stock = load_kernel("stock-6.1", find_kernel=find_kernel, known_kernels=known_kernels())
-    window = describe.as_lines(
-        load_kernel("window-6.1", find_kernel=find_kernel, known_kernels=known_kernels()), facts("6.1")
-    )
+    stock = load_kernel("stock-6.1", Library())
+    window = describe.as_lines(load_kernel("window-6.1", Library()), facts("6.1"))
     assert "(to be seen by reuse_refused >= 1, grew <= 0, reuse_allowed <= 0)" in window[-3]
-    remedy = load_kernel("saved-clen-6.1", find_kernel=find_kernel, known_kernels=known_kernels())
+    remedy = load_kernel("saved-clen-6.1", Library())
     assert any(line.startswith("with async-window: swap writes by") for line in describe.as_lines(remedy, facts("6.1")))
     told = json.loads(json.dumps(describe.as_json(stock, facts("6.1"))))
     assert told["expected"]["directmutate"]["outcome"] == "oops"
@@ -301,7 +300,7 @@ def test_the_command_shows_facts_and_what_follows() -> None:
 
 def cell(version: str, test: str, kernel: str) -> Cell:
     """A cell of overrun.yaml, which is made for 6.12, fitted to the source of another version."""
-    plan = load_plan(ROOT / "testplans/overrun.yaml", find_kernel=find_kernel, known_kernels=known_kernels())
+    plan = load_plan(ROOT / "testplans/overrun.yaml", Library())
     found = next(cell for cell in plan.cells if cell.id == f"{kernel}/{test}")
     return mechanism.suited(found, facts(version))
 

@@ -64,7 +64,7 @@ def test_a_kernel_between_the_lines_has_a_key_of_its_own() -> None:
 
 
 def test_series_out_of_order_are_found_before_anything_is_built() -> None:
-    with pytest.raises(UserError, match="series t stands on s"):
+    with pytest.raises(UserError, match="series t requires s"):
         recipe(SPEC, tree("6.12"), TOOLS, replace(PARTS, series=PARTS.series[::-1]))
 
 

@@ -17,10 +17,10 @@ def series(name: str = "s", *, versions: tuple[str, ...] = (), after: tuple[str,
     return Series(name=name, kind=SeriesKind.FIX, versions=versions, after=after)
 
 
-def test_a_series_needs_what_it_stands_on_before_it() -> None:
+def test_a_series_needs_what_it_requires_before_it() -> None:
     chosen = choose_all([series("a"), series("b", after=("a",))], "6.12")
     assert [choice.series.name for choice in chosen] == ["a", "b"]
-    with pytest.raises(UserError, match="series b stands on a") as caught:
+    with pytest.raises(UserError, match="series b requires a") as caught:
         choose_all([series("b", after=("a",)), series("a")], "6.12")
     assert "put a before b" in caught.value.hint
 

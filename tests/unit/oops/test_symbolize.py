@@ -9,9 +9,9 @@ import pytest
 import requires
 from builders import an_image
 
-from kzram_ci.base import datafiles
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.library import Library
 from kzram_ci.model.evidence import OopsSummary
 from kzram_ci.oops import Frame, parse, symbolize
 from kzram_ci.oops.capture import CONSOLE, NO_DEBUG_INFO, NO_VMLINUX, write
@@ -117,7 +117,7 @@ def test_without_debug_info_a_cell_says_how_to_get_it(tmp_path: Path) -> None:
     assert summary.decoded.splitlines()[:2] == ["at obj_malloc+0x1/0x10", "  main+0x8/0x20"]
     assert "  +0> mov 0x10(%rax,%rcx,8),%rax" in text
     assert NO_DEBUG_INFO in text
-    assert datafiles.find("kernels", "config/debug-info.config").is_file()
+    assert Library().fragment("debug-info").is_file()
 
 
 def test_a_kernel_that_cannot_be_read_costs_no_oops(tmp_path: Path) -> None:

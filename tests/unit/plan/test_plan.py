@@ -11,18 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kzram_ci.base.errors import PlanError, UserError
+from kzram_ci.base.grammar.problems import GrammarErrors, Problems
+from kzram_ci.base.grammar.yaml_source import parse
+from kzram_ci.base.library import Library
+from kzram_ci.cli.schema import MODELS, schema_of
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.machine import Accel
 from kzram_ci.model.source import DebianSource, DirectorySource
 from kzram_ci.model.workload import Fault
-from kzram_ci.plan import library, merge
+from kzram_ci.plan import merge
 from kzram_ci.plan.kernels import load_kernel
-from kzram_ci.plan.lines import Definition, axes_of
-from kzram_ci.plan.load import load_plan, parse_plan, schema_of
-from kzram_ci.plan.marks import PlanErrors, Problems, parse
+from kzram_ci.plan.load import load_plan, parse_plan
 from kzram_ci.plan.matrix import safe_id, seed_of
 from kzram_ci.plan.select import select
+from kzram_ci.plan.tables import kernel_names
 
 ROOT = Path(__file__).resolve().parents[3]
 GOLDEN = ROOT / "tests" / "golden" / "plan"
@@ -51,26 +54,26 @@ variants:
 
 @pytest.fixture
 def kernels(tmp_path: Path) -> Path:
+    """A library with these kernels, the series and fragments they name, and the guest that ships."""
+    (tmp_path / "kernels").mkdir()
     for name, text in (KERNELS | ROWS).items():
-        (tmp_path / f"{name}.yaml").write_text(text)
-    return tmp_path
+        (tmp_path / "kernels" / f"{name}.yaml").write_text(text)
+    for name in ("detector", "unstable", "stable-page-v3", "saved-clen", "emergency-class", "more"):
+        (tmp_path / "kernels/patches" / name).mkdir(parents=True)
+        (tmp_path / "kernels/patches" / name / "series.yaml").write_text("")
+    (tmp_path / "kernels/config").mkdir()
+    for name in ("base", "extra", "c"):
+        (tmp_path / f"kernels/config/{name}.config").write_text("")
+    (tmp_path / "rootfs").symlink_to(ROOT / "rootfs")
+    return tmp_path / "kernels"
 
 
-def load(text: str, kernels: Path) -> Plan:
-    problems = Problems()
-    files = [path for name in ROWS if (path := kernels / f"{name}.yaml").is_file()]
-    axes = axes_of([parse(path.read_bytes(), str(path), problems) for path in files], problems)
-    problems.raise_if_any()
-
-    def find_kernel(name: str) -> Path | Definition | None:
-        path = kernels / f"{name}.yaml"
-        return path if path.is_file() else axes.definition(name)
-
-    return parse_plan(text, Path("p.yaml"), find_kernel=find_kernel, known_kernels=KERNELS, axes=lambda: axes)
+def load(text: str | bytes, kernels: Path) -> Plan:
+    return parse_plan(text, Path("p.yaml"), Library(roots=(kernels.parent,)))
 
 
 def errors(text: str, kernels: Path) -> list[str]:
-    with pytest.raises(PlanErrors) as caught:
+    with pytest.raises(GrammarErrors) as caught:
         load(text, kernels)
     assert [str(error) for error in caught.value.errors] == str(caught.value).splitlines()
     return [str(error) for error in caught.value.errors]
@@ -125,8 +128,8 @@ def test_all_errors_are_reported_in_order(kernels: Path) -> None:
     ],
 )  # fmt: skip
 def test_files_that_are_no_yaml(data: bytes, line: str, kernels: Path) -> None:
-    with pytest.raises(PlanErrors) as caught:
-        parse_plan(data, Path("p.yaml"), find_kernel=lambda name: None)
+    with pytest.raises(GrammarErrors) as caught:
+        load(data, kernels)
     assert line in str(caught.value)
 
 
@@ -135,13 +138,13 @@ def test_aliases_cannot_explode() -> None:
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
     problems = Problems()
     parse("\n".join(lines), "p.yaml", problems)
-    with pytest.raises(PlanErrors, match="aliases expand to too much"):
+    with pytest.raises(GrammarErrors, match="aliases expand to too much"):
         problems.raise_if_any()
 
 
 def test_an_unreadable_plan_is_a_plan_error(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match=r"nowhere.yaml:1:1: cannot be read: No such file"):
-        load_plan(tmp_path / "nowhere.yaml", find_kernel=lambda name: None)
+        load_plan(tmp_path / "nowhere.yaml", Library())
 
 
 def test_yaml_1_2_words_stay_words() -> None:
@@ -156,8 +159,8 @@ def test_yaml_1_2_words_stay_words() -> None:
 
 @given(st.binary(max_size=80) | st.text(alphabet="ab: -[]{}&*!?|>'\"\n#,%@`0", max_size=60).map(str.encode))
 def test_any_bytes_give_a_plan_error_or_nothing_worse(data: bytes) -> None:
-    with pytest.raises(PlanErrors):
-        parse_plan(data, Path("p.yaml"), find_kernel=lambda name: None)
+    with pytest.raises(GrammarErrors):
+        parse_plan(data, Path("p.yaml"), Library())
 
 
 BIG = """
@@ -166,13 +169,13 @@ kernels: [stock, unstable]
 machine: {memory: 1G, cpus: 4, accel: tcg, disk: 256M, cmdline: [quiet], boot-timeout: 2m, console_limit: 8M}
 defaults:
   workload: anonmutate
-  args: {pages: 64, verify: true, fork: false, gone: 1}
+  args: {pages: 64, no-waves: true, keep-going: false, steps: 1}
   zram: {size: 256M}
 tests:
   b:
     zram: {stable-writes: false}
     fault: {kind: failslab, times: 3}
-    args: {gone: null}
+    args: {steps: null}
     stop: {recompressions: 9, grew: 2}
   a: {duration: 90s, sample: 0.5s, readers: 2, machine: {memory: 512M}, axes: [compressor], control: true, repeats: 2}
 matrix:
@@ -217,7 +220,7 @@ def test_expansion(kernels: Path) -> None:
     assert slow.machine.memory_mib == 64
     assert (slow.machine.cpus, slow.machine.accel, slow.machine.disk_mib) == (4, Accel.TCG, 256)
     assert (slow.machine.cmdline, slow.machine.boot_seconds, slow.machine.console_limit_mib) == (("quiet",), 120.0, 8)
-    assert slow.workload.args == ("--pages", "1", "--verify")
+    assert slow.workload.args == ("--no-waves", "--pages", "1")
     assert (slow.workload.zram.algorithm, slow.workload.zram.size_mib) == ("842", 256)
     assert slow.workload.zram.stable_writes is False
     assert (slow.workload.fault.kind, slow.workload.fault.times) == (Fault.FAILSLAB, 3)
@@ -235,7 +238,7 @@ def test_expansion(kernels: Path) -> None:
     assert (skipped.skip, skipped.repeats, skipped.control) == ("too slow", 2, True)
     assert (skipped.workload.duration_s, skipped.workload.sample_ms, skipped.workload.readers) == (90, 500, 2)
     assert skipped.machine.memory_mib == 512
-    assert skipped.workload.args == ("--gone", "1", "--pages", "64", "--verify")
+    assert skipped.workload.args == ("--no-waves", "--pages", "64", "--steps", "1")
     again = cells["unstable/a/compressor=842"]
     assert (again.skip, again.repeats) == ("", 1)
 
@@ -249,7 +252,7 @@ def test_reordering_renames_and_reseeds_nothing(kernels: Path) -> None:
     turned = (
         BIG.replace("[stock, unstable]", "[unstable, stock]")
         .replace("[zstd, 842]", "[842, zstd]")
-        .replace("pages: 64, verify: true", "verify: true, pages: 64")
+        .replace("pages: 64, no-waves: true", "no-waves: true, pages: 64")
     )
     lines = turned.splitlines()
     first = lines.index("  b:")
@@ -327,7 +330,7 @@ def test_errors_of_kernel_files(name: str, text: str, others: dict[str, str], li
 
 def test_unknown_kernels_are_named_with_a_suggestion(kernels: Path) -> None:
     [line] = errors("name: p\nkernels: [stock, unstabel]\n" + TEST, kernels)
-    assert line.startswith("p.yaml:2:18: kernels[1]: unknown kernel 'unstabel': no kernels/unstabel.yaml; known: ")
+    assert line.startswith("p.yaml:2:18: kernels[1]: unknown kernel 'unstabel'; allowed: ")
     assert line.endswith("did you mean unstable?")
 
 
@@ -381,11 +384,11 @@ def test_the_schema_describes_every_field() -> None:
         for name, inner in node.get("$defs", {}).items():
             check(inner, name)
 
-    for kind in ("plan", "kernel"):
+    for kind in MODELS:
         schema = schema_of(kind)
         assert schema["$id"]
         assert schema["title"].startswith("kzram-ci")
-        assert schema["additionalProperties"] is False
+        assert schema.get("items", schema).get("additionalProperties", False) is False
         check(schema, kind)
         json.dumps(schema)
 
@@ -398,7 +401,7 @@ def shipped() -> list[Path]:
 def test_shipped_plans_expand_as_recorded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Golden: KZRAM_REWRITE_GOLDEN=1 writes it anew; look at the difference before you commit it."""
     monkeypatch.chdir(ROOT)
-    plan = load_plan(path, find_kernel=library.find_kernel, known_kernels=library.known_kernels())
+    plan = load_plan(path, Library())
     data = [{**codec.to_json(replace(cell, cases=())), "kernel": cell.kernel.name} for cell in plan.cells]
     for cell in data:
         del cell["cases"]
@@ -437,26 +440,10 @@ def test_the_overrun_plan_is_the_table_of_its_issue(kernels: Path) -> None:
         assert dict(stable.floors)["reuse_refused"] > 0
 
 
-def test_own_files_win_over_those_that_ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "kernels").mkdir()
-    (tmp_path / "kernels" / "mine.yaml").write_text("base: stock\n")
-    (tmp_path / "testplans").mkdir()
-    (tmp_path / "testplans" / "smoke.yaml").write_text("name: smoke\n")
-    monkeypatch.chdir(tmp_path)
-    assert library.find_kernel("mine") == Path("kernels/mine.yaml").absolute()
-    assert "mine" in library.known_kernels()
-    assert library.find_kernel("../testplans/smoke") is None
-    assert library.find_plan("smoke") == Path("testplans/smoke.yaml").absolute()
-    assert library.find_plan("overrun") == ROOT / "testplans" / "overrun.yaml"
-    assert library.find_plan("testplans/overrun.yaml") == ROOT / "testplans" / "overrun.yaml"
-    with pytest.raises(UserError, match=r"no plan overun; did you mean overrun\?"):
-        library.find_plan("overun")
-
-
-@pytest.mark.parametrize("name", library.known_kernels())
+@pytest.mark.parametrize("name", kernel_names(Library()))
 def test_shipped_kernels_are_sound(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    spec = load_kernel(name, find_kernel=library.find_kernel, known_kernels=library.known_kernels())
+    spec = load_kernel(name, Library())
     assert spec.name == name
     for series in spec.series:
         assert (ROOT / "kernels" / "patches" / series).is_dir(), series
@@ -465,9 +452,9 @@ def test_shipped_kernels_are_sound(name: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_kernel_by_name_alone(kernels: Path) -> None:
-    known = tuple(KERNELS)
-    with pytest.raises(PlanError, match=r"unknown kernel 'stok'; did you mean stock\?"):
-        load_kernel("stok", find_kernel=lambda name: None, known_kernels=known)
+    library = Library(roots=(kernels.parent,))
+    with pytest.raises(PlanError, match=r"unknown kernel 'stok'; allowed: .*; did you mean stock\?"):
+        load_kernel("stok", library)
     (kernels / "odd.yaml").write_text("sorce: {}\n")
-    with pytest.raises(PlanErrors, match=r"odd.yaml:1:1: sorce: unknown key 'sorce'.*did you mean source\?"):
-        load_kernel("odd", find_kernel=lambda name: kernels / f"{name}.yaml")
+    with pytest.raises(GrammarErrors, match=r"odd.yaml:1:1: sorce: unknown key 'sorce'.*did you mean source\?"):
+        load_kernel("odd", library)

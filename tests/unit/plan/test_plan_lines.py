@@ -6,15 +6,18 @@ from pathlib import Path
 import pytest
 
 from kzram_ci.base.errors import PlanError
+from kzram_ci.base.grammar.problems import GrammarErrors
+from kzram_ci.base.library import Library
 from kzram_ci.kernel import mechanism
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.source import GivenSource
-from kzram_ci.plan import library
+from kzram_ci.plan import tables
 from kzram_ci.plan.kernels import load_kernel
+from kzram_ci.plan.lines import Axes
 from kzram_ci.plan.load import load_plan
-from kzram_ci.plan.marks import PlanErrors
 from kzram_ci.plan.select import select
+from kzram_ci.plan.tables import kernel_names
 
 ROOT = Path(__file__).resolve().parents[3]
 BY_HAND = json.loads((ROOT / "tests/golden/plan/kernels-by-hand.json").read_text())
@@ -24,24 +27,30 @@ ROW = "source: {kind: git, path: ../linux, ref: v6.6}"
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty directory with kernels/ in it, as a user's."""
-    (tmp_path / "kernels").mkdir()
+    for series in ("mine", "my-fix", "more"):
+        (tmp_path / "kernels/patches" / series).mkdir(parents=True)
+        (tmp_path / "kernels/patches" / series / "series.yaml").write_text("")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
+def axes_here() -> Axes:
+    return tables.axes(Library())
+
+
 def spec(name: str) -> KernelSpec:
-    return load_kernel(name, find_kernel=library.find_kernel, known_kernels=library.known_kernels())
+    return load_kernel(name, Library())
 
 
 def plan(text: str) -> Plan:
     Path("p.yaml").write_text(text)
-    return load_plan(Path("p.yaml"), find_kernel=library.find_kernel, known_kernels=library.known_kernels())
+    return load_plan(Path("p.yaml"), Library())
 
 
 def test_every_variant_on_every_line_resolves() -> None:
-    axes = library.axes()
+    axes = axes_here()
     assert len(axes.names()) == len(set(axes.names())) == len(axes.lines) * len(axes.variants) >= 28
-    assert set(axes.names()) <= set(library.known_kernels())
+    assert set(axes.names()) <= set(kernel_names(Library()))
     for name in axes.names():
         found = spec(name)
         assert (found.name, found.line, found.variant) == (name, *reversed(axes.split(name) or ()))
@@ -60,23 +69,23 @@ def test_kernels_are_what_their_own_files_said(name: str) -> None:
 def test_the_default_line_may_be_written_out() -> None:
     assert spec("saved-clen-6.12").series == spec("saved-clen").series
     assert spec("saved-clen-6.12").line == "6.12"
-    assert "stock-6.12" not in library.known_kernels()
+    assert "stock-6.12" not in kernel_names(Library())
 
 
 def test_remedies_get_an_open_race_where_swap_leaves_none() -> None:
-    for line in library.axes().lines:
-        facts = library.axes().facts(line)
+    for line in axes_here().lines:
+        facts = axes_here().facts(line)
         assert facts is not None
         for variant in ("stable-page-v3", "saved-clen", "emergency-class"):
-            series = spec(library.axes().name(variant, line)).series
+            series = spec(axes_here().name(variant, line)).series
             assert ("async-window" in series) is (facts["swap_path"].value == "rw_page")
             if "async-window" in series:
                 assert series.index("async-window") < series.index("unstable")
 
 
 def test_facts_on_record_are_those_the_rules_ask_for() -> None:
-    for line in library.axes().lines:
-        facts = library.axes().facts(line)
+    for line in axes_here().lines:
+        facts = axes_here().facts(line)
         assert facts is not None
         assert set(facts) == set(mechanism.asked())
 
@@ -106,15 +115,14 @@ def test_rows_of_ones_own_are_added_and_win(here: Path) -> None:
     assert spec("stock-6.1").source == spec("stock-6.6").source
     assert spec("stock-6.1").config[-1] == "net"
     assert "async-window" in spec("saved-clen-6.1").series  # what a row of one's own leaves out is as it ships
-    assert [*library.axes().lines][-1] == "6.6"
+    assert [*axes_here().lines][-1] == "6.6"
     assert spec("mine").source == spec("stock").source  # the default line is still that which ships
     assert spec("stock").line == "6.12"
     with (here / "kernels/lines.yaml").open("a") as file:
         file.write("default: 6.1\n")
     assert spec("stock").line == "6.1"
-    assert "stock-6.12" in library.known_kernels()
-    assert library.find_kernel("lines") is None
-    assert not {"lines", "variants"} & set(library.known_kernels())
+    assert "stock-6.12" in kernel_names(Library())
+    assert not {"lines", "variants"} & set(kernel_names(Library()))
 
 
 @pytest.mark.parametrize(
@@ -165,14 +173,14 @@ def test_rows_of_ones_own_are_added_and_win(here: Path) -> None:
 )
 def test_errors_of_rows_have_a_place(here: Path, file: str, text: str, told: str) -> None:
     (here / f"kernels/{file}.yaml").write_text(text)
-    with pytest.raises(PlanErrors) as caught:
+    with pytest.raises(GrammarErrors) as caught:
         spec("stock-6.1")
     assert f"{here}/kernels/{told}" in str(caught.value)
 
 
 def test_a_source_that_is_none_is_told_at_its_row(here: Path) -> None:
     (here / "kernels/lines.yaml").write_text("lines:\n  6.6: {source: {kind: git, path: ../linux}}\n")
-    with pytest.raises(PlanErrors, match=r"lines.yaml:2:9: lines.6.6.source: a git source needs ref"):
+    with pytest.raises(GrammarErrors, match=r"lines.yaml:2:9: lines.6.6.source: a git source needs ref"):
         spec("saved-clen-6.6")
 
 
@@ -185,18 +193,18 @@ def test_a_line_whose_tree_only_the_user_has(here: Path) -> None:
     assert spec("saved-clen-5.15").source.words() == f"git:{here}/linux@v6.6"
     assert spec("saved-clen-5.15").series == lacking.series
     (here / "kernels/lines.yaml").write_text("lines:\n  5.15: {source: {kind: given}}\n")
-    with pytest.raises(PlanErrors, match=r"lines.yaml:2:10: lines.5.15.source: a given source needs how"):
+    with pytest.raises(GrammarErrors, match=r"lines.yaml:2:10: lines.5.15.source: a given source needs how"):
         spec("stock-5.15")
 
 
 def test_variants_that_stand_on_each_other(here: Path) -> None:
     (here / "kernels/variants.yaml").write_text("variants:\n  a: {base: b}\n  b: {base: a}\n")
-    with pytest.raises(PlanErrors, match=r"variants.yaml:\d:\d+: .*in a circle: a-6.1 -> b-6.1 -> a-6.1"):
+    with pytest.raises(GrammarErrors, match=r"variants.yaml:\d:\d+: .*in a circle: a-6.1 -> b-6.1 -> a-6.1"):
         spec("a-6.1")
 
 
 def test_unknown_names_are_told_with_the_nearest() -> None:
-    with pytest.raises(PlanError, match=r"unknown kernel 'saved-clen-6.2'; did you mean saved-clen-6.1(2)?\?"):
+    with pytest.raises(PlanError, match=r"unknown kernel 'saved-clen-6.2'; .*did you mean saved-clen-6.1(2)?\?"):
         spec("saved-clen-6.2")
 
 

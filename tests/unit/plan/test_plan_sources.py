@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from kzram_ci.base.grammar.problems import GrammarErrors
+from kzram_ci.base.library import Library
 from kzram_ci.model.source import DebianSource, ImageSource, Source
 from kzram_ci.plan.load import parse_plan
-from kzram_ci.plan.marks import PlanErrors
 
 PLAN = """\
 name: p
@@ -18,7 +19,7 @@ HERE = Path("/plans")
 
 
 def source(fields: str) -> Source:
-    plan = parse_plan(PLAN % fields, HERE / "p.yaml", find_kernel=lambda name: None)
+    plan = parse_plan(PLAN % fields, HERE / "p.yaml", Library())
     return plan.cells[0].kernel.source
 
 
@@ -34,7 +35,7 @@ def test_a_mirror_of_the_plan() -> None:
 
 
 def test_a_place_here_and_a_place_elsewhere() -> None:
-    with pytest.raises(PlanErrors, match="a git source has a url or a path, not both"):
+    with pytest.raises(GrammarErrors, match="a git source has a url or a path, not both"):
         source("kind: git, path: linux, url: 'http://git.example.org/linux', ref: v6.13")
 
 
@@ -54,5 +55,5 @@ def test_a_package_that_is_ready() -> None:
     ],
 )
 def test_fields_that_do_not_fit(fields: str, told: str) -> None:
-    with pytest.raises(PlanErrors, match=told):
+    with pytest.raises(GrammarErrors, match=told):
         source(fields)

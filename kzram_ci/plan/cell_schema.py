@@ -1,0 +1,114 @@
+"""The grammar of what a cell is: guest, zram device, fault injection, expectation. Imported late. Pure."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from kzram_ci.base.grammar.scalars import Regex, Word, one_or_many
+from kzram_ci.base.grammar.strict import Strict
+from kzram_ci.model.vocab import OOPS_TYPES
+from kzram_ci.plan.scalars import Algorithm, ArgValue, Bounds, OopsType, Seconds, Size, Workload
+
+
+class Machine(Strict):
+    """Size and kind of the guest."""
+
+    memory: Size | None = Field(None, description="guest memory, such as 768M; default 768M")
+    cpus: Annotated[int, Field(ge=1, le=256)] | None = Field(None, description="virtual CPUs; default 2")
+    accel: Literal["auto", "kvm", "tcg"] | None = Field(
+        None, description="auto proves an accelerator first; default auto"
+    )
+    disk: Size | None = Field(None, description="scratch virtio disk, such as 256M; 0: none")
+    cmdline: list[Word] | None = Field(None, description="words added to the kernel command line")
+    qemu_args: list[str] | None = Field(None, description="arguments added to QEMU's")
+    boot_timeout: Seconds | None = Field(None, description="the workload must have started by then; default 120s")
+    console_limit: Size | None = Field(None, description="a console larger than this is a flood; default 64M")
+
+
+class Zram(Strict):
+    """The zram device."""
+
+    size: Size | None = Field(None, description="disksize, such as 512M; default 512M")
+    algorithm: Algorithm | None = Field(None, description="comp_algorithm; default lzo-rle")
+    stable_writes: bool | None = Field(
+        None, description="written to queue/stable_writes before swapon; omitted: left as the kernel has it"
+    )
+    swap: bool | None = Field(None, description="true: swap on it; false: the raw device only; default true")
+
+
+class FaultInjection(Strict):
+    """Which injector makes zram's atomic allocation fail, and how often."""
+
+    kind: Literal["none", "failslab", "fail_page_alloc"] | None = Field(None, description="default none")
+    probability: Annotated[int, Field(ge=0, le=100)] | None = Field(None, description="percent; default 100")
+    interval: Annotated[int, Field(ge=1)] | None = Field(None, description="fail every n-th; default 1")
+    times: Annotated[int, Field(ge=-1)] | None = Field(None, description="how often at most; -1 without limit")
+
+
+class Oops(Strict):
+    """Which oops counts as the expected one; what is omitted matches anything."""
+
+    types: (
+        Annotated[
+            list[OopsType],
+            BeforeValidator(one_or_many),
+            WithJsonSchema(
+                {"anyOf": [{"enum": list(OOPS_TYPES)}, {"type": "array", "items": {"enum": list(OOPS_TYPES)}}]}
+            ),
+        ]
+        | None
+    ) = Field(None, description="words of the oops vocabulary")
+    function: Regex | None = Field(None, description="regular expression, searched in the function and all frames")
+    title: Regex | None = Field(None, description="regular expression, searched in the title")
+
+
+class Expect(Strict):
+    """What the kernel is expected to do; an outcome alone is short for it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=lambda s: s.update(type=["object", "string"], pattern="^(pass|oops|derived)$"),
+    )
+    outcome: Literal["pass", "oops", "derived"] | None = Field(
+        None,
+        description="default pass; derived: what follows from the kernel's source, by the mechanism map; changing it "
+        "clears floors, ceilings and oops that were set before",
+    )
+    oops: Oops | None = Field(None, description="which oops is the expected one")
+    floors: Bounds | None = Field(None, description="counter: at least; below it there is no proof")
+    ceilings: Bounds | None = Field(None, description="counter: at most; above it is a finding (pass: overruns: 0)")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, data: Any) -> Any:
+        return {"outcome": data} if isinstance(data, str) else data
+
+
+class Fields(Strict):
+    """What a test, the defaults, an axis value or an override may set."""
+
+    workload: Workload | None = Field(None, description="program in the guest: anonmutate, directmutate, pressure")
+    args: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_-]*$")], ArgValue] | None = Field(
+        None, description="arguments: `pages: 8192` becomes --pages 8192, true a bare flag, false and null nothing"
+    )
+    zram: Zram | None = Field(None, description="the zram device")
+    fault: FaultInjection | None = Field(None, description="fault injection on zram's atomic allocation")
+    machine: Machine | None = Field(None, description="over the plan's machine")
+    stop: Bounds | None = Field(None, description="counter: at least; when all are reached the cell ends")
+    duration: Seconds | None = Field(None, description="the workload ends at the latest after this; default 60s")
+    sample: Seconds | None = Field(None, description="how often counters are sampled; default 250ms")
+    readers: Annotated[int, Field(ge=0, le=64)] | None = Field(
+        None, description="background readers of the scratch disk, for page cache pressure"
+    )
+    repeats: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        None, description="a pass must come that often; an expected oops has that many tries; default 1"
+    )
+    control: bool | None = Field(None, description="the cell proves that the plan can tell good from bad")
+    skip: Annotated[str, Field(min_length=1)] | None = Field(None, description="never run, for this reason")
+
+
+class Defaults(Fields):
+    """Fields that all tests share."""
+
+    expect: Expect | None = Field(None, description="what the kernel is expected to do")
