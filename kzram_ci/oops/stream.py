@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from kzram_ci.oops import catalogue
+from kzram_ci.oops.catalogue import Row
 from kzram_ci.oops.lines import LINE_CAP, Line, split
 from kzram_ci.oops.model import Oops
 from kzram_ci.oops.report import Report
@@ -17,6 +18,7 @@ from kzram_ci.oops.title import finish
 
 CHUNK = 1 << 20
 MAX_OPEN = 32  # reports of as many callers at a time
+MAX_PARKED = 8
 AFTERMATH = 400  # lines after a report in which the panic it caused may come
 
 _CAUSED = re.compile(
@@ -46,7 +48,9 @@ _FAULTS = frozenset(
         "stack_corruption",
     )
 )
+_CPU_LINE = re.compile(r"\s{0,8}CPU: {0,2}(\d{1,5}) (?:UID: \d{1,10} )?PID: (\d{1,9}) ")
 _PRINTED_LONG = frozenset(("lockdep", "suspicious_rcu", "rcu_stall", "soft_lockup", "hung_task", "atomic_sleep"))
+_PRINTED_ALONE = _FAULTS - {"panic"} | {"warning", "refcount"}  # from the headline to the end without a break
 _THEN = frozenset(("cpu_exception", "double_fault", "bug", "stack_overflow", "general_protection"))
 
 
@@ -65,6 +69,7 @@ class StreamParser:
         self._offset = 0  # of the next byte that is not part of a line yet
         self._number = 1  # of the line that begins there
         self._open: list[Report] = []
+        self._parked: list[Report] = []  # interrupted by another, of another CPU where there are no caller ids
         self._after: list[tuple[Report, int]] = []  # complete, waiting for their panic; line they ended at
         self._out: list[Oops] = []
         self._first: str | None = None  # the first line that is not blank
@@ -74,7 +79,8 @@ class StreamParser:
     @property
     def pending(self) -> Oops | None:
         """The oldest report that has begun and is not over, as far as it is known."""
-        return finish(self._open[0]) if self._open else None
+        begun = sorted((*self._open, *self._parked), key=lambda report: report.line.start)
+        return finish(begun[0]) if begun else None
 
     def feed(self, data: bytes) -> list[Oops]:
         """Take bytes; the oopses that are complete now, in the order of their headlines."""
@@ -88,9 +94,10 @@ class StreamParser:
             tail, self._tail = self._tail, b""
             self._raw_line(tail, self._offset, self._offset + len(tail), self._number)
             self._offset += len(tail)
-        for report in self._open:
+        for report in (*self._open, *self._parked):
             self._close(report)
         self._open.clear()
+        self._parked.clear()
         self._out += [finish(report) for report, _ in self._after if self._settle]
         self._after.clear()
         return self._drain()
@@ -128,7 +135,7 @@ class StreamParser:
             self._note_first(block)
         scout = _Scout(block)
         while start < len(block):
-            if self._open:
+            if self._open or self._parked:
                 stop = block.find(b"\n", start) + 1
                 self._raw_line(block[start:stop], base + start, base + stop, self._number)
                 self._number += 1
@@ -168,27 +175,68 @@ class StreamParser:
         mine = next((report for report in self._open if report.caller == line.caller), None)
         found = catalogue.find(line.text)
         if found is not None:
-            row, match = found
-            if mine is not None and self._continues(mine, row.kind, row.follows, line.number):
-                mine.add(line)
-            elif (mine is None and self._belongs_to_finished(line, row.kind)) or (
-                row.kind == "unexpected_reboot" and not self._unexpected(line)
-            ):
-                return
-            else:
-                if mine is not None:
-                    self._close(mine)
-                    self._open.remove(mine)
-                if len(self._open) < MAX_OPEN:
-                    self._open.append(Report(row, match, line))
+            self._headline(line, mine, *found)
             self._sweep()
             return
+        if self._parked:
+            mine = self._switched(line, mine)
         for report in self._open:
             if report is mine or (mine is None and report.wants_cpus and self._answers(line)):
                 report.add(line)
             elif report.caller is not None:
                 report.tick()
         self._sweep()
+
+    def _headline(self, line: Line, mine: Report | None, row: Row, match: re.Match[str]) -> None:
+        """A new report, or a part of one that is open, waits, or is over."""
+        if mine is not None and self._continues(mine, row.kind, row.follows, line.number):
+            mine.add(line)
+        elif (waiting := self._continued(line, row.kind, row.follows)) is not None:
+            self._switch(mine, waiting).add(line)
+        elif mine is None and self._belongs_to_finished(line, row.kind):
+            return
+        elif row.kind != "unexpected_reboot" or self._unexpected(line):
+            if mine is not None:
+                self._interrupt(mine)
+            if len(self._open) < MAX_OPEN:
+                self._open.append(Report(row, match, line))
+
+    def _interrupt(self, report: Report) -> None:
+        """A headline came within a report: another CPU's where there are no caller ids. The rest may still come."""
+        self._open.remove(report)
+        bare = not report.has_frames() and not report.pointers
+        if bare and report.kind in _PRINTED_ALONE and len(self._parked) < MAX_PARKED:
+            self._parked.append(report)
+        else:
+            self._close(report)
+
+    def _switched(self, line: Line, mine: Report | None) -> Report | None:
+        """The report that goes on with this line: "CPU: 1 … PID: 72" says whose lines follow."""
+        for report in [report for report in self._parked if report.end_line + AFTERMATH < line.number]:
+            self._parked.remove(report)
+            self._close(report)
+        found = _CPU_LINE.match(line.text)
+        if found is None or (mine is not None and mine.header.pid == int(found[2])):
+            return mine
+        waiting = [report for report in self._parked if report.caller == line.caller]
+        known = [report for report in waiting if report.header.pid == int(found[2])]
+        if mine is None or mine.header.pid is not None:
+            known += [report for report in waiting if report.header.pid is None]
+        return self._switch(mine, known[0]) if known else mine
+
+    def _continued(self, line: Line, kind: str, follows: bool) -> Report | None:
+        """The parked report that a second headline ("Oops: 0000") belongs to."""
+        waiting = [each for each in self._parked if each.caller == line.caller and kind != "panic"]
+        return next((each for each in waiting if self._continues(each, kind, follows, line.number)), None)
+
+    def _switch(self, mine: Report | None, waiting: Report) -> Report:
+        """A parked report goes on; the one that was open waits for the rest of its lines."""
+        if mine is not None:
+            self._open.remove(mine)
+            self._parked.append(mine)
+        self._parked.remove(waiting)
+        self._open.append(waiting)
+        return waiting
 
     def _answers(self, line: Line) -> bool:
         """Whether a line can be of a CPU that a report asked for its stack, not the rest of another report."""
@@ -210,7 +258,11 @@ class StreamParser:
     def _belongs_to_finished(self, line: Line, kind: str) -> bool:
         """A panic or register dump right after a report that is complete: the consequence, not a new one."""
         caused = kind == "panic" and _CAUSED.search(line.text)
-        for index, (report, until) in enumerate(reversed(self._after)):
+        parked = [(report, report.end_line + AFTERMATH) for report in self._parked]
+        ended = sorted((*self._after, *parked), key=lambda entry: entry[0].end_line) if parked else self._after
+        if "Fatal exception" in line.text:  # of a fault, whatever else was complained about meanwhile
+            ended = sorted(ended, key=lambda entry: entry[0].kind in _FAULTS)
+        for index, (report, until) in enumerate(reversed(ended)):
             if until < line.number or (report.caller != line.caller and not (caused and index == 0)):
                 continue
             if caused or kind == "oom":
@@ -239,6 +291,11 @@ class StreamParser:
         for report in [report for report in self._open if report.done]:
             self._open.remove(report)
             self._close(report)
+            halves = [other for other in self._parked if other.has_frames() or other.pointers]
+            halves = [other for other in halves if other.caller == report.caller]
+            if halves:
+                self._parked.remove(halves[-1])
+                self._open.append(halves[-1])
 
     def _close(self, report: Report) -> None:
         if not self._settle:
