@@ -10,7 +10,8 @@ MAX_REGISTERS = 96
 
 _CPU_LINE = re.compile(
     r"\s{0,8}CPU: {0,2}(?P<cpu>\d{1,5}) (?:UID: \d{1,10} )?PID: (?P<pid>\d{1,9}) Comm: (?P<comm>.{1,40}?) "
-    r"(?:(?P<clean>Not tainted)|Tainted: (?P<taint>(?:\[?[A-Z]\]?(?:=\w{1,32})?[ ,]{1,20}){1,24})) "
+    # a blank for each flag that is not set, so letters may touch: "P           OE   "; or in words: "[W]=WARN, [O]=…"
+    r"(?:(?P<clean>Not tainted)|Tainted: (?P<taint>(?:(?:\[[A-Z]\](?:=\w{1,32})?|[A-Z]{1,24})(?:[ ,]{1,32}|$)){1,24})) "
     r"?(?P<kernel>\d+\.\d+\S{0,100})?"
 )
 _TAINT_ALONE = re.compile(
@@ -19,6 +20,7 @@ _TAINT_ALONE = re.compile(
 _VERSION = re.compile(
     r"(?P<kernel>\d{1,2}\.\d+\.\d+\S{0,100}) (?:#\S{1,20} )?(?:Not tainted|Tainted: (?P<taint>[A-Z ]{1,40}))"
 )
+_TAINT_LETTER = re.compile(r"\[([A-Z])\](?:=\w+)?|([A-Z])")
 _HARDWARE = re.compile(r"\s{0,8}Hardware name: (.{1,200})")
 _MODULES = re.compile(r"\s{0,4}Modules linked in:(.{0,4000})")
 _MODULE = re.compile(r"([\w-]{1,64})(?:\([\w+-]{1,16}\))?")
@@ -101,9 +103,7 @@ class Header:
 
     def _version(self, taint: str | None, kernel: str | None) -> None:
         if self.taint is None and taint:
-            self.taint = (
-                "".join(letter for letter in taint if letter.isupper() or letter == " ").replace(" ", "") or None
-            )
+            self.taint = "".join(match[1] or match[2] for match in _TAINT_LETTER.finditer(taint)) or None
         if self.kernel is None and kernel:
             self.kernel = kernel
 
