@@ -15,7 +15,9 @@ LOCK_SECONDS = 1800.0  # how long to wait for another process that downloads the
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """`refresh`: ask the origin for something newer than what was downloaded; `offline`: never ask it."""
+    """`refresh`: ask the origin for something newer than what was downloaded; `offline`: never ask it, and start
+    nothing that a kernel's definition names.
+    """
 
     cache: Path
     deadline: Deadline

@@ -1,9 +1,10 @@
-"""The compiler and its friends: who they are exactly, and whether all that a build needs is there."""
+"""The compiler and the other build tools: their exact versions, and whether all that a build needs is there."""
 
 from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 import shutil
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from kzram_ci.base import needs, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_json
 from kzram_ci.base.errors import UserError
-from kzram_ci.base.memo import memoized
+from kzram_ci.base.memo import memoized, recall
 from kzram_ci.base.needs import Task
 from kzram_ci.kernel.recipe import Toolchain
 from kzram_ci.model import arch as model_arch
@@ -24,15 +25,20 @@ from kzram_ci.model.arch import arch_of
 OPTIONAL = ("pahole", "rustc")
 
 
-def toolchain_for(arch: str, given: tuple[tuple[str, str], ...], *, cache: Path, deadline: Deadline) -> Toolchain:
-    """The tools for an architecture, with the make variables a kernel sets. Raises UserError for a missing one."""
+def toolchain_for(
+    arch: str, given: tuple[tuple[str, str], ...], *, cache: Path, deadline: Deadline, start: bool = True
+) -> Toolchain:
+    """The tools for an architecture, with the make variables a kernel sets. Raises UserError for a missing one.
+
+    Without `start`, a program that the make variables name is not started: `identify` says what happens then.
+    """
     variables = make_vars(arch, given)
-    identity = identify(dict(variables), cache=cache, deadline=deadline)
+    identity = identify(dict(variables), cache=cache, deadline=deadline, start=start)
     return Toolchain(make_vars=variables, cc=commands(dict(variables))["CC"], identity=identity)
 
 
 def make_vars(arch: str, given: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """A kernel's make variables, with CROSS_COMPILE where host and kernel differ and nobody chose."""
+    """A kernel's make variables, with CROSS_COMPILE where host and kernel differ and no compiler is named."""
     chosen = dict(given)
     row = arch_of(arch)
     native = platform.machine() in row.uname
@@ -42,7 +48,7 @@ def make_vars(arch: str, given: tuple[tuple[str, str], ...]) -> tuple[tuple[str,
 
 
 def commands(variables: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """The commands behind CC, LD, HOSTCC and make, by kbuild's rules for LLVM and CROSS_COMPILE."""
+    """The commands of CC, LD, HOSTCC and make, by kbuild's rules for LLVM and CROSS_COMPILE."""
     llvm, cross = variables.get("LLVM", ""), variables.get("CROSS_COMPILE", "")
     if llvm and llvm != "0":
         suffix = llvm if llvm.startswith("-") else ""
@@ -54,10 +60,13 @@ def commands(variables: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(shlex.split(variables.get(name, default))) for name, default in named.items()}
 
 
-def identify(variables: Mapping[str, str], *, cache: Path, deadline: Deadline) -> tuple[tuple[str, str], ...]:
+def identify(
+    variables: Mapping[str, str], *, cache: Path, deadline: Deadline, start: bool = True
+) -> tuple[tuple[str, str], ...]:
     """First version line of each tool that shapes the bytes. Answers are remembered by the program's (size, mtime).
 
-    Raises UserError for a tool that is missing, with the command that installs it.
+    Raises UserError for a tool that is missing, with the command that installs it; without `start` also for one that
+    was not asked before, unless it is a compiler of the host's: whoever reads a plan must not run what it names.
     """
     wanted = commands(variables) | {name: (name,) for name in OPTIONAL if shutil.which(name)}
     found = []
@@ -66,8 +75,18 @@ def identify(variables: Mapping[str, str], *, cache: Path, deadline: Deadline) -
         if not command or stamps[0] is None:
             raise UserError(f"{name}: {' '.join(command)!r} not found in PATH", hint=_install(command))
         memory = cache / "scans" / f"tool-{digest_json(command)[:16]}.json"
+        if not (start or _is_known(command) or recall(memory, stamps) is not None):
+            text = f"{name}: {' '.join(command)!r} was not asked for its version yet"
+            raise UserError(text, hint="kzram-ci build KERNEL asks it")
         found.append((name, memoized(memory, stamps, partial(_first_line, command, deadline.within(60)))))
     return tuple(found)
+
+
+def _is_known(command: tuple[str, ...]) -> bool:
+    """Whether a command is a compiler or linker by its usual name, found in PATH, without arguments."""
+    triplets = "|".join(re.escape(row.triplet) for row in model_arch.ARCHS)
+    usual = rf"((?:{triplets})-)?(gcc|ld|clang|ld\.lld)(-\d+)?|make|{'|'.join(OPTIONAL)}"
+    return len(command) == 1 and re.fullmatch(usual, command[0]) is not None
 
 
 def _first_line(command: tuple[str, ...], deadline: Deadline) -> str:

@@ -33,6 +33,7 @@ class KernelContext:
     listener: Listener = silent
     refresh: bool = False  # ask for newer packages and branches than were downloaded
     library: Library = field(default_factory=Library)
+    offline: bool = False  # fetch nothing, and start nothing that a kernel's definition names
 
     def begin(self) -> Context:
         """The context of a call that begins now."""
@@ -44,6 +45,7 @@ class KernelContext:
             jobs=self.jobs,
             refresh=self.refresh,
             library=self.library,
+            offline=self.offline,
         )
 
 
@@ -79,7 +81,9 @@ def _image(spec: KernelSpec, tree: Tree, ctx: Context) -> KernelImage:
 
 
 def _inputs(spec: KernelSpec, tree: Tree, ctx: Context) -> kbuild.Inputs:
-    tools = toolchain.toolchain_for(spec.arch, spec.make_vars, cache=ctx.cache, deadline=ctx.deadline)
+    tools = toolchain.toolchain_for(
+        spec.arch, spec.make_vars, cache=ctx.cache, deadline=ctx.deadline, start=not ctx.offline
+    )
     return recipe(spec, tree, tools, parts_of(spec, ctx.library))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kzram_ci.base.errors import KzramError
+from kzram_ci.base.errors import KzramError, UserError
 from kzram_ci.kernel import mechanism
 from kzram_ci.kernel.fit import without_proof
 from kzram_ci.kernel.mechanism import Facts
@@ -19,12 +19,15 @@ def preview(name: str, selection: Selection) -> tuple[Plan, tuple[cost.BuildCost
     """The plan as a run will find it, and what its kernels cost. Raises UserError.
 
     Sources that are not on this host are not fetched: their kernels count as not built, and nothing is known of them.
+    Nothing is started that the plan names: a compiler that was not asked for its version leaves the key unknown.
     """
-    plan, context = selected(plan_of(name), selection), KernelContext()
+    plan, context = selected(plan_of(name), selection), KernelContext(offline=True)
 
     def facts(spec: KernelSpec) -> Facts | None:
         try:
             return facts_at_hand(spec, context)
+        except UserError:  # a directory that holds no kernel, a repository that is not there
+            raise
         except KzramError:
             return None
 

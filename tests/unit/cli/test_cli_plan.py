@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,9 @@ from kzram_ci.run import preview
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "kernels").mkdir()
+    (tmp_path / "kernels/linux").mkdir(parents=True)
+    (tmp_path / "kernels/linux/Kbuild").write_text("")
+    (tmp_path / "kernels/linux/Makefile").write_text("VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\n")
     (tmp_path / "kernels" / "stock.yaml").write_text("source: {kind: directory, path: linux}\n")
     (tmp_path / "kernels" / "odd.yaml").write_text("base: stock\nadd_series: [overrun-detector]\n")
     (tmp_path / "p.yaml").write_text(
@@ -49,6 +52,7 @@ def half_cached(spec: KernelSpec, context: object) -> tuple[str, bool]:
 @pytest.fixture
 def cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preview, "plan_build", half_cached)
+    monkeypatch.setattr(preview, "facts_at_hand", lambda spec, context: None)
 
 
 @pytest.mark.usefixtures("cache")
@@ -122,3 +126,29 @@ def test_help_has_an_example(module: object, capsys: pytest.CaptureFixture[str])
         parse(module, name, "--help")
     assert caught.value.code == 0
     assert f"example: kzram-ci {name}" in capsys.readouterr().out
+
+
+def test_plan_starts_nothing_that_a_plan_names(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The key goes by the compiler's version; a compiler of the plan's own is not asked for it here."""
+    marks = [home / "by-path", home / "by-shell", home / "by-prefix-gcc-ran"]
+    for name, mark in (("my-cc", marks[0]), ("x-gcc", marks[2])):
+        (home / name).write_text(f"#!/bin/sh\ntouch {mark}\n")
+        (home / name).chmod(0o755)
+    for make in (
+        f"{{CC: {home}/my-cc}}",
+        f"{{CC: 'sh -c \"touch {marks[1]}\"'}}",
+        f"{{CROSS_COMPILE: {home}/x-}}",
+        "{CC: 'gcc -wrapper touch,by-shell'}",
+        f"{{HOSTCC: {home}/my-cc, LD: {home}/my-cc, LLVM: {home}/}}",
+    ):
+        kernel = f"{{name: a, base: stock, make: {make}}}"
+        (home / "q.yaml").write_text(f"name: q\nkernels: [{kernel}]\ntests: {{a: {{workload: anonmutate}}}}\n")
+        assert plan_command.main(parse(plan_command, "plan", "q.yaml")) == 0
+        assert validate_command.main(parse(validate_command, "validate", "q.yaml")) == 0
+        assert re.search(r"^a +unknown +to build", capsys.readouterr().out, re.MULTILINE)
+    assert not [mark for mark in marks if mark.exists()]
+
+
+def test_plan_says_that_a_source_is_not_there(home: Path) -> None:
+    with pytest.raises(UserError, match=f"{home} is not a kernel source tree"):
+        plan_command.main(parse(plan_command, "plan", "p.yaml", "--kernel", f"directory:{home}"))

@@ -80,3 +80,26 @@ def test_missing_tools_are_told_all_at_once(tmp_path: Path, monkeypatch: pytest.
         toolchain.require()
     assert "flex, bison, bc" in caught.value.message
     assert "apt-get install make gcc binutils flex bison bc" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["gcc", "gcc-12", "clang-17", "ld.lld", "aarch64-linux-gnu-gcc", "make", "pahole"])
+def test_compilers_of_the_host_may_be_asked_for_a_plan(name: str) -> None:
+    assert toolchain._is_known((name,))
+
+
+@pytest.mark.parametrize("command", ["./gcc", "/tmp/gcc", "evil-gcc", "gcc -fplugin=x", "sh", "gccx", "gcc-12;x", ""])
+def test_other_commands_are_not(command: str) -> None:
+    assert not toolchain._is_known(tuple(command.split()))
+
+
+def test_an_answer_that_is_known_is_used_without_starting_anything(tmp_path: Path) -> None:
+    tool = tmp_path / "my-cc"
+    tool.write_text(f"#!/bin/sh\necho my-cc 1\necho ran >>{tmp_path}/log\n")
+    tool.chmod(0o755)
+    variables = {"CC": str(tool)}
+    with pytest.raises(UserError, match=r"CC: '.*/my-cc' was not asked for its version yet"):
+        toolchain.identify(variables, cache=tmp_path, deadline=Deadline.after(60), start=False)
+    assert not (tmp_path / "log").exists()
+    asked = toolchain.identify(variables, cache=tmp_path, deadline=Deadline.after(60))
+    assert toolchain.identify(variables, cache=tmp_path, deadline=Deadline.after(60), start=False) == asked
+    assert (tmp_path / "log").read_text() == "ran\n"
