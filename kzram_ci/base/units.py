@@ -51,6 +51,11 @@ def parse_duration(value: object) -> float:
     return float(match[1]) * _SECONDS[match[2].lower()]
 
 
+def say_count(number: int, noun: str) -> str:
+    """`1 cell`, `1,234 cells`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def say_duration(seconds: float) -> str:
     """Seconds for people: `3 s`, `4 min 05 s`, `2 h 03 min`."""
     whole = round(seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from kzram_ci.base import clock
+from kzram_ci.base.units import say_count
 from kzram_ci.bisect.session.store import Session
 from kzram_ci.cli.progress_state import say_seconds
 from kzram_ci.model.events import BuildProgress, BuildStarted, Event, Note
@@ -24,7 +25,7 @@ class Lines:
     def begin(self, directory: str) -> None:
         """What is searched, where, and for what."""
         size = self._session.start.graph.candidates
-        self.tell("", f"{size} commit{'' if size == 1 else 's'} in {directory}")
+        self.tell("", f"{say_count(size, 'commit')} in {directory}")
         if self._session.asked.note:
             self.tell("", self._session.asked.note)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kzram_ci.base.units import say_count
 from kzram_ci.model import codec
 from kzram_ci.results.history import History, default_history
 from kzram_ci.results.past import results_of
@@ -81,7 +82,7 @@ def show(request: CompareRequest) -> int:
 def lines(changes: Sequence[Change], *, total: int) -> list[str]:
     """One line a change, or one for "no change"."""
     if not changes:
-        return [f"no change in {total} cells"]
+        return [f"no change in {say_count(total, 'cell')}"]
     shown = []
     for change in changes:
         arrow = f"{one_line(change.before) or '-'} -> {one_line(change.after) or '-'}"

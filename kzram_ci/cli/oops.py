@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kzram_ci.base.units import say_count
 from kzram_ci.oops import Oops, iterate
 
 EXAMPLE = """\
@@ -108,7 +109,7 @@ def _one(name: str, request: OopsRequest) -> tuple[list[Oops], bool]:
         for oops in oopses:
             _print_text(name, oops, several=several)
     if readable and not oopses and not request.as_json and sys.stdout.isatty():
-        print(f"{name}: no oops in {counted.lines:,} line{'' if counted.lines == 1 else 's'}")
+        print(f"{name}: no oops in {say_count(counted.lines, 'line')}")
     return oopses, readable
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kzram_ci.base.units import say_duration
+from kzram_ci.base.units import say_count, say_duration
 from kzram_ci.cli.kernel_option import KERNEL_HELP
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Plan
@@ -103,7 +103,10 @@ def as_lines(plan: Plan, builds: Sequence[cost.BuildCost]) -> list[str]:
     boots = sum(cost.cell_seconds(cell) for cell in plan.cells)
     making = sum(build.seconds for build in builds)
     count = len([cell for cell in plan.cells if not cell.skip])
-    lines += ["", f"{count} cells, at most {say_duration(boots)} one after another; builds {say_duration(making)}"]
+    lines += [
+        "",
+        f"{say_count(count, 'cell')}, at most {say_duration(boots)} one after another; builds {say_duration(making)}",
+    ]
     return lines
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.library import Library
+from kzram_ci.base.units import say_count
 from kzram_ci.run.checks import checked_plan
 
 EXAMPLE = """\
@@ -49,9 +50,5 @@ def check(plans: Sequence[str]) -> int:
             print(error, file=sys.stderr)  # bare, so that editors and CI find file:line:column
             continue
         kernels = len({cell.kernel.name for cell in plan.cells})
-        print(f"{path}: good, {_count(len(plan.cells), 'cell')} on {_count(kernels, 'kernel')}")
+        print(f"{path}: good, {say_count(len(plan.cells), 'cell')} on {say_count(kernels, 'kernel')}")
     return UserError.exit_code if failed else 0
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

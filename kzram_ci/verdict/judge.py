@@ -20,6 +20,7 @@ import re
 import signal
 from collections.abc import Iterable, Sequence
 
+from kzram_ci.base.units import say_count
 from kzram_ci.model.cell import Cell, OopsWanted
 from kzram_ci.model.evidence import Evidence, Judgement, OopsSummary
 from kzram_ci.model.outcome import HOST_OUTCOMES, Outcome, Verdict
@@ -159,7 +160,7 @@ def _qemu(evidence: Evidence) -> str:
 def _crashed(cell: Cell, evidence: Evidence) -> Judgement:
     """An oops: the expected one with its floors is ok, everything else is a finding."""
     overruns = counter(evidence, OVERRUNS)
-    seen = () if overruns is None else (f"{overruns:,} overrun{'' if overruns == 1 else 's'} seen",)
+    seen = () if overruns is None else (f"{say_count(overruns, 'overrun')} seen",)
     crash = principal_oops(evidence.oopses) or evidence.oopses[0]
     if cell.expect.outcome != "oops":
         return _judged(Outcome.OOPS, Verdict.FINDING, _join((crash.title, *seen)))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from kzram_ci.base.units import say_count
 from kzram_ci.bisect.belief.decide import Answer, Kind
 from kzram_ci.bisect.belief.model import EVIDENCE, Observation
 from kzram_ci.bisect.reports.git_log import fixes
-from kzram_ci.bisect.reports.wording import crashed_in, kernels, many, percent, spread
+from kzram_ci.bisect.reports.wording import crashed_in, kernels, percent, spread
 from kzram_ci.bisect.session.findings import Findings
 from kzram_ci.bisect.session.model import REVERT
 
@@ -28,7 +29,7 @@ def answer_lines(findings: Findings) -> tuple[str, ...]:
 def progress_lines(findings: Findings) -> tuple[str, ...]:
     """How far a bisection without an answer is."""
     belief = findings.standing.belief
-    lines = [f"{many(len(findings.facts.boots), 'boot')}, {kernels(findings)}; no answer yet"]
+    lines = [f"{say_count(len(findings.facts.boots), 'boot')}, {kernels(findings)}; no answer yet"]
     if (top := belief.top) is not None and findings.facts.boots:
         first = findings.commit(findings.graph.names[next(findings.graph.members(top.commits))])
         shown = f"{first.name[:12]} ({first.subject})" if top.size == 1 else f"one of {top.size} commits"
@@ -109,14 +110,14 @@ def _behind(findings: Findings, answer: Answer) -> list[str]:
     boots = tuple(boot for commit, seen in findings.boots.items() if commit != REVERT for boot in seen)
     counted = f" ({spread(boots)})" if boots else ""
     lines = [f"wanted: {wanted}"] if wanted else []
-    lines.append(f"behind it: {many(len(boots), 'boot')}{counted}, {kernels(findings)}")
+    lines.append(f"behind it: {say_count(len(boots), 'boot')}{counted}, {kernels(findings)}")
     if answer.kind is Kind.CULPRIT:
         culprit = answer.commits[0]
         lines.append(f"culprit {_own(findings, culprit)}")
         lines += [f"its parent {parent[:12]} {_own(findings, parent)}" for parent in findings.parents(culprit)]
         useless = any(boot.what not in EVIDENCE for boot in boots)
         rates = f"{answer.rate_bad:.0%} with the culprit, {answer.rate_good:.2%} without".replace("%", " %")
-        lines.append(f"crash rate a boot{' that is evidence' if useless else ''}: {rates}")
+        lines.append(f"crash rate {'of boots that are evidence' if useless else 'a boot'}: {rates}")
     if answer.commits and answer.kind is not Kind.UNTESTABLE_END:
         other = findings.commit(answer.runner_up) if answer.runner_up else None
         name = f"{other.name[:12]} {other.subject}" if other is not None else "no commit of this range"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from kzram_ci.base.units import say_count
 from kzram_ci.bisect.belief.model import EVIDENCE, Observation
 from kzram_ci.bisect.session.findings import Findings
 from kzram_ci.bisect.session.model import REVERT
@@ -18,11 +19,6 @@ def percent(value: float) -> str:
     return f"{value:.1%}".replace("%", " %")
 
 
-def many(count: int, word: str) -> str:
-    """`1 boot`, `2 boots`."""
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
-
 def spread(boots: Iterable[SeenBoot]) -> str:
     """`3 crash, 2 clean, 5 other`, in the order they came."""
     return ", ".join(f"{count} {what}" for what, count in Counter(boot.what for boot in boots).items())
@@ -32,7 +28,7 @@ def crashed_in(boots: tuple[SeenBoot, ...]) -> str:
     """`crashed in 3 of 8 boots; 5 are no evidence (5 other)`: all boots, also those without evidence."""
     crashes = sum(boot.what is Observation.CRASH for boot in boots)
     useless = tuple(boot for boot in boots if boot.what not in EVIDENCE)
-    text = f"crashed in {crashes} of {many(len(boots), 'boot')}"
+    text = f"crashed in {crashes} of {say_count(len(boots), 'boot')}"
     if not useless:
         return text
     return f"{text}; {len(useless)} {'is' if len(useless) == 1 else 'are'} no evidence ({spread(useless)})"
@@ -43,7 +39,7 @@ def kernels(findings: Findings) -> str:
     builds = [build for build in findings.facts.builds if build.commit != REVERT]
     failed = sum(bool(build.failed) for build in builds)
     cached = sum(build.cached for build in builds)
-    parts = [f"{many(len(builds) - failed - cached, 'kernel')} built"]
+    parts = [f"{say_count(len(builds) - failed - cached, 'kernel')} built"]
     parts += [f"{cached} from the cache"] if cached else []
     parts += [f"{failed} did not build"] if failed else []
     return ", ".join(parts)

@@ -11,6 +11,7 @@ from kzram_ci.base import git
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_bytes
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.units import say_count
 from kzram_ci.bisect.session.repository import SECONDS, Repo, is_url
 from kzram_ci.kernel import source
 from kzram_ci.model.events import Listener, silent
@@ -151,7 +152,5 @@ def _uncommitted(repo: Repo, repository: str, bad: str) -> tuple[str, ...]:
     count = len(done.stdout.splitlines())
     if done.code or not count:
         return ()
-    files = "1 file" if count == 1 else f"{count} files"
-    return (
-        f"uncommitted changes to {files} in {repository} are not part of the bisection; commit them if they matter",
-    )
+    changes = f"uncommitted changes to {say_count(count, 'file')} in {repository}"
+    return (f"{changes} are not part of the bisection; commit them if they matter",)

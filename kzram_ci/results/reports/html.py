@@ -6,6 +6,7 @@ from html import escape
 from importlib.resources import files
 from urllib.parse import quote
 
+from kzram_ci.base.units import say_count
 from kzram_ci.results.reports import summary_model
 from kzram_ci.results.reports.sanitize import cut, one_line, visible
 from kzram_ci.results.reports.summary_model import RunView
@@ -30,7 +31,7 @@ def _template() -> object:
 
 def newborn(view: RunView) -> str:
     """The page before any cell is done; without the template, whose loading would delay the first boot."""
-    text = escape(f"{one_line(view.name)}: {len(view.cells)} cells, none finished")
+    text = escape(f"{one_line(view.name)}: {say_count(len(view.cells), 'cell')}, none finished")
     return f'<!DOCTYPE html>\n<html lang="en"><meta charset="utf-8"><title>{text}</title><p>{text}</html>\n'
 
 

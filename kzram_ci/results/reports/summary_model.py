@@ -26,7 +26,7 @@ VERDICT_WORDS = {
 }
 LEGEND = (
     ("ok", "what the plan expects of this kernel: a proved pass, or the expected oops"),
-    ("FINDING", "anything else the kernel did; an expected oops that did not come, too"),
+    ("FINDING", "anything else the kernel did, also an expected oops that did not come"),
     ("INCONCLUSIVE", "ended well, but without the proof of exposure the plan asks for"),
     ("ERROR", "no verdict on the kernel: it was not built, did not reach the workload, or the host failed"),
 )

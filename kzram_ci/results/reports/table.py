@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import IO, Any
 
+from kzram_ci.base.units import say_count
 from kzram_ci.results.reports import summary_model
 from kzram_ci.results.reports.sanitize import one_line
 from kzram_ci.results.reports.summary_model import CellView, RunView
@@ -97,9 +98,9 @@ def legend_lines() -> list[str]:
 def _tail_lines(view: RunView, files: Sequence[str]) -> list[str]:
     words = ", ".join(f"{count} {word}" for word, count in summary_model.totals(view).items())
     groups = view.crash_groups
-    crashed, ways = sum(len(group.cells) for group in groups), "1 way" if len(groups) == 1 else f"{len(groups)} ways"
+    crashed, ways = sum(len(group.cells) for group in groups), say_count(len(groups), "way")
     crashes = f"; {crashed} crashed in {ways}" if crashed > 1 else ""
-    return [f"{len(view.cells)} cells: {words or 'none'}{crashes}", *files]
+    return [f"{say_count(len(view.cells), 'cell')}: {words or 'none'}{crashes}", *files]
 
 
 def _show_rich(view: RunView, stream: IO[str], root: str, files: Sequence[str]) -> None:
