@@ -22,6 +22,7 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePath
 from shlex import join as shell_join
+from typing import Any
 
 # A line by which a program names what went wrong: `fatal: …`, `E: …`, `a.c:1:2: error: …`.
 _CAUSE = re.compile(r"(?:\S+: )*(?:fatal(?: error)?|error|E|ERROR): ", re.IGNORECASE)
@@ -46,6 +47,10 @@ class KzramError(Exception):
         self.log = log
         self.cause = cause or message
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors come back whole from another process, whatever their constructors take."""
+        return _revived, (type(self), self.args, self.__dict__)
+
     def __str__(self) -> str:
         parts = [self.message]
         if self.hint:
@@ -53,6 +58,12 @@ class KzramError(Exception):
         if self.log:
             parts.append(f"log: {self.log}")
         return "; ".join(parts)
+
+
+def _revived(kind: type[KzramError], args: tuple[Any, ...], state: dict[str, Any]) -> KzramError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class UserError(KzramError):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 from kzram_ci.base import clock, files
 from kzram_ci.base.clock import Deadline
@@ -19,29 +17,15 @@ from kzram_ci.base.errors import (
 )
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Cell
-from kzram_ci.model.events import CellDone, CellRetried, CellStarted, Listener
+from kzram_ci.model.events import CellRetried, Listener
 from kzram_ci.model.evidence import CellResult, Evidence, Judgement
-from kzram_ci.model.kernel import KernelImage
 from kzram_ci.model.layout import CellFile
 from kzram_ci.model.outcome import HOST_OUTCOMES, Outcome, Verdict
-from kzram_ci.results.layout import CellDir
 from kzram_ci.results.rundir import born
+from kzram_ci.run.job import BootStage, CellJob
 from kzram_ci.verdict.judge import judge, judge_attempts
 
-BootFunction = Callable[[Cell, Path, Deadline], Evidence]
 STOP_MARGIN_SECONDS = 120.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellContext:
-    """What a cell needs from the run around it. `boot` is a boot of the cell's kernel in a directory."""
-
-    place: CellDir
-    kernel: KernelImage
-    accel: str
-    boot: BootFunction
-    boot_retries: int
-    listener: Listener
 
 
 def skipped(cell: Cell, *, relative: str) -> CellResult:
@@ -68,21 +52,21 @@ def from_error(cell: Cell, error: BaseException, *, relative: str) -> CellResult
     return replace(born(cell, relative=relative), judgement=word)
 
 
-def boot_with_retries(cell: Cell, context: CellContext) -> tuple[Evidence, Judgement, int]:
+def boot_with_retries(job: CellJob, boot: BootStage, listener: Listener) -> tuple[Evidence, Judgement, int]:
     """Boot until the workload was reached, at most 1 + boot_retries times. A busy host is not a verdict."""
-    failures = 0
+    cell, failures = job.cell, 0
     while True:
         seconds = cell.machine.boot_seconds + cell.workload.duration_s + STOP_MARGIN_SECONDS
         try:
-            evidence = context.boot(cell, context.place.path, Deadline.after(seconds))
+            evidence = boot(job, Deadline.after(seconds), listener)
         except InfraError as error:
             evidence = Evidence(host_error=str(error))
         word = judge(cell, evidence)
-        if word.outcome not in HOST_OUTCOMES or failures >= context.boot_retries:
+        if word.outcome not in HOST_OUTCOMES or failures >= job.boot_retries:
             return evidence, word, failures
         failures += 1
-        context.listener(CellRetried(cell=cell.id, reason=word.reason))
-        context.place.keep_failed_boot(failures)
+        listener(CellRetried(cell=cell.id, reason=word.reason))
+        job.place.keep_failed_boot(failures)
 
 
 def wants_another(cell: Cell, words: list[Judgement]) -> bool:
@@ -94,11 +78,10 @@ def wants_another(cell: Cell, words: list[Judgement]) -> bool:
     return words[-1].verdict is not Verdict.OK
 
 
-def run_cell(cell: Cell, context: CellContext) -> CellResult:
+def run_cell(job: CellJob, boot: BootStage, listener: Listener) -> CellResult:
     """Run one cell and judge it. Raises Interrupted and UserError only; all else is in the result."""
     began, started = clock.monotonic(), clock.now_utc().isoformat(timespec="seconds")
-    context.listener(CellStarted(cell=cell.id))
-    place = context.place
+    cell, place = job.cell, job.place
     words: list[Judgement] = []
     evidences: list[Evidence] = []
     failures = 0
@@ -106,8 +89,8 @@ def run_cell(cell: Cell, context: CellContext) -> CellResult:
         if words:
             place.keep_attempt(len(words))
         place.path.mkdir(parents=True, exist_ok=True)
-        attempt = replace(cell, seed=cell.seed + len(words))
-        evidence, word, failed = boot_with_retries(attempt, context)
+        attempt = replace(job, cell=replace(cell, seed=cell.seed + len(words)))
+        evidence, word, failed = boot_with_retries(attempt, boot, listener)
         words.append(word)
         evidences.append(evidence)
         failures += failed
@@ -118,19 +101,17 @@ def run_cell(cell: Cell, context: CellContext) -> CellResult:
     if shown != len(words) - 1:
         place.keep_attempt(len(words))
         place.bring_back(shown + 1)
-    result = replace(
+    return replace(
         born(cell, relative=place.relative),
         judgement=final,
         evidence=evidences[shown],
         seed=cell.seed + shown,
         attempts=len(words),
         boot_failures=failures,
-        kernel_key=context.kernel.key,
-        provenance=context.kernel.provenance,
-        kernel_release=context.kernel.release,
-        accel=context.accel,
+        kernel_key=job.kernel.key,
+        provenance=job.kernel.provenance,
+        kernel_release=job.kernel.release,
+        accel=str(job.accel.accel),
         seconds=round(clock.monotonic() - began, 3),
         started=started,
     )
-    context.listener(CellDone(cell=cell.id, judgement=final))
-    return result

@@ -1,33 +1,27 @@
-"""Run cells and builds on one machine within a CPU and memory budget.
-
-The executor is `concurrent.futures.Executor`, so that another one (a cluster's) can take its place: a cell
-is a pure value in and a pure value out.
-"""
+"""How much guests may use of the host together, and the gate that keeps to it."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
 
-from kzram_ci.base import budget, proc
-from kzram_ci.base.errors import Interrupted
-from kzram_ci.model.cell import Cell
+from kzram_ci.base import budget
+from kzram_ci.model.machine import MachineSpec
 
-T = TypeVar("T")
-R = TypeVar("R")
 QEMU_OVERHEAD_MIB = 256  # firmware, TCG's translation buffer, device models
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What guests may use together: virtual CPUs and memory in MiB."""
+    """What guests may use together: virtual CPUs and memory in MiB; `guests`: at most so many (0: any number)."""
 
     cpus: int
     memory_mib: int
+    guests: int = 0
+
+    @property
+    def most(self) -> int:
+        """How many guests can run at a time: each has one CPU at least."""
+        return self.guests or self.cpus
 
 
 def host_budget(jobs: int = 0) -> Budget:
@@ -38,58 +32,36 @@ def host_budget(jobs: int = 0) -> Budget:
     """
     cpus = 2 * budget.cpus() if jobs <= 0 else 1 << 20
     free = int(budget.memory().available * 0.8)
-    return Budget(cpus=max(2, cpus), memory_mib=max(1024, free))
+    return Budget(cpus=max(2, cpus), memory_mib=max(1024, free), guests=max(0, jobs))
 
 
 class Gate:
-    """Admits a cell when the budget holds it; a cell larger than the budget runs alone."""
+    """Admits a guest when the budget has room for it; one that is larger than the whole budget runs alone."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
+        self._guests = 0
         self._cpus = 0
         self._memory = 0
-        self._changed = threading.Condition()
 
-    def _fits(self, cpus: int, memory: int) -> bool:
-        alone = self._cpus == 0
-        return alone or (self._cpus + cpus <= self._budget.cpus and self._memory + memory <= self._budget.memory_mib)
+    @property
+    def full(self) -> bool:
+        """Whether no guest fits, of whatever size."""
+        return self._guests >= self._budget.most or (self._guests > 0 and self._cpus >= self._budget.cpus)
 
-    @contextmanager
-    def admit(self, cell: Cell) -> Iterator[None]:
-        """Hold the cell's share of the budget. Raises Interrupted while waiting after a cancellation."""
-        cpus, memory = cell.machine.cpus, cell.machine.memory_mib + QEMU_OVERHEAD_MIB
-        with self._changed:
-            while not self._fits(cpus, memory):
-                self._changed.wait(timeout=0.5)
-                if proc.cancelled():
-                    raise Interrupted("interrupted before the cell started")
-            self._cpus += cpus
-            self._memory += memory
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._cpus -= cpus
-                self._memory -= memory
-                self._changed.notify_all()
+    def admit(self, machine: MachineSpec) -> bool:
+        """Whether a guest may start now; if so, it has its share until `leave`."""
+        cpus, memory = machine.cpus, machine.memory_mib + QEMU_OVERHEAD_MIB
+        room = self._cpus + cpus <= self._budget.cpus and self._memory + memory <= self._budget.memory_mib
+        if self.full or (self._guests and not room):
+            return False
+        self._guests += 1
+        self._cpus += cpus
+        self._memory += memory
+        return True
 
-
-def run_all(work: Callable[[T], R], items: Sequence[T], *, workers: int) -> Iterator[tuple[T, R | BaseException]]:
-    """Yield (item, result or exception) as they finish; after a cancellation nothing new starts.
-
-    The first items are started first, so callers order by importance.
-    """
-    with ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="cell") as pool:
-        pending: dict[Future[R], T] = {pool.submit(work, item): item for item in items}
-        while pending:
-            done, _ = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
-            if proc.cancelled():
-                for future in pending:
-                    future.cancel()
-            for future in done:
-                item = pending.pop(future)
-                if future.cancelled():
-                    yield item, Interrupted("interrupted before the cell started")
-                    continue
-                error = future.exception()
-                yield item, error if error is not None else future.result()
+    def leave(self, machine: MachineSpec) -> None:
+        """Give back the share of a guest that is gone."""
+        self._guests -= 1
+        self._cpus -= machine.cpus
+        self._memory -= machine.memory_mib + QEMU_OVERHEAD_MIB

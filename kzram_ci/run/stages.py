@@ -1,8 +1,9 @@
-"""The real stages behind `plan_run.Stages`: kernels, the guest's image, accelerators, boots."""
+"""The real stages behind `job.Stages`: kernels, the guest's image, accelerators, boots."""
 
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base import budget
@@ -17,7 +18,7 @@ from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.machine import Accel, AccelChoice, MachineSpec
 from kzram_ci.run.boot import boot_once
 from kzram_ci.run.guest_image import rootfs_for
-from kzram_ci.run.plan_run import Stages
+from kzram_ci.run.job import CellJob, Stages
 from kzram_ci.vm import accel
 
 STAGE_SECONDS = 600.0
@@ -53,6 +54,27 @@ class SharedResources:
             return self.accels[key]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QemuBoot:
+    """A boot in QEMU, on the host that executes the job."""
+
+    cache: Path
+
+    def __call__(self, job: CellJob, deadline: Deadline, listener: Listener) -> Evidence:
+        """Boot once. Raises as `boot_once` does."""
+        for path in (job.kernel.image, job.rootfs.path):
+            mark_used_by_path(self.cache, Path(path))  # a run may last for hours
+        return boot_once(
+            job.cell,
+            job.kernel,
+            job.rootfs,
+            directory=job.place.path,
+            accel=job.accel,
+            deadline=deadline,
+            listener=listener,
+        )
+
+
 def real_stages(
     *, cache: Path, make_jobs: int, listener: Listener, wanted: Accel | None, refresh: bool = False
 ) -> tuple[Stages, SharedResources]:
@@ -69,11 +91,4 @@ def real_stages(
             listener(Note(subject=cell.id, text=f"booted with {' '.join(added)}: this kernel needs it"))
         return found
 
-    def boot(
-        cell: Cell, kernel: KernelImage, rootfs: RootfsImage, choice: AccelChoice, directory: Path, deadline: Deadline
-    ) -> Evidence:
-        for path in (kernel.image, rootfs.path):
-            mark_used_by_path(cache, Path(path))  # a run may last for hours
-        return boot_once(cell, kernel, rootfs, directory=directory, accel=choice, deadline=deadline, listener=listener)
-
-    return Stages(image=image, rootfs=chosen.rootfs, accel=chosen.accel, boot=boot, fit=fit), chosen
+    return Stages(image=image, rootfs=chosen.rootfs, accel=chosen.accel, boot=QemuBoot(cache=cache), fit=fit), chosen

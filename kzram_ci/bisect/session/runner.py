@@ -20,8 +20,9 @@ from kzram_ci.kernel.workshop import KernelContext, image_of, keys_of
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.kernel import CommitTree, KernelImage
+from kzram_ci.results.layout import CellDir
 from kzram_ci.run.cell_run import STOP_MARGIN_SECONDS
-from kzram_ci.run.plan_run import Stages
+from kzram_ci.run.job import CellJob, Stages
 from kzram_ci.run.pool import QEMU_OVERHEAD_MIB, Budget
 
 LOOKED_UP = 2_000  # commits whose key is computed in advance; beyond, costs are guessed
@@ -102,7 +103,9 @@ class LocalRunner:
         rootfs, accel = self.stages.rootfs(cell.kernel.arch), self.stages.accel(cell.machine)
         cell = self.stages.fit(cell, kernel.image)
         seconds = cell.machine.boot_seconds + cell.workload.duration_s + STOP_MARGIN_SECONDS
-        evidence = self.stages.boot(cell, kernel.image, rootfs, accel, directory, Deadline.after(seconds))
+        place = CellDir(path=directory, relative=directory.name)
+        job = CellJob(cell=cell, kernel=kernel.image, rootfs=rootfs, accel=accel, place=place)
+        evidence = self.stages.boot(job, Deadline.after(seconds), self.context.listener)
         return evidence, str(accel.accel)
 
     def without(self, culprit: str, bad: str) -> tuple[str, str]:

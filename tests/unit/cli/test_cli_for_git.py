@@ -19,7 +19,7 @@ from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.machine import Accel, AccelChoice
 from kzram_ci.run import recorded
-from kzram_ci.run.plan_run import Stages
+from kzram_ci.run.job import Stages
 
 PLAN = """\
 name: race

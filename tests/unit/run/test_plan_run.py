@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,9 +21,10 @@ from kzram_ci.base.errors import (
     UserError,
 )
 from kzram_ci.model.cell import Cell, Expectation, Plan
-from kzram_ci.model.events import CellRetried, Event
+from kzram_ci.model.events import CellRetried, Event, Listener, silent
 from kzram_ci.model.evidence import CellResult, Evidence, OopsSummary
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
+from kzram_ci.model.layout import CellFile
 from kzram_ci.model.machine import Accel, AccelChoice
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.model.provenance import AppliedSeries, Provenance
@@ -34,7 +34,8 @@ from kzram_ci.results import rundir
 from kzram_ci.results.draw import Reports
 from kzram_ci.results.layout import RunDirLayout
 from kzram_ci.results.rundir import RunDir
-from kzram_ci.run.plan_run import PlanRun, Stages
+from kzram_ci.run.job import CellJob, Stages
+from kzram_ci.run.plan_run import PlanRun
 from kzram_ci.run.pool import Budget
 
 GOOD = Evidence(
@@ -78,12 +79,10 @@ class Boots:
         self.cells: list[Cell] = []
         self._lock = threading.Lock()
 
-    def __call__(
-        self, cell: Cell, kernel: KernelImage, root: RootfsImage, accel: AccelChoice, where: Path, deadline: Deadline
-    ) -> Evidence:
-        (where / "console.log").write_text(f"boot {len(self.cells)}")
+    def __call__(self, job: CellJob, deadline: Deadline, listener: Listener) -> Evidence:
         with self._lock:
-            self.cells.append(cell)
+            job.place.file(CellFile.CONSOLE).write_text(f"boot {len(self.cells)}")
+            self.cells.append(job.cell)
             now = self.evidence.pop(0) if len(self.evidence) > 1 else self.evidence[0]
         if isinstance(now, BaseException):
             raise now
@@ -228,9 +227,9 @@ def by_kernel(**evidence: Evidence) -> Boots:
     """Each kernel always does the same."""
 
     class ByKernel(Boots):
-        def __call__(self, cell: Cell, *rest: Any) -> Evidence:
-            self.cells.append(cell)
-            return evidence[cell.kernel.name]
+        def __call__(self, job: CellJob, deadline: Deadline, listener: Listener) -> Evidence:
+            self.cells.append(job.cell)
+            return evidence[job.cell.kernel.name]
 
     return ByKernel()
 
@@ -253,7 +252,7 @@ def test_a_run_that_goes_on_knows_what_booted_before(tmp_path: Path) -> None:
         budget=Budget(cpus=4, memory_mib=4096),
         place=lambda cell: RunDirLayout(path=tmp_path).cell(cell.id),
         sink=lambda result: None,
-        listener=lambda event: None,
+        listener=silent,
     )
     before = first.execute()
     second = replace(first, plan=Plan(name="p", cells=cells), stages=stages(by_kernel(broken=NO_BOOT)))
@@ -343,7 +342,7 @@ def test_a_resumed_run_does_not_repeat_what_is_done(tmp_path: Path) -> None:
         budget=budget,
         place=again.cell_dir,
         sink=again.finish,
-        listener=lambda event: None,
+        listener=silent,
     ).execute(done=again.finished())
     assert boots.cells == []
 

@@ -1,0 +1,45 @@
+"""A cell ready to run, as a value: what an executor takes, in this process or in another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kzram_ci.base.clock import Deadline
+from kzram_ci.model.cell import Cell
+from kzram_ci.model.events import Listener
+from kzram_ci.model.evidence import Evidence
+from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
+from kzram_ci.model.machine import AccelChoice, MachineSpec
+from kzram_ci.results.layout import CellDir
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellJob:
+    """A cell, all that it needs, and where what it leaves goes. It can be pickled."""
+
+    cell: Cell
+    kernel: KernelImage
+    rootfs: RootfsImage
+    accel: AccelChoice
+    place: CellDir
+    boot_retries: int = 0
+
+
+# One boot of a job's cell. An executor of processes needs one that can be pickled: a function of a module, or a value.
+BootStage = Callable[[CellJob, Deadline, Listener], Evidence]
+
+
+def _unchanged(cell: Cell, kernel: KernelImage) -> Cell:
+    return cell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stages:
+    """The stages a plan needs, as functions; tests put others in their place. All but `boot` run in this process."""
+
+    image: Callable[[KernelSpec], KernelImage]
+    rootfs: Callable[[str], RootfsImage]  # by architecture
+    accel: Callable[[MachineSpec], AccelChoice]
+    boot: BootStage
+    fit: Callable[[Cell, KernelImage], Cell] = _unchanged  # to the source of its kernel

@@ -1,0 +1,180 @@
+"""What runs when: kernels are built one after another; a cell is submitted when its kernel is there and it has room.
+
+One thread decides. A cell waits as a value in a queue, not in a thread, so the number of cells does not matter.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from kzram_ci.base import proc
+from kzram_ci.base.errors import Interrupted, NotApplicable
+from kzram_ci.model.cell import Cell
+from kzram_ci.model.events import BuildFailed, CellStarted, Listener
+from kzram_ci.model.evidence import CellResult
+from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
+from kzram_ci.model.machine import AccelChoice
+from kzram_ci.results.layout import CellDir
+from kzram_ci.run.cell_run import run_cell
+from kzram_ci.run.job import CellJob, Stages
+from kzram_ci.run.pool import Budget, Gate
+from kzram_ci.run.relay import Relay, relayed
+
+POLL_SECONDS = 0.5  # how often a wait looks whether the operator wants to stop
+
+Ended = tuple[Cell, CellResult | BaseException]
+Equipment = tuple[RootfsImage, AccelChoice]
+Built = tuple[Cell, KernelImage]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Cells, and all that is needed to run them. `place` gives a cell's directory."""
+
+    cells: tuple[Cell, ...]
+    stages: Stages
+    budget: Budget
+    place: Callable[[Cell], CellDir]
+    boot_retries: int
+    listener: Listener
+
+
+def run_all(work: Work, executor: Executor | None = None) -> Iterator[Ended]:
+    """Each cell with its result, or with what stood against it, as they end.
+
+    Cells run on `executor`, by default on threads of this process; at most as many at a time as the budget has room
+    for. After a cancellation nothing new starts: what did not run ends with Interrupted.
+    """
+    with ExitStack() as stack:
+        if executor is None:
+            size = max(1, min(work.budget.most, len(work.cells)))
+            executor = stack.enter_context(ThreadPoolExecutor(size, thread_name_prefix="cell"))
+        builder, helper = ThreadPoolExecutor(1, "build"), ThreadPoolExecutor(1, "prepare")
+        for pool in (builder, helper):
+            stack.callback(pool.shutdown, cancel_futures=True)
+        relay = stack.enter_context(relayed(work.listener))
+        yield from _Scheduler(work, executor, builder, helper, relay).ended()
+
+
+class _Scheduler:
+    """The state of one run; every method runs in one thread."""
+
+    def __init__(self, work: Work, cells: Executor, builder: Executor, helper: Executor, relay: Relay) -> None:
+        self._work = work
+        self._cells, self._builder, self._helper = cells, builder, helper
+        self._relay = relay
+        self._gate = Gate(work.budget)
+        self._pending: dict[Future[Any], Callable[[Future[Any]], Iterator[Ended]]] = {}
+        self._equipment: dict[tuple[str, ...], Equipment] = {}
+        self._unequipped: dict[tuple[str, ...], list[Built]] = {}
+        self._ready: deque[CellJob] = deque()
+
+    def ended(self) -> Iterator[Ended]:
+        """Run everything."""
+        self._start_builds()
+        while self._pending or self._ready:
+            yield from self._stop_waiting() if proc.cancelled() else self._start_cells()
+            done, _ = wait(self._pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield from self._pending.pop(future)(future)
+
+    def _start_builds(self) -> None:
+        """One build at a time: a kernel build takes every core, and variants share an object tree."""
+
+        def build(spec: KernelSpec) -> KernelImage:
+            if proc.cancelled():
+                raise Interrupted("interrupted before the kernel was built")
+            return self._work.stages.image(spec)
+
+        cells: dict[str, list[Cell]] = {}
+        for cell in self._work.cells:
+            cells.setdefault(cell.kernel.name, []).append(cell)
+        for of_kernel in cells.values():
+            future = self._builder.submit(build, of_kernel[0].kernel)
+            self._pending[future] = partial(self._built, tuple(of_kernel))
+
+    def _built(self, cells: tuple[Cell, ...], future: Future[KernelImage]) -> Iterator[Ended]:
+        if (error := _error(future)) is not None:
+            if isinstance(error, Exception) and not isinstance(error, Interrupted | NotApplicable):
+                self._work.listener(BuildFailed(kernel=cells[0].kernel.name, reason=str(error)))
+            yield from ((cell, error) for cell in cells)
+            return
+        kernel = future.result()
+        for cell in cells:
+            try:
+                fitted = self._work.stages.fit(cell, kernel)
+            except Exception as misfit:  # what it means is for the caller to say
+                yield cell, misfit
+                continue
+            self._equip(fitted, kernel)
+
+    def _equip(self, cell: Cell, kernel: KernelImage) -> None:
+        """Root file system and accelerator are the same for many cells: asked for once, beside the builds."""
+        key = (cell.kernel.arch, cell.machine.arch, cell.machine.accel)
+        if key in self._equipment:
+            self._enqueue(cell, kernel, self._equipment[key])
+            return
+        waiting = self._unequipped.setdefault(key, [])
+        waiting.append((cell, kernel))
+        if len(waiting) == 1:
+            future = self._helper.submit(self._fetch, cell)
+            self._pending[future] = partial(self._equipped, key)
+
+    def _fetch(self, cell: Cell) -> Equipment:
+        return self._work.stages.rootfs(cell.kernel.arch), self._work.stages.accel(cell.machine)
+
+    def _equipped(self, key: tuple[str, ...], future: Future[Equipment]) -> Iterator[Ended]:
+        waiting = self._unequipped.pop(key)
+        if (error := _error(future)) is not None:  # not kept: a later kernel's cells may have more luck
+            yield from ((cell, error) for cell, _ in waiting)
+            return
+        self._equipment[key] = future.result()
+        for cell, kernel in waiting:
+            self._enqueue(cell, kernel, self._equipment[key])
+
+    def _enqueue(self, cell: Cell, kernel: KernelImage, equipment: Equipment) -> None:
+        rootfs, accel = equipment
+        place, retries = self._work.place(cell), self._work.boot_retries
+        self._ready.append(
+            CellJob(cell=cell, kernel=kernel, rootfs=rootfs, accel=accel, place=place, boot_retries=retries)
+        )
+
+    def _start_cells(self) -> Iterator[Ended]:
+        """Submit what there is room for, in order; a smaller cell may overtake one that must wait for room."""
+        left: deque[CellJob] = deque()
+        while self._ready and not self._gate.full:
+            job = self._ready.popleft()
+            if not self._gate.admit(job.cell.machine):
+                left.append(job)
+                continue
+            self._work.listener(CellStarted(cell=job.cell.id))
+            try:
+                future = self._cells.submit(run_cell, job, self._work.stages.boot, self._relay)
+            except RuntimeError as broken:  # an executor whose workers died, or that was shut down
+                self._gate.leave(job.cell.machine)
+                yield job.cell, broken
+                continue
+            self._pending[future] = partial(self._ran, job)
+        self._ready.extendleft(reversed(left))
+
+    def _ran(self, job: CellJob, future: Future[CellResult]) -> Iterator[Ended]:
+        self._gate.leave(job.cell.machine)
+        error = _error(future)
+        yield job.cell, future.result() if error is None else error
+
+    def _stop_waiting(self) -> Iterator[Ended]:
+        """After a cancellation: what waits will not run. What runs sees the cancellation itself."""
+        for future in self._pending:
+            future.cancel()
+        while self._ready:
+            yield self._ready.popleft().cell, Interrupted("interrupted")
+
+
+def _error(future: Future[Any]) -> BaseException | None:
+    return Interrupted("interrupted") if future.cancelled() else future.exception()
