@@ -12,10 +12,11 @@
  * verification is exact at any moment. Eviction takes no locks: that is the race under test.
  */
 #define _GNU_SOURCE
-#include "common.h"
+#include "pages.h"
+#include "workload.h"
 
 #include <errno.h>
-#include <signal.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,8 +27,6 @@
 #define MADV_PAGEOUT 21 /* Linux 5.4, commit 1a4e58cce84e */
 #endif
 
-enum { MAX_THREADS = 64 };
-
 struct slot {
 	_Atomic uint32_t version;
 	atomic_bool locked, lost;
@@ -35,6 +34,7 @@ struct slot {
 
 static uint64_t seed = 1, page_count = 8192, mutators = 1, evictors = 1, verifiers = 1, batch = 16, bulk = 128;
 static uint64_t rounds = 4, steps = 2, focus = 98, race_percent = 40, duration_s;
+static uint64_t evictor_threads; /* none where the memory controller does the evicting */
 static const char *evict_by = "auto";
 static bool want_make_it_fail, keep_going, no_waves, by_memcg;
 
@@ -42,11 +42,6 @@ static unsigned char *pages;
 static struct slot *slots;
 static atomic_uint_least64_t hot[MAX_THREADS]; /* first page of each evictor's present batch */
 static atomic_uint_least64_t mutated, evicted, verified, corrupt;
-
-static void count(atomic_uint_least64_t *counter, uint64_t by)
-{
-	atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
-}
 
 static void *page_at(uint64_t number)
 {
@@ -85,8 +80,7 @@ static void on_sigbus(int number, siginfo_t *info, void *context)
 	(void)context;
 	if ((unsigned char *)info->si_addr < pages || page >= page_count)
 		_exit(128 + SIGBUS);
-	emit("{\"ev\":\"corruption\",\"page\":%llu,\"offset\":0,\"expected\":\"readable\",\"got\":\"SIGBUS\"}",
-	     (unsigned long long)page);
+	report_unreadable(page, "SIGBUS");
 	if (!keep_going)
 		_exit(EXIT_CORRUPTION);
 	atomic_store(&slots[page].lost, true);
@@ -287,32 +281,13 @@ static void choose_eviction(void)
 		enter_memcg();
 	else if (madvise(pages, batch * PAGE, MADV_PAGEOUT) && errno == EINVAL && !strcmp(evict_by, "auto"))
 		enter_memcg();
+	evictor_threads = by_memcg ? 0 : evictors;
 	emit("{\"ev\":\"note\",\"text\":\"evicting by %s\"}", by_memcg ? "memory cgroup" : "MADV_PAGEOUT");
 }
 
-static void set_up(int argc, char **argv)
+static void set_up(void)
 {
-	const struct arg args[] = {
-		{ "seed", ARG_U64, &seed, 0 },
-		{ "pages", ARG_U64, &page_count, 1 },
-		{ "mutators", ARG_U64, &mutators, 0 },
-		{ "evictors", ARG_U64, &evictors, 1 },
-		{ "verify-threads", ARG_U64, &verifiers, 0 },
-		{ "batch", ARG_U64, &batch, 1 },
-		{ "bulk", ARG_U64, &bulk, 1 },
-		{ "rounds", ARG_U64, &rounds, 1 },
-		{ "steps", ARG_U64, &steps, 1 },
-		{ "race-percent", ARG_U64, &race_percent, 0 },
-		{ "focus", ARG_U64, &focus, 0 },
-		{ "duration", ARG_U64, &duration_s, 0 },
-		{ "evict", ARG_TEXT, &evict_by, 0 },
-		{ "make-it-fail", ARG_FLAG, &want_make_it_fail, 0 },
-		{ "no-waves", ARG_FLAG, &no_waves, 0 },
-		{ "keep-going", ARG_FLAG, &keep_going, 0 },
-	};
-
-	parse_args(argc, argv, args, sizeof(args) / sizeof(args[0]));
-	if (mutators + evictors + verifiers > MAX_THREADS || batch > page_count || page_count > UINT32_MAX)
+	if (too_many_threads(mutators, evictors, verifiers) || batch > page_count || page_count > UINT32_MAX)
 		die(EXIT_BAD_ARGS, "at most %d threads, and no more pages a batch than pages", MAX_THREADS);
 	if (bulk < batch || bulk > page_count)
 		bulk = batch;
@@ -334,32 +309,50 @@ static void report(void)
 	     (unsigned long long)atomic_load(&verified), (unsigned long long)atomic_load(&corrupt));
 }
 
+/* Nobody else is left, so no locks; every page, most of them out of zram. */
+static void verify_all(void)
+{
+	for (uint64_t i = 0; i < page_count; i++)
+		verify_page(i);
+}
+
+static const struct arg args[] = {
+	{ "seed", ARG_U64, &seed, 0 },
+	{ "pages", ARG_U64, &page_count, 1 },
+	{ "mutators", ARG_U64, &mutators, 0 },
+	{ "evictors", ARG_U64, &evictors, 1 },
+	{ "verify-threads", ARG_U64, &verifiers, 0 },
+	{ "batch", ARG_U64, &batch, 1 },
+	{ "bulk", ARG_U64, &bulk, 1 },
+	{ "rounds", ARG_U64, &rounds, 1 },
+	{ "steps", ARG_U64, &steps, 1 },
+	{ "race-percent", ARG_U64, &race_percent, 0 },
+	{ "focus", ARG_U64, &focus, 0 },
+	{ "duration", ARG_U64, &duration_s, 0 },
+	{ "evict", ARG_TEXT, &evict_by, 0 },
+	{ "make-it-fail", ARG_FLAG, &want_make_it_fail, 0 },
+	{ "no-waves", ARG_FLAG, &no_waves, 0 },
+	{ "keep-going", ARG_FLAG, &keep_going, 0 },
+};
+
+static const struct role roles[] = {
+	{ mutator, &mutators }, { verifier, &verifiers }, { evictor, &evictor_threads }, { NULL, NULL }
+};
+
 int main(int argc, char **argv)
 {
-	struct sigaction sigbus = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_NODEFER };
-	pthread_t threads[MAX_THREADS];
-	uint64_t started = 0, began = now_us();
+	const struct workload anonmutate = {
+		.args = args,
+		.arg_count = sizeof(args) / sizeof(args[0]),
+		.set_up = set_up,
+		.on_sigbus = on_sigbus,
+		.roles = roles,
+		.duration_s = &duration_s,
+		.report = report,
+		.wake = open_gate, /* mutators sleep at it */
+		.verify = verify_all,
+		.corrupt = &corrupt,
+	};
 
-	stop_on_signals(); /* first: SIGTERM may come before all is set up */
-	set_up(argc, argv);
-	sigaction(SIGBUS, &sigbus, NULL);
-	for (uintptr_t i = 0; i < mutators; i++)
-		threads[started++] = start_thread(mutator, (void *)i);
-	for (uintptr_t i = 0; i < verifiers; i++)
-		threads[started++] = start_thread(verifier, (void *)i);
-	for (uintptr_t i = 0; i < evictors && !by_memcg; i++)
-		threads[started++] = start_thread(evictor, (void *)i);
-	while (!atomic_load(&stopping)) {
-		sleep_ms(1000);
-		report();
-		if (duration_s && now_us() - began >= duration_s * 1000000)
-			atomic_store(&stopping, true);
-	}
-	open_gate(); /* who sleeps at it would not see that we stop */
-	while (started)
-		pthread_join(threads[--started], NULL);
-	for (uint64_t i = 0; i < page_count; i++)
-		verify_page(i); /* nobody else is left, so no locks; every page, most of them out of zram */
-	report();
-	return atomic_load(&corrupt) ? EXIT_CORRUPTION : 0;
+	return run_workload(argc, argv, &anonmutate);
 }

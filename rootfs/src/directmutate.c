@@ -13,15 +13,14 @@
  * control page. Control pages are checked byte by byte.
  */
 #define _GNU_SOURCE
-#include "common.h"
+#include "pages.h"
+#include "workload.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-enum { MAX_THREADS = 64 };
 
 static uint64_t seed = 1, page_count = 16384, mutators = 1, writers = 1, batch = 16, rounds = 4, duration_s;
 static const char *device = "/dev/zram0";
@@ -30,11 +29,6 @@ static bool want_make_it_fail, keep_going;
 static unsigned char *hot_pages; /* one batch for each writer */
 static _Atomic uint32_t *versions; /* of each control page on the device; 0: never written */
 static atomic_uint_least64_t mutated, written, verified, corrupt, hot_read_errors;
-
-static void count(atomic_uint_least64_t *counter, uint64_t by)
-{
-	atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
-}
 
 static int open_device(void)
 {
@@ -98,8 +92,7 @@ static void transfer(int fd, void *buffer, uint64_t block, bool writing)
 		count(&hot_read_errors, 1);
 		return;
 	}
-	emit("{\"ev\":\"corruption\",\"page\":%llu,\"offset\":0,\"expected\":\"readable\",\"got\":\"%s\"}",
-	     (unsigned long long)(block * batch), length < 0 ? strerror(errno) : "short read");
+	report_unreadable(block * batch, length < 0 ? strerror(errno) : "short read");
 	count(&corrupt, 1);
 	if (!keep_going)
 		_exit(EXIT_CORRUPTION);
@@ -163,23 +156,9 @@ static void *writer(void *argument)
 	return NULL;
 }
 
-static void set_up(int argc, char **argv)
+static void set_up(void)
 {
-	const struct arg args[] = {
-		{ "seed", ARG_U64, &seed, 0 },
-		{ "pages", ARG_U64, &page_count, 2 },
-		{ "mutators", ARG_U64, &mutators, 0 },
-		{ "writers", ARG_U64, &writers, 1 },
-		{ "batch", ARG_U64, &batch, 1 },
-		{ "rounds", ARG_U64, &rounds, 1 },
-		{ "duration", ARG_U64, &duration_s, 0 },
-		{ "device", ARG_TEXT, &device, 0 },
-		{ "make-it-fail", ARG_FLAG, &want_make_it_fail, 0 },
-		{ "keep-going", ARG_FLAG, &keep_going, 0 },
-	};
-
-	parse_args(argc, argv, args, sizeof(args) / sizeof(args[0]));
-	if (mutators + writers > MAX_THREADS || page_count < 2 * batch * writers)
+	if (too_many_threads(mutators, writers, 0) || page_count / 2 / writers < batch || page_count > UINT32_MAX)
 		die(EXIT_BAD_ARGS, "at most %d threads, and at least two batches of pages a writer", MAX_THREADS);
 	pages_setup(seed);
 	hot_pages = map_pages(writers * batch);
@@ -208,26 +187,33 @@ static void verify_all(void)
 		verify_control(fd, buffer, block);
 }
 
+static const struct arg args[] = {
+	{ "seed", ARG_U64, &seed, 0 },
+	{ "pages", ARG_U64, &page_count, 2 },
+	{ "mutators", ARG_U64, &mutators, 0 },
+	{ "writers", ARG_U64, &writers, 1 },
+	{ "batch", ARG_U64, &batch, 1 },
+	{ "rounds", ARG_U64, &rounds, 1 },
+	{ "duration", ARG_U64, &duration_s, 0 },
+	{ "device", ARG_TEXT, &device, 0 },
+	{ "make-it-fail", ARG_FLAG, &want_make_it_fail, 0 },
+	{ "keep-going", ARG_FLAG, &keep_going, 0 },
+};
+
+static const struct role roles[] = { { mutator, &mutators }, { writer, &writers }, { NULL, NULL } };
+
 int main(int argc, char **argv)
 {
-	pthread_t threads[MAX_THREADS];
-	uint64_t started = 0, began = now_us();
+	const struct workload directmutate = {
+		.args = args,
+		.arg_count = sizeof(args) / sizeof(args[0]),
+		.set_up = set_up,
+		.roles = roles,
+		.duration_s = &duration_s,
+		.report = report,
+		.verify = verify_all,
+		.corrupt = &corrupt,
+	};
 
-	stop_on_signals(); /* first: SIGTERM may come before all is set up */
-	set_up(argc, argv);
-	for (uintptr_t i = 0; i < mutators; i++)
-		threads[started++] = start_thread(mutator, (void *)i);
-	for (uintptr_t i = 0; i < writers; i++)
-		threads[started++] = start_thread(writer, (void *)i);
-	while (!atomic_load(&stopping)) {
-		sleep_ms(1000);
-		report();
-		if (duration_s && now_us() - began >= duration_s * 1000000)
-			atomic_store(&stopping, true);
-	}
-	while (started)
-		pthread_join(threads[--started], NULL);
-	verify_all();
-	report();
-	return atomic_load(&corrupt) ? EXIT_CORRUPTION : 0;
+	return run_workload(argc, argv, &directmutate);
 }

@@ -7,17 +7,11 @@
  * in nearly all of it, and out again: zram frees the slot at swap-in, so also unchanged pages are written anew.
  */
 #define _GNU_SOURCE
-#include "common.h"
+#include "pages.h"
+#include "workload.h"
 
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
-
-enum { MAX_THREADS = 64 };
 
 static uint64_t seed = 1, mib, percent = 150, thread_count = 2, passes;
 static uint64_t page_count;
@@ -29,8 +23,7 @@ static void on_sigbus(int number, siginfo_t *info, void *context)
 {
 	(void)number;
 	(void)context;
-	emit("{\"ev\":\"corruption\",\"page\":%llu,\"offset\":0,\"expected\":\"readable\",\"got\":\"SIGBUS\"}",
-	     (unsigned long long)((uintptr_t)info->si_addr - (uintptr_t)pages) / PAGE);
+	report_unreadable(((uintptr_t)info->si_addr - (uintptr_t)pages) / PAGE, "SIGBUS");
 	_exit(EXIT_CORRUPTION);
 }
 
@@ -43,12 +36,12 @@ static uint32_t version_of(uint64_t number)
 static void verify(uint64_t number)
 {
 	if (!page_check(pages + number * PAGE, number, version_of(number))) {
-		atomic_fetch_add(&corrupt, 1);
+		count(&corrupt, 1);
 		if (!keep_going)
 			_exit(EXIT_CORRUPTION);
 		page_fill(pages + number * PAGE, number, version_of(number));
 	}
-	atomic_fetch_add_explicit(&verified, 1, memory_order_relaxed);
+	count(&verified, 1);
 }
 
 static void *worker(void *argument)
@@ -57,7 +50,7 @@ static void *worker(void *argument)
 
 	for (number = index; number < page_count && !atomic_load(&stopping); number += thread_count) {
 		page_fill(pages + number * PAGE, number, version_of(number));
-		atomic_fetch_add_explicit(&filled, 1, memory_order_relaxed);
+		count(&filled, 1);
 	}
 	while (!atomic_load(&stopping)) {
 		for (number = index; number < page_count && !atomic_load(&stopping); number += thread_count)
@@ -95,35 +88,37 @@ static void report(void)
 	     (unsigned long long)atomic_load(&verified), (unsigned long long)atomic_load(&corrupt));
 }
 
-int main(int argc, char **argv)
+static void set_up(void)
 {
-	const struct arg args[] = {
-		{ "seed", ARG_U64, &seed, 0 },
-		{ "mib", ARG_U64, &mib, 1 },
-		{ "percent", ARG_U64, &percent, 1 }, /* of RAM, where --mib is not given */
-		{ "threads", ARG_U64, &thread_count, 1 },
-		{ "passes", ARG_U64, &passes, 0 },
-		{ "keep-going", ARG_FLAG, &keep_going, 0 },
-	};
-	struct sigaction sigbus = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
-	pthread_t threads[MAX_THREADS];
-
-	stop_on_signals(); /* first: SIGTERM may come before all is set up */
-	parse_args(argc, argv, args, sizeof(args) / sizeof(args[0]));
 	if (thread_count > MAX_THREADS)
 		die(EXIT_BAD_ARGS, "at most %d threads", MAX_THREADS);
 	pages_setup(seed);
 	choose_size();
 	pages = map_pages(page_count);
-	sigaction(SIGBUS, &sigbus, NULL);
-	for (uintptr_t i = 0; i < thread_count; i++)
-		threads[i] = start_thread(worker, (void *)i);
-	while (!atomic_load(&stopping)) {
-		sleep_ms(1000);
-		report();
-	}
-	for (uint64_t i = 0; i < thread_count; i++)
-		pthread_join(threads[i], NULL);
-	report();
-	return atomic_load(&corrupt) ? EXIT_CORRUPTION : 0;
+}
+
+static const struct arg args[] = {
+	{ "seed", ARG_U64, &seed, 0 },
+	{ "mib", ARG_U64, &mib, 1 },
+	{ "percent", ARG_U64, &percent, 1 }, /* of RAM, where --mib is not given */
+	{ "threads", ARG_U64, &thread_count, 1 },
+	{ "passes", ARG_U64, &passes, 0 },
+	{ "keep-going", ARG_FLAG, &keep_going, 0 },
+};
+
+static const struct role roles[] = { { worker, &thread_count }, { NULL, NULL } };
+
+int main(int argc, char **argv)
+{
+	const struct workload pressure = {
+		.args = args,
+		.arg_count = sizeof(args) / sizeof(args[0]),
+		.set_up = set_up,
+		.on_sigbus = on_sigbus,
+		.roles = roles,
+		.report = report,
+		.corrupt = &corrupt,
+	};
+
+	return run_workload(argc, argv, &pressure);
 }

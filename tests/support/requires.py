@@ -12,6 +12,7 @@ import pytest
 KINDS = {
     "tools": "programs that scripts/setup installs",
     "sanitizers": "a C compiler with -fsanitize=address,undefined",
+    "odirect": "a temporary directory whose file system takes O_DIRECT",
     "real": "QEMU, a compiler and a static busybox: all that real kernels need",
     "kvm": "an accelerator that runs a guest",
     "lines": "the source of every kernel line (KZRAM_DOWNLOAD=1 fetches it)",
