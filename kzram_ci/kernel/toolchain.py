@@ -14,7 +14,7 @@ from pathlib import Path
 from kzram_ci.base import needs, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_json
-from kzram_ci.base.errors import UserError
+from kzram_ci.base.errors import CommandFailed, UserError
 from kzram_ci.base.memo import memoized, recall
 from kzram_ci.base.needs import Task
 from kzram_ci.kernel.recipe import Toolchain
@@ -78,7 +78,11 @@ def identify(
         if not (start or _is_known(command) or recall(memory, stamps) is not None):
             text = f"{name}: {' '.join(command)!r} was not asked for its version yet"
             raise UserError(text, hint="kzram-ci build KERNEL asks it")
-        found.append((name, memoized(memory, stamps, partial(_first_line, command, deadline.within(60)))))
+        try:
+            found.append((name, memoized(memory, stamps, partial(_first_line, command, deadline.within(60)))))
+        except CommandFailed:
+            if name not in OPTIONAL:
+                raise  # an optional tool that does not run (a rustc of rustup without a toolchain) is none to kbuild
     return tuple(found)
 
 

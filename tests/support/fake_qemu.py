@@ -2,6 +2,9 @@
 
 good | error-at-start | silent | flood | deaf (ignores TERM and quit) | lost | no-qmp | killed | garbage
 hostile (sends $FAKE_QEMU_CHATTER, then crashes) | flood-port | lost-port
+
+Without $FAKE_QEMU the kernel decides, by words in its image: `FAKE pass`, `FAKE fail`, `FAKE oops CONSOLE-LOG`; and
+with `GUEST-WAIT FILE` before that until FILE is there (FILE.waiting says that it waits).
 """
 
 import json
@@ -13,8 +16,18 @@ import sys
 import time
 from pathlib import Path
 
-mode = os.environ.get("FAKE_QEMU", "good")
+WAIT_SECONDS = 60
 words = " ".join(sys.argv)
+
+
+def word_of_kernel(name: str) -> str:
+    """What follows a word in the text of the kernel's image, up to the end of its line; "" without it."""
+    image = Path(sys.argv[sys.argv.index("-kernel") + 1]) if "-kernel" in sys.argv else Path()
+    found = re.search(rf"\b{name} (.*)", image.read_text(errors="replace")) if image.is_file() else None
+    return found.group(1).strip() if found else ""
+
+
+mode, _, log_to_print = (os.environ.get("FAKE_QEMU") or word_of_kernel("FAKE") or "good").partition(" ")
 
 
 def path(identity: str, key: str) -> str:
@@ -89,6 +102,19 @@ with open(path("console", "logfile"), "ab", buffering=0) as console:
     if mode == "lost-port":
         control.sendall(b'{"ev":"ready"}\n')
         control.close()
+    if gate := word_of_kernel("GUEST-WAIT"):
+        Path(f"{gate}.waiting").touch()
+        until = time.monotonic() + WAIT_SECONDS
+        while not Path(gate).exists() and time.monotonic() < until:
+            time.sleep(0.02)
+    if mode in ("pass", "fail", "oops"):
+        console.write(b"Linux version 6.12.1\n")
+        control.sendall(b'{"ev":"boot","t":1,"release":"6.12.1"}\n{"ev":"ready","t":2}\n')
+        control.sendall(b'{"ev":"sample","t":3,"counters":{"vmstat.pswpout":5,"recompressions":900,"overruns":0}}\n')
+        time.sleep(0.05)
+    if mode == "oops":
+        console.write(Path(log_to_print).read_bytes())
+        sys.exit(0)
     if mode in ("good", "lost", "garbage"):
         console.write(
             b"Linux version fake\n"
@@ -102,10 +128,12 @@ with open(path("console", "logfile"), "ab", buffering=0) as console:
     if mode == "garbage":
         control.sendall(b'\xff\x00not json\n[]\n{"ev":"exit","nonce":"wrong","code":0}\n')
         sys.exit(0)
-    if mode == "good":
+    if mode in ("good", "pass", "fail"):
         conf = Path(path("console", "logfile")).with_name("cell.conf").read_text()
         nonce = re.search("NONCE='([^']*)'", conf).group(1)  # type: ignore[union-attr]
-        control.sendall(json.dumps({"ev": "exit", "t": 9, "nonce": nonce, "code": 0}).encode() + b"\n")
+        control.sendall(
+            json.dumps({"ev": "exit", "t": 9, "nonce": nonce, "code": int(mode == "fail")}).encode() + b"\n"
+        )
         sys.exit(0)
 while True:  # silent, deaf
     if answer() == "quit" and mode != "deaf":

@@ -32,6 +32,8 @@ $(O)/%.o: %.c Makefile
 	@echo '  CC      $*.o'
 	@at=$$(grep -n '#error' $< | head -n 1 | cut -d: -f1); [ -z "$$at" ] || \
 	{ echo "../$<:$$at:2: error: #error told so" >&2; exit 1; }
+	@gate=$$(sed -n 's/.*MAKE-WAIT //p' $<); [ -z "$$gate" ] || { : >$$gate.waiting; \
+	for i in $$(seq 1200); do [ ! -e $$gate ] || break; sleep 0.05; done; }
 	@if grep -q NAP $<; then sleep 0.5; fi
 	@if grep -q SLEEP $<; then sleep 60; fi
 	@if grep -q KILL $<; then kill -9 $$PPID; fi

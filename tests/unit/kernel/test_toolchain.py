@@ -58,6 +58,14 @@ def test_identity_is_the_first_line_and_asked_once(tools: Path, tmp_path: Path) 
     assert (tools / "ld.calls").read_text() == calls
 
 
+def test_an_optional_tool_that_does_not_run_is_none(tools: Path, tmp_path: Path) -> None:
+    (tools / "rustc").write_text("#!/bin/sh\necho 'error: no default toolchain is configured' >&2\nexit 1\n")
+    (tools / "rustc").chmod(0o755)
+    assert "rustc" not in identify(tmp_path)
+    write(tools / "rustc", "rustc 1.80")
+    assert identify(tmp_path)["rustc"] == "rustc 1.80"
+
+
 def test_another_compiler_is_noticed(tools: Path, tmp_path: Path) -> None:
     identify(tmp_path)
     write(tools / "gcc", "gcc 12.0")
