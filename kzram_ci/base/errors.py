@@ -8,7 +8,7 @@ KzramError                  70   a defect of kzram-ci itself
 │   ├── ConfigUnmet          4
 │   ├── BuildFailed          4
 │   └── NotApplicable        4   nothing is wrong: the test has no meaning on this kernel; its cell is skipped
-├── InfraError              69   QEMU, disk, network, OOM-killed make: whoever runs the host fixes it
+├── InfraError              69   QEMU, disk, network, OOM-killed make: the administrator of the host fixes it
 │   ├── CommandTimeout      69
 │   └── CommandFailed       69   (stages translate it when the kernel or the user is to blame)
 └── Interrupted            130   Ctrl-C or SIGTERM; what was produced so far is on disk
@@ -39,7 +39,7 @@ class KzramError(Exception):
     def __init__(self, message: str, *, hint: str = "", log: str = "", cause: str = "") -> None:
         """`hint` is the command or change that fixes it; `log` a path that holds the details.
 
-        `cause` is the message without the name of what it happened to: errors with one cause are told once.
+        `cause` is the message without the name of what it happened to: errors with one cause are reported once.
         """
         super().__init__(message)
         self.message = message

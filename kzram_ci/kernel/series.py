@@ -143,7 +143,7 @@ def missing_before(series: Sequence[Series]) -> Iterator[tuple[str, str]]:
 def choose(series: Series, version: str) -> Choice:
     """What a kernel of this version gets of a series. The first line that fits wins.
 
-    A kernel whose version is not known ("") gets a series without lines as it is, and no line of one with lines.
+    A kernel whose version is not known ("") gets a series without lines unchanged, and no line of one with lines.
     """
     if series.lines:
         fits = next((line for line in series.lines if version and applies_to(line.versions, version)), None)

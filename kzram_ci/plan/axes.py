@@ -31,8 +31,8 @@ def axis_names(data: Any, file: str, problems: Problems) -> tuple[str, ...]:
     reserved = {field.alias or name for name, field in Override.model_fields.items()}
     for name in axes:
         if name.replace("_", "-") in reserved:
-            told = f"an axis cannot be called {name!r}: entries under expect use that word"
-            problems.add(file, ("matrix", "axes", name), told, key=True)
+            text = f"an axis cannot be called {name!r}: entries under expect use that word"
+            problems.add(file, ("matrix", "axes", name), text, key=True)
     return tuple(axes)
 
 
@@ -59,19 +59,19 @@ def _listed(
 ) -> dict[str, Data]:
     if field is None:
         near = did_you_mean(name, vocabulary.KNOWN_AXES)
-        told = (
+        text = (
             f"axis {name!r} does not say which field it sets: write {{set: FIELD, values: [...]}}; "
-            f"known without: {', '.join(sorted(vocabulary.KNOWN_AXES))}{near}"
+            f"only {', '.join(sorted(vocabulary.KNOWN_AXES))} need no `set`{near}"
         )
-        problems.add(document.file, where, told, key=True)
+        problems.add(document.file, where, text, key=True)
         return {}
     result: dict[str, Data] = {}
     for index, value in enumerate(values):
         place = (*where, index)
         name_of_value = label(value)
         if name_of_value is None:
-            told = "this value gives no name for a cell; write values as a mapping: name: {field: value}"
-            problems.add(document.file, place, told)
+            text = "this value cannot be part of a cell's id; write values as a mapping: name: {field: value}"
+            problems.add(document.file, place, text)
         elif name_of_value in result:
             problems.add(document.file, place, f"the value {name_of_value!r} is listed twice")
         else:

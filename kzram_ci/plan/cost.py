@@ -28,7 +28,7 @@ class BuildCost:
 
 
 def unknown(spec: KernelSpec) -> tuple[str, bool]:
-    """Used where nobody can tell the key without fetching the source: every kernel counts as not built."""
+    """Used where the key is only known once the source is fetched: every kernel counts as not built."""
     return "", False
 
 

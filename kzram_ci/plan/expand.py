@@ -66,8 +66,8 @@ class Expansion:
                 grid.known_kernels(test.kernels, ("tests", name, "kernels"))
             for index, axis in enumerate(test.axes or ()):
                 if axis not in self.model.matrix.axes:
-                    told = f"unknown axis {axis!r}; {allowed(axis, self.model.matrix.axes)}"
-                    self.problems.add(self.document.file, ("tests", name, "axes", index), told)
+                    text = f"unknown axis {axis!r}; {allowed(axis, self.model.matrix.axes)}"
+                    self.problems.add(self.document.file, ("tests", name, "axes", index), text)
 
     def _layers(self, place: Place, axes: Mapping[str, Mapping[str, merge.Data]]) -> Iterator[Layer]:
         """All that applies to a cell before the overrides, later wins: plan's machine, defaults, test, axis values."""

@@ -175,7 +175,7 @@ class Kernels:
             (where, f"a {source.kind} source needs {' or '.join(group)}") for group in needed if not given & set(group)
         ]
         wrong += [
-            ((*where, name), f"{name} means nothing for a {source.kind} source; allowed: {', '.join(sorted(allowed))}")
+            ((*where, name), f"{name} does not apply to a {source.kind} source; allowed: {', '.join(sorted(allowed))}")
             for name in sorted(given - allowed)
         ]
         if len(given & {"url", "path"}) == 2 and "url" in allowed:

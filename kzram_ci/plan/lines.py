@@ -173,8 +173,8 @@ def _check_rows(axes: Axes, problems: Problems) -> None:
     for name, variant in axes.variants.items():
         base = variant.row.base
         if base is not None and base not in axes.variants:
-            told = f"no variant {base!r}; {allowed(base, axes.variants)}"
-            problems.add(variant.file, ("variants", name, "base"), told)
+            text = f"no variant {base!r}; {allowed(base, axes.variants)}"
+            problems.add(variant.file, ("variants", name, "base"), text)
 
 
 def _check_facts(facts: Mapping[str, str], file: str, where: Where, problems: Problems) -> None:

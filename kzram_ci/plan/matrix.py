@@ -204,7 +204,7 @@ class Grid:
         return place if self.document.has(place) else (*where, field)
 
     def nothing(self, entry: Selector, where: Where, places: Sequence[Place]) -> None:
-        """Record that a selector means no cell: the word that matches nothing, or their combination."""
+        """Record that a selector selects no cell: the word that matches nothing, or their combination."""
         known = self.known_kernels(entry, where)
         for pattern in entry.test or ():
             known &= self.known(pattern, tuple(self.plan.tests), "test", (*where, "test"))
@@ -214,7 +214,7 @@ class Grid:
                 known &= self.known(pattern, labels or tuple(self.axes[axis]), axis, (*where, axis))
         if known:
             self.problems.add(
-                self.document.file, where, "this entry means no cell of the plan; `kzram-ci plan` lists them"
+                self.document.file, where, "this entry selects no cell of the plan; `kzram-ci plan` lists them"
             )
 
     def _unique(self, places: Sequence[Place]) -> None:
@@ -222,8 +222,8 @@ class Grid:
         for place in places:
             name = safe_id(place.id)
             if name in seen:
-                told = f"the cells {seen[name]} and {place.id} would share the directory {name}; rename one"
-                self.problems.add(self.document.file, ("tests", place.test), told, key=True)
+                text = f"the cells {seen[name]} and {place.id} would share the directory {name}; rename one"
+                self.problems.add(self.document.file, ("tests", place.test), text, key=True)
             seen[name] = place.id
         if not places and not self.problems:
             self.problems.add(self.document.file, ("tests",), "the plan has no cells", key=True)

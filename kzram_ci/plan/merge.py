@@ -115,7 +115,7 @@ def workload(data: Data) -> WorkloadSpec:
 
 
 def arguments(args: Mapping[str, Any]) -> tuple[str, ...]:
-    """Words of a command line, sorted by option, so that the order in the file means nothing."""
+    """Words of a command line, sorted by option, so that their order in the file does not matter."""
     words: list[str] = []
     for name, value in sorted(args.items()):
         if value is False:

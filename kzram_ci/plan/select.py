@@ -44,8 +44,8 @@ def _must_match(patterns: Sequence[str], names: Iterable[str], what: str) -> Non
             alike = [name for name in known if (":" in name) is (":" in pattern)]
             shown = [name for name in alike if name == safe_id(name)] if "cell" not in what else known[::2]
             more = f" and {len(shown) - _LISTED} more" if len(shown) > _LISTED else ""
-            listed = f"known: {', '.join(shown[:_LISTED])}{more}"
-            raise UserError(f"no {what} matches {pattern!r}{did_you_mean(pattern, known)}", hint=listed)
+            listed = f"{', '.join(shown[:_LISTED])}{more}"
+            raise UserError(f"no {what} matches {pattern!r}; it has {listed}{did_you_mean(pattern, known)}")
 
 
 def _hint(plan: Plan) -> str:

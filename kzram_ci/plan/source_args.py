@@ -38,7 +38,7 @@ def parse(word: str, directory: Path) -> Source:
     """One source; relative paths start at `directory`. Raises UserError naming the form that is wanted."""
     name, _, place = word.partition(":")
     if name not in FORMS:
-        raise UserError(f"{name!r} is no kind of source", hint=f"one of {', '.join(FORMS.values())}")
+        raise UserError(f"{name!r} is not a kind of source", hint=f"one of {', '.join(FORMS.values())}")
     kind = SourceKind(name)
     place, extras = _extras(kind, place) if kind in _EXTRAS else (place, {})
     if not place:
@@ -58,7 +58,7 @@ def parse(word: str, directory: Path) -> Source:
 
 
 def _malformed(word: str, kind: SourceKind) -> UserError:
-    return UserError(f"{word!r} is no source", hint=FORMS[kind])
+    return UserError(f"{word!r} is not a source", hint=FORMS[kind])
 
 
 def _extras(kind: SourceKind, place: str) -> tuple[str, dict[str, str]]:
@@ -68,7 +68,7 @@ def _extras(kind: SourceKind, place: str) -> tuple[str, dict[str, str]]:
     for part in rest.split("&") if rest else ():
         key, _, value = part.partition("=")
         if key not in _EXTRAS[kind] or not value:
-            raise UserError(f"{part!r} means nothing for {kind}:", hint=FORMS[kind])
+            raise UserError(f"{part!r} does not apply to {kind}:", hint=FORMS[kind])
         found[key] = value
     return place, found
 

@@ -27,7 +27,7 @@ from kzram_ci.plan.load import draft_plan
 
 
 def checked_plan(path: Path, library: Library) -> Plan:
-    """A plan that can run, as far as can be told without its sources. Raises GrammarErrors with all that is wrong."""
+    """A plan that can run, as far as is known without its sources. Raises GrammarErrors with all that is wrong."""
     draft = draft_plan(read_bytes(path), path, library)
     offered = {spec.name: _offered(spec, draft, library) for spec in draft.plan.kernels()}
     programs = _programs(draft.problems, library)

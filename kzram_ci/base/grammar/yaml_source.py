@@ -87,8 +87,8 @@ def _compose(text: str | bytes, file: str, problems: Problems) -> Any:
     except yaml.reader.ReaderError as error:
         before_text = decoded[: error.position]
         column = error.position - (before_text.rfind("\n") + 1) + 1
-        told = f"not YAML: character U+{ord(decoded[error.position]):04X} is not allowed"
-        problems.add_at(file, before_text.count("\n") + 1, column, "", told)
+        text = f"not YAML: character U+{ord(decoded[error.position]):04X} is not allowed"
+        problems.add_at(file, before_text.count("\n") + 1, column, "", text)
     except RecursionError:
         problems.add_at(file, 1, 1, "", "nested too deeply")
     else:

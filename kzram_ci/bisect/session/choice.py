@@ -14,7 +14,7 @@ def choose_cell(plan: Plan, kernel: str, test: str) -> tuple[Cell, tuple[Cell, .
     cells = [cell for cell in chosen.cells if not test or _is_called(cell, test)]
     if not cells:
         known = ", ".join(dict.fromkeys(_tail(cell) for cell in chosen.cells))
-        raise UserError(f"no test of {plan.name} matches {test!r}", hint=f"known: {known}")
+        raise UserError(f"no test of {plan.name} matches {test!r}; it has {known}")
     if len(cells) > 1:
         listed = ", ".join(_tail(cell) for cell in cells)
         raise UserError(

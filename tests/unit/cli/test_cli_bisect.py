@@ -134,7 +134,7 @@ def test_paths_after_two_dashes(bisect: Bisect, capsys: pytest.CaptureFixture[st
             "2 tests: race, other; a bisection boots one",
         ),
         ((*FULL, "--kernel", "nope"), "no kernel of flaky matches 'nope'"),
-        ((*FULL[:-1], "nope"), "no test of flaky matches 'nope'; fix: known: race, other"),
+        ((*FULL[:-1], "nope"), "no test of flaky matches 'nope'; it has race, other"),
         ((*FULL[:-1], "other"), "k/other cannot tell good from bad"),
         ((*FULL, "--confidence", "2"), "--confidence 2.0 is not a probability"),
         ((*FULL, "--signature", ""), "--signature is empty"),

@@ -91,7 +91,7 @@ def test_the_first_kernel_of_a_kind_costs_a_clean_build() -> None:
 
 
 def test_an_unknown_selection_is_the_users_error() -> None:
-    with pytest.raises(UserError, match=r"no kernel of p matches 'stok'; did you mean stock\?"):
+    with pytest.raises(UserError, match=r"no kernel of p matches 'stok'; it has stock, odd; did you mean stock\?"):
         plan_command.main(parse(plan_command, "plan", "p.yaml", "--kernel", "stok"))
     with pytest.raises(UserError, match=r"no plan 'q'; known: "):
         plan_command.main(parse(plan_command, "plan", "q.yaml"))

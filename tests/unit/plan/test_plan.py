@@ -312,7 +312,7 @@ BAD_KERNELS = [
     ("x", "base: stock\nseris: [a]\n", {}, "x.yaml:2:1: seris: unknown key 'seris'; allowed: add_config, add_series"),
     ("x", "source: {kind: git, url: u}\n", {}, "x.yaml:1:1: source: a git source needs ref"),
     ("x", "source: {kind: tarball, url: u, sha256: 12}\n", {}, "source.sha256: expected a word, got 12"),
-    ("x", "source: {kind: directory, path: p, ref: v6}\n", {}, "x.yaml:1:36: source.ref: ref means nothing"),
+    ("x", "source: {kind: directory, path: p, ref: v6}\n", {}, "x.yaml:1:36: source.ref: ref does not apply"),
     ("x", "base: stock\nconfig: base\n", {}, "x.yaml:2:9: config: expected a list ([a, b], or a line `- a` each)"),
     ("x", "base: [\n", {}, "x.yaml:2:1: not YAML"),
 ]  # fmt: skip
@@ -342,10 +342,11 @@ def test_selection(kernels: Path) -> None:
     assert [c.id for c in select(plan, cells=["stock/a/compressor=zstd"]).cells] == ["stock/a/compressor=zstd"]
     assert [c.id for c in select(plan, cells=["stock.a.compressor=zstd"]).cells] == ["stock/a/compressor=zstd"]
     assert len(select(plan, cells=["*/compressor=842"]).cells) == 2
-    with pytest.raises(UserError, match=r"no kernel of big matches 'unstabel'; did you mean unstable\?") as caught:
+    with pytest.raises(UserError, match=r"no kernel of big matches 'unstabel'; it has stock, unstable; did you mean"):
         select(plan, kernels=["stock", "unstabel"])
-    assert "known: stock, unstable" in str(caught.value)
-    with pytest.raises(UserError, match="no cell of big matches 'stock/a/compressor=zst'; did you mean stock"):
+    with pytest.raises(
+        UserError, match=r"no cell of big matches 'stock/a/compressor=zst'; it has stock/b.*; did you mean stock"
+    ):
         select(plan, cells=["stock/a/compressor=zst"])
     with pytest.raises(UserError, match="no cell of big matches all filters together"):
         select(plan, kernels=["unstable"], cells=["stock/*"])

@@ -51,7 +51,7 @@ def test_a_package_that_is_ready() -> None:
     [
         ("kind: git, path: x", "a git source needs ref"),
         ("kind: tarball, path: x", "a tarball source needs sha256"),
-        ("kind: directory, path: x, modules: y", "modules means nothing for a directory source"),
+        ("kind: directory, path: x, modules: y", "modules does not apply to a directory source"),
     ],
 )
 def test_fields_that_do_not_fit(fields: str, told: str) -> None:

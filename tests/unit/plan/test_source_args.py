@@ -38,12 +38,12 @@ def test_parse(word: str, fields: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("word", "told"),
     [
-        ("git:", "is no source"),
-        ("svn:x", "'svn' is no kind of source"),
+        ("git:", "is not a source"),
+        ("svn:x", "'svn' is not a kind of source"),
         ("tarball:linux.tar.xz", "no sha256"),
         ("tarball:linux.tar.xz#sha256=12", "no sha256"),
-        ("image:x#suite=y", "'suite=y' means nothing for image:"),
-        ("image:x#modules=", "means nothing"),
+        ("image:x#suite=y", "'suite=y' does not apply to image:"),
+        ("image:x#modules=", "does not apply"),
     ],
 )
 def test_what_is_not_well_formed(word: str, told: str) -> None:
