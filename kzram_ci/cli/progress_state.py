@@ -28,7 +28,7 @@ from kzram_ci.model.events import (
 )
 from kzram_ci.model.outcome import Verdict
 from kzram_ci.results.reports.sanitize import one_line
-from kzram_ci.verdict.judge import OVERRUNS
+from kzram_ci.verdict.exposure import OVERRUNS
 
 QUIET_SECONDS = 10.0  # between two plain lines on the same subject
 FOUND_KEPT = 6

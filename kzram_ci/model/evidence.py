@@ -76,6 +76,7 @@ class CellResult:
     judgement: Judgement = Judgement()
     evidence: Evidence = Evidence()
     attempts: int = 0
+    totals: Mapping[str, int] = field(default_factory=dict)  # counters of all attempts, if there are several
     boot_failures: int = 0
     kernel_key: str = ""
     kernel_release: str = ""

@@ -23,6 +23,7 @@ from kzram_ci.model.layout import CellFile
 from kzram_ci.model.outcome import HOST_OUTCOMES, Outcome, Verdict
 from kzram_ci.results.rundir import born
 from kzram_ci.run.job import BootStage, CellJob
+from kzram_ci.verdict.exposure import together
 from kzram_ci.verdict.judge import judge, judge_attempts
 
 STOP_MARGIN_SECONDS = 120.0
@@ -95,7 +96,7 @@ def run_cell(job: CellJob, boot: BootStage, listener: Listener) -> CellResult:
         evidences.append(evidence)
         failures += failed
         files.write_json(place.file(CellFile.EVIDENCE), codec.to_json(evidence))
-    final = judge_attempts(cell, tuple(words))
+    final = judge_attempts(cell, tuple(words), tuple(evidences))
     same = (i for i, word in enumerate(words) if (word.outcome, word.verdict) == (final.outcome, final.verdict))
     shown = next(same, len(words) - 1)
     if shown != len(words) - 1:
@@ -107,6 +108,7 @@ def run_cell(job: CellJob, boot: BootStage, listener: Listener) -> CellResult:
         evidence=evidences[shown],
         seed=cell.seed + shown,
         attempts=len(words),
+        totals=together(evidences).counters if len(evidences) > 1 else {},
         boot_failures=failures,
         kernel_key=job.kernel.key,
         provenance=job.kernel.provenance,

@@ -25,8 +25,8 @@ from kzram_ci.model.cell import Cell, OopsWanted
 from kzram_ci.model.evidence import Evidence, Judgement, OopsSummary
 from kzram_ci.model.outcome import HOST_OUTCOMES, Outcome, Verdict
 from kzram_ci.model.vocab import HOST_LIKE_TYPES, NON_FATAL_TYPES
+from kzram_ci.verdict.exposure import OVERRUNS, counter, together
 
-OVERRUNS = "overruns"
 FAST_CLOCK = 1.5  # guest seconds in a host second; what is more is a clock that was measured wrongly
 EXIT_BAD_ARGUMENTS, EXIT_CORRUPTION, EXIT_SET_UP = 2, 3, 4
 
@@ -39,17 +39,6 @@ def fatal(oops: OopsSummary) -> bool:
 def principal_oops(oopses: Sequence[OopsSummary]) -> OopsSummary | None:
     """The one to show first: the first that the kernel dies of, else the first complaint, else None."""
     return next((oops for oops in oopses if fatal(oops)), oopses[0] if oopses else None)
-
-
-def counter(evidence: Evidence, name: str) -> int | None:
-    """A counter as last seen, None when never reported.
-
-    Overruns are also counted on the console: the last sample may be older than the crash.
-    """
-    value = evidence.counters.get(name)
-    if name == OVERRUNS and evidence.overrun_lines:
-        return max(value or 0, evidence.overrun_lines)
-    return value
 
 
 def below_floors(cell: Cell, evidence: Evidence) -> tuple[str, ...]:
@@ -288,26 +277,37 @@ def _fast_clock(evidence: Evidence) -> Judgement | None:
     return _judged(Outcome.BOOT_FAILED, Verdict.ERROR, text)
 
 
-def judge_attempts(cell: Cell, judgements: tuple[Judgement, ...]) -> Judgement:
-    """The judgement of a cell from its attempts, in order.
+def judge_attempts(cell: Cell, judgements: tuple[Judgement, ...], evidences: tuple[Evidence, ...]) -> Judgement:
+    """The judgement of a cell from its attempts, in order, and what each of them left.
 
     An expected pass needs every attempt to pass, `repeats` of them; the worst other judgement decides. An
     expected oops needs one attempt that shows it; it is "not reproduced" only when all tries were made.
     """
     if not judgements:
         return Judgement()
-    total = len(judgements)
     good = [j for j in judgements if j.verdict is Verdict.OK]
-    if cell.expect.outcome == "oops" and good:
-        which = judgements.index(good[0]) + 1
-        return good[0] if total == 1 else _counted(good[0], f"attempt {which} of {total}")
+    if len(good) == len(judgements) or (cell.expect.outcome == "oops" and good):
+        return _as_expected(cell, judgements, evidences)
+    return _not_as_expected(cell, judgements, evidences)
+
+
+def _as_expected(cell: Cell, judgements: tuple[Judgement, ...], evidences: tuple[Evidence, ...]) -> Judgement:
+    total = len(judgements)
+    first = next(number for number, j in enumerate(judgements, start=1) if j.verdict is Verdict.OK)
+    if cell.expect.outcome == "oops":
+        found = judgements[first - 1]
+        return found if total == 1 else _counted(found, f"attempt {first} of {total}")
+    if total < cell.repeats:
+        few = f"only {total} of {cell.repeats} repeats were made"
+        return _judged(Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE, few)
+    if total == 1:
+        return judgements[0]
+    return _counted(_ended_well(cell, together(evidences)), f"{total} of {total} passed, all counted together")
+
+
+def _not_as_expected(cell: Cell, judgements: tuple[Judgement, ...], evidences: tuple[Evidence, ...]) -> Judgement:
+    total = len(judgements)
     bad = [j for j in judgements if j.verdict is not Verdict.OK]
-    if not bad:
-        if total < cell.repeats:
-            return _judged(
-                Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE, f"only {total} of {cell.repeats} repeats were made"
-            )
-        return good[-1] if total == 1 else _counted(good[-1], f"{total} of {total} passed")
     ranks = (Verdict.FINDING, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.SKIPPED)
     worst = min(bad, key=lambda j: ranks.index(j.verdict))
     broken = next((j for j in bad if j.outcome in HOST_OUTCOMES), None)
@@ -315,6 +315,10 @@ def judge_attempts(cell: Cell, judgements: tuple[Judgement, ...]) -> Judgement:
         worst = broken  # the kernel did nothing wrong yet and not every try was made: no "not reproduced"
     if total == 1 and cell.repeats == 1:
         return worst
+    if total > 1 and all(j.outcome is Outcome.PASS for j in judgements):
+        return _counted(
+            _ended_well(cell, together(evidences)), f"{total} of {cell.repeats} tries, all counted together"
+        )
     return _counted(worst, f"attempt {judgements.index(worst) + 1} of {total}, {cell.repeats} planned")
 
 

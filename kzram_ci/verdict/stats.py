@@ -17,11 +17,12 @@ _TERMS = 20_000  # of the continued fraction; it needs about sqrt(max(a, b))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """`events` out of `trials`, with a name for people ("unstable")."""
+    """`events` out of `trials`, with a name for people ("unstable"), counted in so many boots."""
 
     events: int
     trials: int
     name: str = ""
+    boots: int = 1
 
     @property
     def value(self) -> float:
@@ -89,7 +90,8 @@ def upper_bound(events: int, trials: int, confidence: float = CONFIDENCE) -> flo
 
 def phrase(seen: Rate, *, event: str = "overruns", trial: str = "recompressions", reference: Rate | None = None) -> str:
     """One line for a report: what a pass proves, beside the rate that the unfixed kernel (`reference`) showed."""
-    count = f"{seen.events:,} {event} in {seen.trials:,} {trial}"
+    boots = f" of {seen.boots} boots" if seen.boots > 1 else ""
+    count = f"{seen.events:,} {event} in {seen.trials:,} {trial}{boots}"
     if seen.trials <= 0:
         return f"{count}: nothing was exposed, nothing is proved"
     events = min(seen.events, seen.trials)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.outcome import Verdict
 from kzram_ci.results.reports.summary_model import RECOMPRESSIONS
-from kzram_ci.verdict.judge import OVERRUNS, counter, principal_oops
+from kzram_ci.verdict.exposure import OVERRUNS, counted
+from kzram_ci.verdict.judge import principal_oops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,6 @@ def describe(result: CellResult) -> str:
     oops = principal_oops(result.evidence.oopses)
     parts += [oops.title] if oops is not None else []
     for name in (RECOMPRESSIONS, OVERRUNS):
-        value = counter(result.evidence, name)
+        value = counted(result, name)
         parts += [f"{name} {value:,}"] if value is not None else []
     return ", ".join(parts)

@@ -13,6 +13,7 @@ from kzram_ci.model.outcome import KERNEL_OUTCOMES, Outcome, Verdict
 from kzram_ci.results.reports import summary_model
 from kzram_ci.results.reports.sanitize import cut, one_line
 from kzram_ci.results.reports.summary_model import CellView, CrashGroup, RunView
+from kzram_ci.verdict.exposure import all_counters, counted
 
 ORIGIN = "kzram_ci"
 VERSION = {"major": 5, "minor": 0}
@@ -93,7 +94,7 @@ def _build(view: RunView, kernel: str) -> dict[str, Any]:
 
 def _test(view: RunView, cell: CellView) -> dict[str, Any]:
     result = cell.result
-    trials = result.evidence.counters.get(summary_model.RECOMPRESSIONS)
+    trials = counted(result, summary_model.RECOMPRESSIONS)
     environment = _filled(comment=one_line(f"QEMU {result.accel}".strip()), misc={"accel": result.accel})
     excerpt = cell.oops.text if cell.oops is not None else cell.console_tail
     return _filled(
@@ -113,7 +114,7 @@ def _test(view: RunView, cell: CellView) -> dict[str, Any]:
             control=result.control,
             expected=result.expected,
             seed=result.seed,
-            counters=dict(result.evidence.counters),
+            counters=all_counters(result),
             files=list(cell.files),
         ),
     )

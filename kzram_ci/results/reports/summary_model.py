@@ -12,7 +12,8 @@ from kzram_ci.model.evidence import CellResult, OopsSummary
 from kzram_ci.model.layout import CellFile
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results.reports.sanitize import one_line
-from kzram_ci.verdict.judge import OVERRUNS, counter, principal_oops
+from kzram_ci.verdict.exposure import OVERRUNS, all_counters, counted
+from kzram_ci.verdict.judge import principal_oops
 from kzram_ci.verdict.stats import Rate, phrase
 
 RECOMPRESSIONS = "recompressions"
@@ -250,36 +251,41 @@ def missing_controls(view: RunView) -> tuple[str, ...]:
 
 
 def counters(cell: CellView) -> tuple[tuple[str, int | None, int | None], ...]:
-    """(name, value, floor) of what counts for this cell: floors first, then the detector's other counters."""
-    evidence = cell.result.evidence
-    if cell.result.judgement.outcome in (Outcome.NOT_RUN, Outcome.SKIPPED):
+    """(name, value, floor) of what counts for this cell: floors first, then the detector's other counters.
+
+    Of all its boots together; a floor is for each of them, so with several it is left out here.
+    """
+    result = cell.result
+    if result.judgement.outcome in (Outcome.NOT_RUN, Outcome.SKIPPED):
         return ()
     floors = dict(cell.floors)
-    detector = sorted(name for name in evidence.counters if "." not in name)  # see the guest contract
-    overruns = (OVERRUNS,) if counter(evidence, OVERRUNS) is not None else ()
+    detector = sorted(name for name in all_counters(result) if "." not in name)  # see the guest contract
+    overruns = (OVERRUNS,) if counted(result, OVERRUNS) is not None else ()
     names = dict.fromkeys((*floors, *overruns, *detector))
-    return tuple((name, counter(evidence, name), floors.get(name)) for name in names)
+    return tuple((name, counted(result, name), None if result.totals else floors.get(name)) for name in names)
 
 
 def exposure_text(cell: CellView) -> str:
-    """The counters on one line: `recompressions 51,234/50,000, overruns 0`."""
+    """The counters on one line: `recompressions 51,234/50,000, overruns 0`, or `recompressions 152,880 in 3 boots`."""
     parts = []
+    floors = dict(cell.floors)
     for name, value, floor in counters(cell):
         if value is None:
             parts.append(f"{name} not reported" + (f"/{floor:,}" if floor is not None else ""))
         elif floor is not None:
             parts.append(f"{name} {value:,}/{floor:,}")
-        elif value or name == OVERRUNS:
+        elif value or name == OVERRUNS or name in floors:
             parts.append(f"{name} {value:,}")
-    return ", ".join(parts)
+    text = ", ".join(parts)
+    return f"{text}, in {cell.result.attempts} boots" if text and cell.result.totals else text
 
 
 def exposure(cell: CellView) -> Rate | None:
     """Overruns among the recompressions of a cell; None where nothing was counted."""
-    overruns, trials = counter(cell.result.evidence, OVERRUNS), cell.result.evidence.counters.get(RECOMPRESSIONS)
+    overruns, trials = counted(cell.result, OVERRUNS), counted(cell.result, RECOMPRESSIONS)
     if overruns is None or not trials:
         return None
-    return Rate(events=overruns, trials=trials, name=cell.result.kernel)
+    return Rate(events=overruns, trials=trials, name=cell.result.kernel, boots=max(1, cell.result.attempts))
 
 
 def proof(view: RunView, cell: CellView) -> str:

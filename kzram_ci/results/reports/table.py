@@ -12,7 +12,7 @@ from kzram_ci.base.units import say_count
 from kzram_ci.results.reports import summary_model
 from kzram_ci.results.reports.sanitize import one_line
 from kzram_ci.results.reports.summary_model import CellView, RunView
-from kzram_ci.verdict.judge import OVERRUNS
+from kzram_ci.verdict.exposure import OVERRUNS
 
 _STYLES = {"ok": "green", "FINDING": "bold red", "INCONCLUSIVE": "yellow", "ERROR": "magenta", "skipped": "dim"}
 CONTROLS_FAILED = "CONTROLS FAILED: this run cannot separate a good kernel from a bad one"

@@ -60,3 +60,15 @@ def test_exposure_shows_floors_and_what_was_not_reported() -> None:
 
 def test_totals() -> None:
     assert summary_model.totals(sample()) == {"ok": 3, "FINDING": 2, "INCONCLUSIVE": 1, "skipped": 1}
+
+
+def test_several_boots_are_shown_as_one_sum() -> None:
+    totals = {"recompressions": 153_880, "overruns": 0}
+    tripled = samples.result(samples.PLAN.cells[0], counters=samples.CLEAN, attempts=3, totals=totals)
+    view = make_view(samples.PLAN, (tripled,), name="run")
+    (cell,) = view.cells
+    assert summary_model.exposure_text(cell).startswith("recompressions 153,880")
+    assert summary_model.exposure_text(cell).endswith(", in 3 boots")
+    assert summary_model.proof(view, cell).startswith(
+        "0 overruns in 153,880 recompressions of 3 boots; 95 % upper bound"
+    )

@@ -13,7 +13,8 @@ from kzram_ci.model.evidence import Evidence, Judgement, OopsSummary
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.model.vocab import HOST_LIKE_TYPES, NON_FATAL_TYPES, OOPS_TYPES
 from kzram_ci.model.workload import ZramSpec
-from kzram_ci.verdict.judge import counter, judge, judge_attempts, matches, principal_oops
+from kzram_ci.verdict.exposure import counter
+from kzram_ci.verdict.judge import judge, judge_attempts, matches, principal_oops
 
 FLOORS = (("recompressions", 50_000),)
 PASS = Expectation(floors=FLOORS, ceilings=(("overruns", 0),))
@@ -324,10 +325,23 @@ FOLDS = [
 
 @pytest.mark.parametrize(("expect", "repeats", "words", "outcome", "verdict"), FOLDS)
 def test_folding(expect: Expectation, repeats: int, words: tuple[Judgement, ...], outcome: str, verdict: str) -> None:
-    final = judge_attempts(cell(expect, repeats=repeats), words)
+    final = judge_attempts(cell(expect, repeats=repeats), words, (evidence(),) * len(words))
     assert (final.outcome, final.verdict) == (outcome, verdict), final
 
 
 def test_a_fold_says_which_attempt() -> None:
-    assert "(attempt 2 of 2)" in judge_attempts(cell(OOPS, repeats=3), (MISSED, OK_OOPS)).reason
-    assert "attempt 1 of 3, 3 planned" in judge_attempts(cell(OOPS, repeats=3), (MISSED, MISSED, MISSED)).reason
+    seen = (evidence(),) * 3
+    assert "(attempt 2 of 2)" in judge_attempts(cell(OOPS, repeats=3), (MISSED, OK_OOPS), seen[:2]).reason
+    wrong = judge_attempts(cell(OOPS, repeats=3), (MISSED, ODD_OOPS, MISSED), seen)
+    assert "attempt 2 of 3, 3 planned" in wrong.reason or "attempt 1 of 3, 3 planned" in wrong.reason
+
+
+def test_repeats_are_counted_together() -> None:
+    attempts = tuple(evidence(counters={"recompressions": count}) for count in (50_000, 51_000, 52_880))
+    final = judge_attempts(cell(repeats=3), (OK_PASS,) * 3, attempts)
+    told = "recompressions 153,880, overruns 0, vmstat.pswpout 21 (3 of 3 passed, all counted together)"
+    assert (final.verdict, final.reason) == (Verdict.OK, told)
+    missed = judge_attempts(cell(OOPS, repeats=3), (MISSED,) * 3, attempts)
+    assert missed.verdict is Verdict.FINDING
+    assert "not reproduced; overruns 0" in missed.reason
+    assert "(3 of 3 tries, all counted together)" in missed.reason
