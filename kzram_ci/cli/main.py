@@ -14,6 +14,7 @@ from types import ModuleType
 import kzram_ci
 from kzram_ci.base import proc
 from kzram_ci.base.errors import Interrupted, KzramError
+from kzram_ci.cli import output
 
 # command -> what it does; the module of the same name in this package has add_parser() and main()
 COMMANDS = {
@@ -102,6 +103,10 @@ def _for_git(argv: Sequence[str]) -> int:
     except Exception:
         traceback.print_exc()
         code = 128
+    return _git_code(code)
+
+
+def _git_code(code: int) -> int:
     return code if code in (0, 1, 125) or code >= 128 else 128
 
 
@@ -118,12 +123,11 @@ def _main(argv: Sequence[str]) -> int:
         for line in str(error).splitlines():
             print(f"kzram-ci: {error.actor}: {line}" if error.actor != "user" else f"kzram-ci: {line}", file=sys.stderr)
         return error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader left; a traceback would not help
-        return 141
     return 130 if proc.cancelled() else code
 
 
 def entry() -> None:
     """The console script."""
-    sys.exit(main(sys.argv[1:]))
+    argv = sys.argv[1:]
+    code = output.run(main, argv)
+    sys.exit(_git_code(code) if "--bisect-run" in argv else code)
