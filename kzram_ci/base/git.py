@@ -19,6 +19,7 @@ ENVIRONMENT: dict[str, str | None] = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_LAZY_FETCH": "1",  # a partial clone would write into itself, and call what its remote configures
 }
 # safe.directory: a tree that belongs to another user is only listed, nothing of it is run
 # fsmonitor: a command that a repository configures

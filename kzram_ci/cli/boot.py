@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.cli.kernel_option import SOURCE_HELP
+from kzram_ci.cli.kernel_option import PATCH_HELP, SOURCE_HELP, patches_of
 from kzram_ci.model.arch import ARCHS
 from kzram_ci.model.machine import Accel, MachineSpec
 
@@ -41,6 +41,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)  # for an error that tells where they belong
     parser.add_argument("--kernel", dest="source", default="", metavar="SOURCE", help=SOURCE_HELP)
+    parser.add_argument("--patch", action="append", default=[], metavar="[NAME=]FILE", help=PATCH_HELP)
     parser.add_argument(
         "--arch", default="x86_64", choices=[row.name for row in ARCHS], help="of the guest (default x86_64)"
     )
@@ -83,6 +84,7 @@ def main(args: argparse.Namespace) -> int:
     request = BootRequest(
         kernel=args.kernel,
         source=args.source,
+        patches=patches_of(args.patch),
         machine=machine,
         zram_mib=args.zram,
         rootfs=args.rootfs,

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.cli.kernel_option import REFRESH_HELP, SOURCE_HELP
+from kzram_ci.cli.kernel_option import PATCH_HELP, REFRESH_HELP, SOURCE_HELP, patches_of
 from kzram_ci.cli.progress import watch_builds
 from kzram_ci.model import codec
 from kzram_ci.model.kernel import KernelImage
@@ -21,6 +21,7 @@ example:
   kzram-ci build stock saved-clen
   kzram-ci build unstable --json | jq -r '.[0].image'
   kzram-ci build git:../linux@v6.13                    # stock's series and config on that source
+  b4 am -o- MESSAGE-ID | kzram-ci build stock --patch -
   kzram-ci build stock unstable --kernel directory:.   # two kernels on your own tree
 """
 
@@ -36,6 +37,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("kernels", nargs="+", metavar="KERNEL", help="name of a kernel, or a source for `stock`")
     parser.add_argument("--kernel", action="append", default=[], metavar="SOURCE", help=SOURCE_HELP)
+    parser.add_argument("--patch", action="append", default=[], metavar="[NAME=]FILE", help=PATCH_HELP)
     parser.add_argument("--refresh", action="store_true", help=REFRESH_HELP)
     parser.add_argument("-j", "--jobs", type=int, default=None, help="make jobs (default: all CPUs it may use)")
     parser.add_argument("--json", action="store_true", help="print a JSON array, one object a kernel")
@@ -49,7 +51,11 @@ def main(args: argparse.Namespace) -> int:
     if args.jobs is not None and args.jobs < 1:
         raise UserError("--jobs must be at least 1")
     request = BuildRequest(
-        kernels=tuple(args.kernels), sources=tuple(args.kernel), jobs=args.jobs or 0, refresh=args.refresh
+        kernels=tuple(args.kernels),
+        sources=tuple(args.kernel),
+        patches=patches_of(args.patch),
+        jobs=args.jobs or 0,
+        refresh=args.refresh,
     )
     with watch_builds(sys.stderr) as listener:
         images = build(request, listener)

@@ -1,8 +1,15 @@
-"""Help texts of `--kernel GLOB|SOURCE` and what goes with it."""
+"""`--kernel GLOB|SOURCE`, `--patch [NAME=]FILE` and what goes with them."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from kzram_ci.plan.source_args import FORMS
+
+if TYPE_CHECKING:
+    from kzram_ci.kernel.oneoff import OneOff
 
 _FORMS = ", ".join(FORMS.values())
 KERNEL_HELP = (
@@ -12,3 +19,17 @@ KERNEL_HELP = (
 )
 SOURCE_HELP = f"source to take in place of the kernel's own: {_FORMS}"
 REFRESH_HELP = "ask for newer packages than were downloaded before"
+PATCH_HELP = (
+    "a diff, a mail with one or a mailbox (- is standard input), applied strictly after the series of each selected "
+    "kernel; NAME=FILE makes a new kernel NAME beside its base instead, which is expected to pass, and keeps the "
+    "controls of the plan. May be given several times"
+)
+
+
+def patches_of(words: Sequence[str]) -> tuple[OneOff, ...]:
+    """The patches that `--patch` names. Raises UserError."""
+    if not words:
+        return ()
+    from kzram_ci.kernel.oneoff import read_oneoffs  # --help needs none of it
+
+    return read_oneoffs(words, sys.stdin.buffer.read)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from kzram_ci.cli import progress
-from kzram_ci.cli.kernel_option import KERNEL_HELP, REFRESH_HELP
+from kzram_ci.cli.kernel_option import KERNEL_HELP, PATCH_HELP, REFRESH_HELP, patches_of
 from kzram_ci.host import environment
 from kzram_ci.model.machine import Accel
 from kzram_ci.results.reports import table
@@ -32,6 +32,7 @@ examples:
   kzram-ci run testplans/overrun.yaml
   kzram-ci run overrun --kernel unstable --test 'anonmutate*' --repeat 5
   kzram-ci run overrun --kernel stock --kernel git:../linux@v6.13
+  kzram-ci run overrun --kernel unstable --patch my-fix=0001-zram-fix.patch   # with the crash as a control
   kzram-ci run --kernel image:/boot/vmlinuz-$(uname -r)
   git bisect run kzram-ci run my-plan.yaml --bisect-run --kernel directory:. --repeat auto
   kzram-ci run --resume runs/20260101T000000Z-overrun-1a2b3c
@@ -53,6 +54,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--kernel", action="append", default=[], metavar="GLOB|SOURCE", help=KERNEL_HELP)
     parser.add_argument("--test", action="append", default=[], metavar="GLOB", help="only these tests")
     parser.add_argument("--cell", action="append", default=[], metavar="ID", help="only these cells")
+    parser.add_argument("--patch", action="append", default=[], metavar="[NAME=]FILE", help=PATCH_HELP)
     parser.add_argument("--repeat", type=repeat, metavar="N|auto", help=REPEAT_HELP)
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run directories go")
     parser.add_argument("--resume", type=Path, metavar="RUNDIR", help="go on where a stopped run was")
@@ -73,9 +75,12 @@ def main(args: argparse.Namespace) -> int:
     from kzram_ci.run.recorded import RunRequest  # heavy; --help needs none of it
     from kzram_ci.run.selection import Selection
 
+    selection = Selection(
+        kernels=tuple(args.kernel), tests=tuple(args.test), cells=tuple(args.cell), patches=patches_of(args.patch)
+    )
     request = RunRequest(
         plan=args.plan or "",
-        selection=Selection(kernels=tuple(args.kernel), tests=tuple(args.test), cells=tuple(args.cell)),
+        selection=selection,
         repeats=args.repeat,
         runs=args.runs,
         resume=args.resume,

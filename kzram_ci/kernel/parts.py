@@ -8,7 +8,7 @@ from kzram_ci.base.errors import UserError
 from kzram_ci.base.grammar.problems import Problems, Where
 from kzram_ci.base.grammar.read import read_model
 from kzram_ci.base.library import Library
-from kzram_ci.kernel import diff, mail
+from kzram_ci.kernel import diff, mail, oneoff
 from kzram_ci.kernel.buildfixes import Fix, fixes_from
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.recipe import Parts
@@ -19,7 +19,7 @@ from kzram_ci.model.kernel import KernelSpec
 def parts_of(spec: KernelSpec, library: Library) -> Parts:
     """All that a definition names. Raises UserError for what does not exist or cannot be read."""
     return Parts(
-        series=tuple(load_series(name, library) for name in spec.series),
+        series=(*(load_series(name, library) for name in spec.series), *oneoff.series_of(spec.patches)),
         fragments=tuple(load_fragment(name, library) for name in spec.config),
         fixes=load_fixes(library),
     )

@@ -221,7 +221,9 @@ def _apply(work: _Work, series: Series, patch: Patch) -> str:
     if not complaint:
         return ""
     there = not _git_apply(work, patch, "--reverse", "--check")
-    where = f"{series.name}/{patch.name}"
+    where = patch.name if series.name == patch.name else f"{series.name}/{patch.name}"
+    if there and series.kind is SeriesKind.ONE_OFF:
+        raise PatchFailed(f"{where}: the source has it already", hint="leave --patch out: it changes nothing there")
     if there and series.kind in _MAY_BE_THERE:
         return f"{where}: already applied, left out"
     if there:

@@ -23,6 +23,7 @@ class SeriesKind(StrEnum):
     REGRESSION = "regression"
     INSTRUMENT = "instrument"
     BUILD = "build"
+    ONE_OFF = "one-off"  # given on the command line, in no series.yaml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,7 +89,7 @@ def _inputs(spec: KernelSpec, tree: Tree, ctx: Context) -> kbuild.Inputs:
 
 def _ready(spec: KernelSpec, ctx: Context) -> KernelImage:
     """A kernel that is not built. Raises UserError when the definition wants to change it."""
-    if wrong := next((word for word in ("series", "config", "make_vars") if getattr(spec, word)), ""):
+    if wrong := next((word for word in ("series", "patches", "config", "make_vars") if getattr(spec, word)), ""):
         raise UserError(
             f"{spec.name}: {spec.source.words()} is ready, {wrong.replace('_vars', '')} cannot change it",
             hint="leave series, config and make out, or take a source to build from",

@@ -9,6 +9,15 @@ from kzram_ci.model.source import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """One patch file: name for people, text for applying and for the key."""
+
+    series: str
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KernelSpec:
     """One kernel of a plan, every `base:` resolved."""
 
@@ -20,15 +29,7 @@ class KernelSpec:
     make_vars: tuple[tuple[str, str], ...] = ()  # CC=gcc-11, LLVM=1, …
     line: str = ""  # of kernels/lines.yaml; "": another source
     variant: str = ""  # of kernels/variants.yaml; "": a kernel of its own
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patch:
-    """One patch file: name for people, text for applying and for the key."""
-
-    series: str
-    name: str
-    text: str
+    patches: tuple[Patch, ...] = ()  # applied after the series, for one run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

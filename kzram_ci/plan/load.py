@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,12 +27,18 @@ if TYPE_CHECKING:
     from kzram_ci.plan.kernel_schema import KernelFile
     from kzram_ci.plan.schema import PlanFile
 
+Beside = Callable[[Mapping[str, KernelSpec]], Mapping[str, KernelSpec]]
 _UNRESOLVED = DirectorySource(path="")
 
 
-def load_plan(path: Path, library: Library) -> Plan:
-    """Read, check and expand a plan. Raises GrammarErrors (a PlanError) with all that is wrong in `.errors`."""
-    return parse_plan(read_bytes(path), path, library)
+def load_plan(path: Path, library: Library, beside: Beside = dict) -> Plan:
+    """Read, check and expand a plan; `beside` may put kernels beside its own.
+
+    Raises GrammarErrors (a PlanError) with all that is wrong in `.errors`.
+    """
+    draft = draft_plan(read_bytes(path), path, library, beside)
+    draft.problems.raise_if_any()
+    return draft.plan
 
 
 def parse_plan(text: str | bytes, path: Path, library: Library) -> Plan:
@@ -42,7 +48,7 @@ def parse_plan(text: str | bytes, path: Path, library: Library) -> Plan:
     return draft.plan
 
 
-def draft_plan(text: str | bytes, path: Path, library: Library) -> Draft:
+def draft_plan(text: str | bytes, path: Path, library: Library, beside: Beside = dict) -> Draft:
     """A plan with what is wrong with it so far. Raises GrammarErrors when its grammar leaves nothing to expand."""
     from kzram_ci.plan.schema import PlanFile
 
@@ -58,7 +64,7 @@ def draft_plan(text: str | bytes, path: Path, library: Library) -> Draft:
         _kernels_of_broken_plan(document, kernels)
         problems.raise_if_any()
     assert model is not None
-    specs = _kernels(model, document, path.parent, kernels)
+    specs = beside(_kernels(model, document, path.parent, kernels))
 
     def facts(spec: KernelSpec) -> Facts | None:
         return tables.axes(library).facts(spec.line) if spec.line else None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.suggest import nearest
 from kzram_ci.model.source import DebianSource, LocalGit, RemoteGit, Source, SourceKind, source_of
 from kzram_ci.plan.kernels import absolute
 
@@ -31,7 +32,27 @@ def is_source(word: str) -> bool:
 def split(words: Sequence[str], directory: Path | None = None) -> tuple[tuple[str, ...], tuple[Source, ...]]:
     """What `--kernel` was given: globs, and sources. Raises UserError for a source that is not well-formed."""
     sources = tuple(parse(word, directory or Path()) for word in words if is_source(word))
-    return tuple(word for word in words if not is_source(word)), sources
+    globs = tuple(word for word in words if not is_source(word))
+    for word in globs:
+        if "/" in word or word in (".", "..") or word.startswith("~"):
+            raise UserError(f"{word!r} is neither the name of a kernel nor a source", hint=f"--kernel {_meant(word)}")
+    return globs, sources
+
+
+def _meant(word: str) -> str:
+    """The source that a path without a kind, or with a misspelt one, most probably is."""
+    kind, colon, place = word.partition(":")
+    begun = next((str(form) for form in FORMS if kind and form.startswith(kind)), "")
+    if colon and not place.startswith("//") and (known := begun or nearest(kind, FORMS)):
+        return f"{known}:{place}"
+    if _URL.match(word) or _SCP.match(word):
+        return f"git:{word}"
+    name = _last(word)
+    if ".tar" in name or name.endswith(".tgz"):
+        return f"tarball:{word}#sha256=DIGEST"
+    if name.startswith("vmlinu") or name.endswith("Image"):
+        return f"image:{word}"
+    return f"directory:{word}, or git:{word}@REF for a commit of it"
 
 
 def parse(word: str, directory: Path) -> Source:

@@ -12,6 +12,7 @@ from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import UserError
+from kzram_ci.kernel.oneoff import OneOff
 from kzram_ci.kernel.workshop import KernelContext, image_for
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
@@ -21,7 +22,7 @@ from kzram_ci.model.source import ImageSource
 from kzram_ci.model.workload import WorkloadSpec, ZramSpec
 from kzram_ci.run import shell
 from kzram_ci.run.guest_image import rootfs_for
-from kzram_ci.run.kernels import specs_of
+from kzram_ci.run.kernels import specs_of, with_patches
 from kzram_ci.vm import accel
 
 EXIT_CRASH = 1
@@ -37,6 +38,7 @@ class BootRequest:
 
     kernel: str
     source: str = ""
+    patches: tuple[OneOff, ...] = ()
     machine: MachineSpec = MachineSpec()
     zram_mib: int = 512
     rootfs: Path | None = None
@@ -85,7 +87,8 @@ def _kernel(request: BootRequest) -> KernelImage:
         word = f"image:{word}"
     elif "/" in word and ":" not in word:
         raise UserError(f"{word} is not a file", hint="give a kernel's name or the path of a bootable image")
-    (spec,) = specs_of((word,), (request.source,) if request.source else ())
+    # a patch with a name makes a variant beside its base: that is the one to boot
+    spec = with_patches(specs_of((word,), (request.source,) if request.source else ()), request.patches)[-1]
     if spec.source.ready:
         spec = replace(spec, arch=arch)
     if spec.arch != arch:

@@ -8,21 +8,27 @@ from dataclasses import dataclass, replace
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.library import Library
 from kzram_ci.kernel.mechanism import Facts
+from kzram_ci.kernel.oneoff import OneOff
 from kzram_ci.kernel.workshop import KernelContext, facts_for, image_for
 from kzram_ci.model.events import Listener, silent
 from kzram_ci.model.kernel import KernelImage, KernelSpec
 from kzram_ci.plan.kernels import load_kernel
 from kzram_ci.plan.source_args import FORMS, split
+from kzram_ci.run import patching
 from kzram_ci.run.known import known_of
 from kzram_ci.run.retarget import meant, on_sources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
-    """Kernels by name or source, each on every one of `sources` (none: its own). `jobs`: of make, 0 for all CPUs."""
+    """Kernels by name or source, each on every one of `sources` (none: its own), with `patches` for this once.
+
+    `jobs`: of make, 0 for all CPUs.
+    """
 
     kernels: tuple[str, ...]
     sources: tuple[str, ...] = ()
+    patches: tuple[OneOff, ...] = ()
     jobs: int = 0
     refresh: bool = False
 
@@ -40,9 +46,19 @@ def specs_of(words: Sequence[str], sources: Sequence[str] = ()) -> tuple[KernelS
     return tuple(found)
 
 
+def with_patches(specs: Sequence[KernelSpec], patches: Sequence[OneOff]) -> tuple[KernelSpec, ...]:
+    """Each kernel with the patches on it; a variant that a patch names comes beside its base. Raises UserError."""
+    made = patching.variants_of(patches)
+    if made and len(specs) != 1:
+        raise UserError(f"--patch {next(iter(made))}=… is built on one kernel, not {len(specs)}", hint="name one")
+    variants = tuple(patching.variant(specs[0], name, parts) for name, parts in made.items())
+    everywhere = [oneoff for oneoff in patches if not oneoff.variant]
+    return tuple(patching.patched(spec, everywhere) for spec in (*specs, *variants))
+
+
 def build(request: BuildRequest, listener: Listener = silent) -> tuple[KernelImage, ...]:
     """Each kernel from the cache, or built now. Raises UserError, KernelError, InfraError, Interrupted."""
-    specs = specs_of(request.kernels, request.sources)
+    specs = with_patches(specs_of(request.kernels, request.sources), request.patches)
     context = KernelContext(listener=listener, refresh=request.refresh)
     if request.jobs:
         context = replace(context, jobs=request.jobs)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +25,7 @@ from kzram_ci.results.reports.summary_model import RunView
 from kzram_ci.results.rundir import RunDir
 from kzram_ci.run.plan_run import PlanRun
 from kzram_ci.run.pool import host_budget
-from kzram_ci.run.selection import Selection, plan_of, plan_without_name, selected
+from kzram_ci.run.selection import Selection, plan_of, plan_with, plan_without_name, selected
 from kzram_ci.run.stages import real_stages
 from kzram_ci.verdict import repeats
 
@@ -75,8 +76,9 @@ def begin(request: RunRequest, warn: Warn) -> RunDir:
         raise UserError("no plan", hint="kzram-ci run testplans/overrun.yaml")
     path = Path(name)
     # The expanded plan of a run: `repro.sh` needs neither plan nor kernel files.
-    whole = rundir.open_run(path.parent).plan if path.name == RunFile.PLAN else plan_of(name)
-    plan = selected(whole, request.selection)
+    expanded = path.name == RunFile.PLAN
+    whole = rundir.open_run(path.parent).plan if expanded else plan_of(name)
+    plan = selected(whole, request.selection, None if expanded else partial(plan_with, name))
     if request.for_git:
         _warn_of_turned_codes(plan, warn)
     return rundir.create(request.runs, _repeated(plan, request, whole, warn))

@@ -29,6 +29,8 @@ class Known:
 
     def changing(self, spec: KernelSpec) -> str:
         """The first series that makes a kernel another one than its source; "" when there is none."""
+        if spec.patches:
+            return spec.patches[0].series
         return next((name for name in spec.series if self.kinds.get(name) in _CHANGING), "")
 
 
@@ -104,21 +106,21 @@ def _names(sources: Sequence[Source]) -> list[str]:
 def _on_source(cell: Cell, source: Source, suffix: str, known: Known, name: str) -> Cell:
     if cell.kernel.source.ready and known.stock is not None:  # an image has no config to build with
         spec = replace(spec_with(known.stock, source), name=cell.kernel.name)
-        return _renamed(replace(cell, kernel=spec), name)
+        return renamed(replace(cell, kernel=spec), name)
     spec = spec_with(cell.kernel, source)
-    return _renamed(replace(cell, kernel=spec), f"{spec.name}{suffix}")
+    return renamed(replace(cell, kernel=spec), f"{spec.name}{suffix}")
 
 
 def _on_image(cell: Cell, source: Source, name: str, known: Known) -> Cell:
     changing = known.changing(cell.kernel)
     spec = spec_with(cell.kernel, source)
     if not changing:
-        return _renamed(replace(cell, kernel=spec), name)
+        return renamed(replace(cell, kernel=spec), name)
     skip = cell.skip or f"{name} is a ready image: series {changing} cannot be put into it"
-    return _renamed(replace(cell, kernel=spec, skip=skip), f"{spec.name}@{name}")
+    return renamed(replace(cell, kernel=spec, skip=skip), f"{spec.name}@{name}")
 
 
-def _renamed(cell: Cell, name: str) -> Cell:
+def renamed(cell: Cell, name: str) -> Cell:
     """The cell of a kernel with another name, which is the first part of the cell's id."""
     if name == cell.kernel.name:
         return cell

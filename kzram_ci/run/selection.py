@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from kzram_ci.base.errors import UserError
 from kzram_ci.base.library import Library
+from kzram_ci.kernel import source
+from kzram_ci.kernel.oneoff import OneOff
+from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.cell import Plan
+from kzram_ci.plan.load import Beside, load_plan
 from kzram_ci.plan.select import select
 from kzram_ci.plan.source_args import split
+from kzram_ci.run import patching
 from kzram_ci.run.checks import checked_plan
 from kzram_ci.run.known import known_of
 from kzram_ci.run.retarget import with_sources
@@ -18,16 +24,17 @@ IMAGE_PLAN = "distro"  # the plan for kernels that are ready
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """`kernels`: patterns of names, and sources, on which the plan's kernels are put."""
+    """`kernels`: patterns of names, and sources, on which the plan's kernels are put. `patches`: for this run only."""
 
     kernels: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
     cells: tuple[str, ...] = ()
+    patches: tuple[OneOff, ...] = ()
 
     @property
     def everything(self) -> bool:
         """Whether nothing is left out or replaced."""
-        return not (self.kernels or self.tests or self.cells)
+        return not (self.kernels or self.tests or self.cells or self.patches)
 
 
 def plan_without_name(words: Sequence[str]) -> str:
@@ -42,8 +49,36 @@ def plan_of(name: str) -> Plan:
     return checked_plan(library.plan(name), library)
 
 
-def selected(plan: Plan, selection: Selection) -> Plan:
-    """The selected part of a plan, on the sources given. Raises UserError."""
+def plan_with(name: str, beside: Beside) -> Plan:
+    """A plan that was checked, with more kernels beside its own."""
+    library = Library()
+    return load_plan(library.plan(name), library, beside)
+
+
+def selected(plan: Plan, selection: Selection, again: Callable[[Beside], Plan] | None = None) -> Plan:
+    """The selected part of a plan, on the sources given and with the patches, once the sources were looked at.
+
+    `again` expands the plan with more kernels; None for a plan that was expanded before. Raises UserError.
+    """
     globs, sources = split(selection.kernels)
+    context = KernelContext().begin()
+    for ref in sources:
+        source.check(ref, context)
     part = select(plan, kernels=globs, tests=selection.tests, cells=selection.cells)
-    return with_sources(part, sources, known_of(part.kernels(), sources))
+    if made := patching.variants_of(selection.patches):
+        part = _with_variants(part, selection, globs, made, again)
+    part = with_sources(part, sources, known_of(part.kernels(), sources))
+    return patching.on_every_kernel(part, [oneoff for oneoff in selection.patches if not oneoff.variant])
+
+
+def _with_variants(
+    part: Plan, selection: Selection, globs: Sequence[str], made: Mapping[str, Sequence[OneOff]],
+    again: Callable[[Beside], Plan] | None,
+) -> Plan:  # fmt: skip
+    """The selected part with new kernels in all its tests, and the controls that these need."""
+    if again is None or selection.cells:
+        raise UserError("--patch NAME=FILE needs a plan to which NAME can be added", hint="its file, and --test")
+    specs = {name: patching.variant(patching.base_of(part, name), name, parts) for name, parts in made.items()}
+    whole = again(lambda known: {**known, **specs})
+    chosen = select(whole, kernels=(*globs, *made) if globs else (), tests=selection.tests)
+    return patching.with_controls(chosen, whole, tuple(made))

@@ -16,6 +16,7 @@ from kzram_ci.kernel.kbuild.inputs import Inputs, key
 from kzram_ci.kernel.kbuild.job import Job
 from kzram_ci.kernel.kbuild.make import run
 from kzram_ci.kernel.kbuild.provenance import provenance_of
+from kzram_ci.kernel.series import SeriesKind
 from kzram_ci.model import codec
 from kzram_ci.model.arch import arch_of
 from kzram_ci.model.kernel import KernelImage
@@ -86,10 +87,11 @@ def store(job: Job, options: Mapping[str, str], applied: Sequence[AppliedSeries]
 
 
 def _manifest(inputs: Inputs, image: KernelImage, make: tuple[str, ...]) -> dict[str, Any]:
-    """All that went in, and how to do it again."""
+    """All that went in, and how to do it again: one-off patches are not kept."""
+    once = ("--patch=FILE",) if any(choice.series.kind is SeriesKind.ONE_OFF for choice in inputs.series) else ()
     return {
         "image": codec.to_json(image),
-        "repro": shlex.join(("kzram-ci", "build", inputs.name)),
+        "repro": shlex.join(("kzram-ci", "build", inputs.name, *once)),
         "make": shlex.join(make),
         "tree": {"identity": inputs.tree.identity, "version": inputs.tree.version},
         "series": [

@@ -69,7 +69,9 @@ def suited(cell: Cell, facts: Facts) -> Cell:
     """
     cell = decided(cell, facts)
     floors = [name for name, bound in cell.expect.floors if bound > 0]
-    series, program = cell.kernel.series, cell.workload.program
+    # what one-off patches do is not known, as with a series that is not on the map
+    series = (*cell.kernel.series, *dict.fromkeys(patch.series for patch in cell.kernel.patches))
+    program = cell.workload.program
     if reason := cell.skip or meaning(facts, series) or unreachable(facts, series, program, floors):
         return replace(cell, skip=reason)
     if cell.workload.fault.kind is not Fault.FAILSLAB or any(word.startswith(_MARKS) for word in cell.machine.cmdline):

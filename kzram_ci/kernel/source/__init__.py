@@ -28,7 +28,7 @@ from kzram_ci.model.source import (
     Source,
 )
 
-__all__ = ["GIVE", "Context", "commit", "fetch", "history", "local", "ready"]
+__all__ = ["GIVE", "Context", "check", "commit", "fetch", "history", "local", "ready"]
 
 # What helps where only the user has a tree.
 GIVE = "--kernel git:PATH@REF or directory:PATH gives a tree; a row of your own in kernels/lines.yaml keeps it"
@@ -37,6 +37,21 @@ GIVE = "--kernel git:PATH@REF or directory:PATH gives a tree; a row of your own 
 def fetch(ref: Source, context: Context) -> Tree:
     """Get a source, from the cache where that is exact. Raises UserError (no such source), InfraError (no network)."""
     return _tree(ref, context)
+
+
+def check(ref: Source, context: Context) -> None:
+    """Raise UserError for a source on this host that cannot be one; what is elsewhere is not asked."""
+    match ref:
+        case DirectorySource():
+            directory.check(ref)
+        case LocalGit():
+            git.check(ref, context)
+        case LocalTarball():
+            tarball.check(ref)
+        case ImageSource():
+            image.check(ref)
+        case _:
+            return
 
 
 def local(ref: Source, context: Context) -> Tree | None:

@@ -13,16 +13,26 @@ from kzram_ci.model.kernel import DirectoryTree
 from kzram_ci.model.source import DirectorySource
 from kzram_ci.model.version import kernel_version
 
+_HINT = "directory: takes the top of a kernel source tree"
+
+
+def check(ref: DirectorySource) -> Path:
+    """The directory. Raises UserError when it is not a kernel source tree."""
+    root = Path(ref.path).expanduser().absolute()
+    if not root.is_dir():
+        raise UserError(f"{root} is not a directory", hint=_HINT)
+    if not (root / "Kbuild").is_file() or not (root / "Makefile").is_file():
+        raise UserError(f"{root} is not a kernel source tree: it has no top Makefile and Kbuild", hint=_HINT)
+    return root
+
 
 def source(ref: DirectorySource, context: Context) -> DirectoryTree:
-    """The tree, identified by the content of all its source files. Raises UserError for what is no kernel tree.
+    """The tree, identified by the content of all its source files. Raises UserError for what is not a kernel tree.
 
     Build products and a .config in it are not source: they are not copied, so kbuild's "The source tree is not
     clean" (Makefile, outputmakefile, v2.6 and later) cannot come up.
     """
-    root = Path(ref.path).expanduser().absolute()
-    if not (root / "Kbuild").is_file() or not (root / "Makefile").is_file():
-        raise UserError(f"{root} is not a kernel source tree", hint="`path:` must hold the kernel's top Makefile")
+    root = check(ref)
     files = filetree.scan(
         root, cache=context.cache, deadline=context.deadline, note=lambda text: context.note(str(root), text)
     )

@@ -34,8 +34,7 @@ def source(ref: GitSource, context: Context) -> CommitTree:
             bare = _bare(ref, context)
             commit = _remote_commit(ref, bare, context)
     tree = _ask(bare, context, "rev-parse", "--verify", f"{commit}^{{tree}}").strip()
-    if not _ask(bare, context, "ls-tree", tree, "Makefile", "Kbuild").count("\n") == 2:
-        raise UserError(f"{ref.words()} is not a kernel source tree: it has no top Makefile and Kbuild")
+    _must_be_kernel(ref, _ask(bare, context, "ls-tree", tree, "Makefile", "Kbuild"))
     version = kernel_version(_ask(bare, context, "cat-file", "blob", f"{tree}:Makefile"))
     return CommitTree(
         identity=f"git:{tree}",
@@ -45,6 +44,13 @@ def source(ref: GitSource, context: Context) -> CommitTree:
         source=ref.words(),
         commit=commit,
     )
+
+
+def check(ref: LocalGit, context: Context) -> None:
+    """Raise UserError when there is no such repository or commit, or no kernel source tree in it."""
+    _plain(ref)
+    commit = _local_commit(ref, context)
+    _must_be_kernel(ref, _user_git(ref, context, "ls-tree", commit, "Makefile", "Kbuild"))
 
 
 def is_local(ref: RemoteGit, context: Context) -> bool:
@@ -108,6 +114,11 @@ def _local_commit(ref: LocalGit, context: Context) -> str:
 
 def _unknown(ref: GitSource) -> UserError:
     return UserError(f"no commit {ref.ref!r} in {ref.origin}", hint="give a branch, tag or commit that is there")
+
+
+def _must_be_kernel(ref: GitSource, listed: str) -> None:
+    if len(listed.splitlines()) != 2:
+        raise UserError(f"{ref.words()} is not a kernel source tree: it has no top Makefile and Kbuild")
 
 
 def _plain(ref: GitSource) -> None:

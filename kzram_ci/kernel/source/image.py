@@ -18,6 +18,14 @@ from kzram_ci.model.source import ImageSource
 _MAGIC, _MAGIC_AT, _VERSION_AT, _SETUP_AT = b"HdrS", 0x202, 0x20E, 0x200
 
 
+def check(ref: ImageSource) -> Path:
+    """The image file. Raises UserError when there is none."""
+    path = Path(ref.path).expanduser().absolute()
+    if not path.is_file():
+        raise UserError(f"{path} is not a file", hint="image: the path of a bzImage or vmlinuz")
+    return path
+
+
 def describe(ref: ImageSource, *, name: str, arch: str, context: Context, words: str = "") -> KernelImage:
     """The image and its modules, config and symbols. Raises UserError for what is missing or not a kernel.
 
@@ -25,9 +33,7 @@ def describe(ref: ImageSource, *, name: str, arch: str, context: Context, words:
     What the reference does not name is looked for beside the image (as in a build or a package that was only
     unpacked) and at the root above its boot/ (`/` for an installed kernel).
     """
-    path = Path(ref.path).expanduser().absolute()
-    if not path.is_file():
-        raise UserError(f"{path} is not a file", hint="image: the path of a bzImage or vmlinuz")
+    path = check(ref)
     release = memoized_of(path, "release", lambda: _release(path), context.cache)
     root = path.parent.parent if path.parent.name == "boot" else path.parent
     around = _Around(path=path, root=root, release=release)

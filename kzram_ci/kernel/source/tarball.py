@@ -18,15 +18,21 @@ from kzram_ci.model.source import LocalTarball, RemoteTarball, TarballSource
 from kzram_ci.model.version import kernel_version
 
 
+def check(ref: LocalTarball) -> Path:
+    """The file. Raises UserError when there is none."""
+    path = Path(ref.path)
+    if not path.is_file():
+        raise UserError(f"{path} is not a file", hint="tarball: a path or URL, and #sha256=...")
+    return path
+
+
 def source(ref: TarballSource, context: Context) -> ArchiveTree:
     """The archive, verified. Raises UserError (no such file, another digest), InfraError (no network)."""
     match ref:
         case LocalTarball():
-            path, hint = Path(ref.path), "check where the digest comes from"
+            path, hint = check(ref), "check where the digest comes from"
         case RemoteTarball():
             path, hint = _downloaded(ref, context), "it was removed; try again"
-    if not path.is_file():
-        raise UserError(f"{path} is not a file", hint="tarball: a path or URL, and #sha256=...")
     found = memoized_of(path, "sha256", lambda: digest_file(path), context.cache)
     if found != ref.sha256:
         if isinstance(ref, RemoteTarball):

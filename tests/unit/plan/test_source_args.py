@@ -60,6 +60,26 @@ def test_globs_and_sources_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("../linux", "--kernel directory:../linux, or git:../linux@REF"),
+        (".", "--kernel directory:., or git:.@REF"),
+        ("~/linux", "--kernel directory:~/linux"),
+        ("dir:../linux", "--kernel directory:../linux"),
+        ("gti:../linux@v6.13", "--kernel git:../linux@v6.13"),
+        ("https://git.example.org/linux.git", "--kernel git:https://git.example.org/linux.git"),
+        ("./linux-6.12.tar.xz", "--kernel tarball:./linux-6.12.tar.xz#sha256=DIGEST"),
+        ("/boot/vmlinuz-6.1.0", "--kernel image:/boot/vmlinuz-6.1.0"),
+        ("arch/x86/boot/bzImage", "--kernel image:arch/x86/boot/bzImage"),
+    ],
+)
+def test_a_path_without_a_kind_suggests_the_source_it_is(word: str, meant: str) -> None:
+    with pytest.raises(UserError, match="is neither the name of a kernel nor a source") as caught:
+        split([word], HERE)
+    assert caught.value.hint.startswith(meant)
+
+
+@pytest.mark.parametrize(
     ("word", "name"),
     [
         ("git:../linux@v6.13", "v6.13"),
