@@ -8,13 +8,10 @@ from dataclasses import dataclass
 
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
-from kzram_ci.base.errors import KzramError
 from kzram_ci.host import doctor
 from kzram_ci.host.doctor import Check
 from kzram_ci.model import codec
 from kzram_ci.model.arch import ARCHS, arch_of
-from kzram_ci.model.machine import Accel
-from kzram_ci.vm import accel
 
 DEADLINE_SECONDS = 120.0
 EXIT_MISSING = 2
@@ -55,7 +52,8 @@ def examine(request: DoctorRequest) -> int:
     deadline = Deadline.after(DEADLINE_SECONDS)
     checks = doctor.examine(request.archs, cache=cache_root(), deadline=deadline)
     have_qemu = {check.name for check in checks if check.ok}
-    checks += tuple(_acceleration(name, deadline) for name in request.archs if arch_of(name).qemu in have_qemu)
+    cache, archs = cache_root(), [name for name in request.archs if arch_of(name).qemu in have_qemu]
+    checks += tuple(doctor.acceleration(name, cache=cache, deadline=deadline) for name in archs)
     ok = all(check.ok for check in checks if check.required)
     if request.as_json:
         print(json.dumps({"ok": ok, "checks": [codec.to_json(check) for check in checks]}, indent=2))
@@ -64,21 +62,14 @@ def examine(request: DoctorRequest) -> int:
     return 0 if ok else EXIT_MISSING
 
 
-def _acceleration(arch: str, deadline: Deadline) -> Check:
-    try:
-        choice = accel.choose(Accel.AUTO, arch, cache=cache_root(), deadline=deadline)
-    except KzramError as error:
-        return Check(name=f"acceleration {arch}", ok=False, required=False, why=str(error))
-    fast = choice.accel is Accel.KVM
-    return Check(name=f"acceleration {arch}", ok=fast, required=False, version=str(choice.accel), why=choice.why)
-
-
 def _print(checks: tuple[Check, ...]) -> None:
     width = max(len(check.name) for check in checks)
     for check in checks:
         mark = "ok     " if check.ok else ("MISSING" if check.required else "no     ")
         fix = f"  -> {check.fix}" if check.fix else ""
         print(f"{mark} {check.name:<{width}}  {check.version:<20} {check.why}{fix}".rstrip())
+        for line in check.detail.splitlines():
+            print(f"{'':<8}{line}")
     command = doctor.missing_command(checks)
     if command:
         print(f"\ninstall what is missing: {command}")

@@ -15,7 +15,8 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import KzramError
 from kzram_ci.base.needs import Need, Proof, Task
 from kzram_ci.model.arch import Arch, arch_of, needs_of
-from kzram_ci.vm import binary
+from kzram_ci.model.machine import Accel
+from kzram_ci.vm import accel, binary
 
 DISK_GIB = 8  # an unpacked source, an object tree and the builds of one plan
 MEMORY_MIB = 2048  # one guest, its QEMU and a compiler
@@ -24,7 +25,10 @@ PROBE_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """The answer for one prerequisite. fix: what to do, "" for nothing; packages: what that would install."""
+    """The answer for one prerequisite. fix: what to do, "" for nothing; packages: what that would install.
+
+    detail: lines for who wants to know more.
+    """
 
     name: str
     ok: bool
@@ -33,6 +37,7 @@ class Check:
     why: str = ""
     fix: str = ""
     packages: tuple[str, ...] = ()
+    detail: str = ""
 
 
 def examine(archs: tuple[str, ...] = ("x86_64",), *, cache: Path, deadline: Deadline) -> tuple[Check, ...]:
@@ -44,6 +49,18 @@ def examine(archs: tuple[str, ...] = ("x86_64",), *, cache: Path, deadline: Dead
         _disk(cache),
         _memory(),
     )
+
+
+def acceleration(arch: str, *, cache: Path, deadline: Deadline) -> Check:
+    """Which accelerator guests of an architecture get, with which CPU model, and all that QEMU said against others."""
+    name = f"acceleration {arch}"
+    try:
+        choice = accel.choose(Accel.AUTO, arch, cache=cache, deadline=deadline)
+    except KzramError as error:
+        return Check(name=name, ok=False, required=False, why=str(error))
+    fast = choice.accel is Accel.KVM
+    version = f"{choice.accel} -cpu {choice.cpu}"
+    return Check(name=name, ok=fast, required=False, version=version, why=choice.why, detail=choice.detail)
 
 
 def _of_arch(row: Arch) -> tuple[Need, ...]:

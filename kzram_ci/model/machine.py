@@ -31,8 +31,17 @@ class MachineSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccelChoice:
-    """What `auto` became, and the proof."""
+    """What `auto` became, and the proof. why: one short line; detail: all that QEMU said where KVM is refused.
+
+    cpu: the model that was proved; "" for the architecture's first one.
+    """
 
     accel: Accel
     why: str
     proved: bool
+    cpu: str = ""
+    detail: str = ""
+
+    def __str__(self) -> str:
+        model = f" -cpu {self.cpu}" if self.cpu and self.accel is Accel.KVM else ""
+        return f"{self.accel}{model}: {self.why}"

@@ -58,7 +58,7 @@ def boot(request: BootRequest, *, tell: Callable[[str], None], output: Callable[
     choice = accel.choose(
         cell.machine.accel, cell.machine.arch, cache=cache_root(), deadline=Deadline.after(CHOOSE_SECONDS), image=image
     )
-    tell(f"{choice.accel}: {choice.why}")
+    tell(str(choice))
     with tempfile.TemporaryDirectory(prefix=proc.temporary_prefix()) as temporary:
         directory = request.directory or Path(temporary)
         with shell.session(cell, image, rootfs, directory=directory, accel=choice) as guest:

@@ -72,7 +72,9 @@ def prepared(
             console=str(directory / CellFile.CONSOLE),
             disk=str(disk) if cell.machine.disk_mib else "",
         )
-        argv = qemu_argv.argv(cell.machine, accel.accel, kernel=image.image, initrd=str(initrd), paths=paths)
+        argv = qemu_argv.argv(
+            cell.machine, accel.accel, cpu=accel.cpu, kernel=image.image, initrd=str(initrd), paths=paths
+        )
         argv = (find_qemu(arch_of(cell.machine.arch)), *argv[1:])
         files.write_atomic(directory / CellFile.QEMU_ARGV, shlex.join(argv) + "\n")
         yield Prepared(argv=argv, paths=paths, nonce=nonce)

@@ -17,7 +17,7 @@ from kzram_ci.model.cell import Plan
 from kzram_ci.model.events import Listener
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.layout import REPORTS, RunFile
-from kzram_ci.model.machine import Accel
+from kzram_ci.model.machine import Accel, AccelChoice
 from kzram_ci.results import rundir
 from kzram_ci.results.draw import Reports
 from kzram_ci.results.history import History, default_history
@@ -123,7 +123,7 @@ def execute(
 
     def sink(result: CellResult) -> None:
         run.finish(result)
-        run.note_environment({"accel": {arch: f"{c.accel}: {c.why}" for (_, arch), c in chosen.accels.items()}})
+        run.note_environment(_accelerators(chosen.accels))
         if history is not None:
             _remember(history, run, result, warn)
 
@@ -138,6 +138,13 @@ def execute(
             listener=listener,
         ).execute(done=done, before=tuple(result for result in run.results() if result.id in done))
     return run.results()
+
+
+def _accelerators(chosen: Mapping[tuple[Accel, str], AccelChoice]) -> dict[str, Any]:
+    """For environment.json: what each architecture's guests ran on, and in full why not on KVM."""
+    details = {arch: choice.detail for (_, arch), choice in chosen.items() if choice.detail}
+    accels = {arch: str(choice) for (_, arch), choice in chosen.items()}
+    return {"accel": accels, **({"accel_detail": details} if details else {})}
 
 
 @contextmanager

@@ -49,7 +49,7 @@ class SharedResources:
                 deadline = Deadline.after(STAGE_SECONDS)
                 choice = accel.choose(key[0], key[1], cache=self._context.cache, deadline=deadline)
                 self.accels[key] = choice
-                text = f"acceleration: {choice.accel} ({choice.why})"
+                text = f"acceleration: {choice}"
                 self._context.listener(Note(subject=machine.arch, text=text))
             return self.accels[key]
 

@@ -40,11 +40,14 @@ def base_args(row: Arch) -> Argv:
     return (row.qemu, "-nodefaults", "-no-user-config", "-display", "none", "-msg", "timestamp=off")
 
 
-def accel_args(row: Arch, accel: Accel) -> Argv:
-    """One host thread a virtual CPU under TCG: the race needs CPUs that really run side by side."""
+def accel_args(row: Arch, accel: Accel, cpu: str = "") -> Argv:
+    """One host thread a virtual CPU under TCG: the race needs CPUs that really run side by side.
+
+    cpu: the model that was proved; "" for the architecture's first one.
+    """
     if accel is Accel.KVM:
-        return ("-machine", row.machine, "-accel", "kvm", "-cpu", row.cpus_kvm[0])
-    return ("-machine", row.machine, "-accel", "tcg,thread=multi", "-cpu", row.cpu_tcg)
+        return ("-machine", row.machine, "-accel", "kvm", "-cpu", cpu or row.cpus_kvm[0])
+    return ("-machine", row.machine, "-accel", "tcg,thread=multi", "-cpu", cpu or row.cpu_tcg)
 
 
 def size_args(spec: MachineSpec) -> Argv:
@@ -112,12 +115,14 @@ def cmdline_of(spec: MachineSpec, accel: Accel) -> Argv:
     return (*row.cmdline, *emulated, *COMMON_CMDLINE, *spec.cmdline)
 
 
-def argv(spec: MachineSpec, accel: Accel, *, kernel: str, initrd: str, paths: CellPaths, cmdline: Argv = ()) -> Argv:
+def argv(
+    spec: MachineSpec, accel: Accel, *, kernel: str, initrd: str, paths: CellPaths, cmdline: Argv = (), cpu: str = ""
+) -> Argv:
     """The whole command line of one boot. `cmdline` is added after the plan's. Raises UserError."""
     row = arch_of(spec.arch)
     return (
         *base_args(row),
-        *accel_args(row, accel),
+        *accel_args(row, accel, cpu),
         *size_args(spec),
         *end_args(row),
         *monitor_args(paths),
@@ -129,15 +134,25 @@ def argv(spec: MachineSpec, accel: Accel, *, kernel: str, initrd: str, paths: Ce
     )
 
 
-def tiny_guest_argv(row: Arch, accel: Accel, rom: str) -> Argv:
+def tiny_guest_argv(row: Arch, accel: Accel, rom: str, cpu: str = "") -> Argv:
     """A machine whose only program is a ROM that ends QEMU with TINY_GUEST_EXIT once it has run."""
     exit_device = f"isa-debug-exit,iobase={TINY_GUEST_PORT:#x},iosize=1"
     size = ("-smp", "1", "-m", "16M")
-    return (*base_args(row), *accel_args(row, accel), *size, "-no-reboot", "-bios", rom, "-device", exit_device)
+    return (*base_args(row), *accel_args(row, accel, cpu), *size, "-no-reboot", "-bios", rom, "-device", exit_device)
 
 
-def first_line_argv(row: Arch, accel: Accel, kernel: str) -> Argv:
+def first_line_argv(row: Arch, accel: Accel, kernel: str, cpu: str = "") -> Argv:
     """A kernel without an initramfs, its console on standard output: it greets, panics and is gone."""
     words = " ".join((*row.cmdline, "panic=-1"))
     size = ("-smp", "1", "-m", "512M", "-no-reboot")
-    return (*base_args(row), *accel_args(row, accel), *size, "-serial", "stdio", "-kernel", kernel, "-append", words)
+    return (
+        *base_args(row),
+        *accel_args(row, accel, cpu),
+        *size,
+        "-serial",
+        "stdio",
+        "-kernel",
+        kernel,
+        "-append",
+        words,
+    )

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 from pathlib import Path
@@ -11,17 +12,23 @@ from kzram_ci.model.arch import Arch, arch_of
 from kzram_ci.model.kernel import KernelImage
 from kzram_ci.model.machine import Accel, AccelChoice
 from kzram_ci.vm import accel, tiny_guest
+from kzram_ci.vm.accel import Refusal
 from kzram_ci.vm.argv import TINY_GUEST_EXIT, tiny_guest_argv
+
+HANGS = Refusal(why="no guest runs under KVM: it hangs", final=True)
+MSR = Refusal(why="no guest runs under KVM: failed to set MSR 0x10a", detail="QEMU killed by signal 6\nAssertion …")
 
 
 class Prover:
-    def __init__(self, answer: str) -> None:
-        self.answer = answer
-        self.calls = 0
+    """Answers by CPU model; None: a guest ran."""
 
-    def __call__(self, row: Arch, image: KernelImage | None, deadline: Deadline) -> str:
-        self.calls += 1
-        return self.answer
+    def __init__(self, *answers: Refusal | None) -> None:
+        self.answers = list(answers)
+        self.models: list[str] = []
+
+    def __call__(self, row: Arch, cpu: str, image: KernelImage | None, deadline: Deadline) -> Refusal | None:
+        self.models.append(cpu)
+        return self.answers[(len(self.models) - 1) % len(self.answers)]
 
 
 @pytest.fixture(autouse=True)
@@ -45,89 +52,145 @@ def choose(tmp_path: Path, prover: Prover, wanted: Accel = Accel.AUTO, arch: str
 
 
 def test_kvm_that_ran_a_guest_is_used_and_remembered(tmp_path: Path) -> None:
-    prover = Prover("")
+    prover = Prover(None)
     first, second = choose(tmp_path, prover), choose(tmp_path, prover)
-    assert first == AccelChoice(accel=Accel.KVM, why="a tiny guest ran under KVM", proved=True)
+    assert first == AccelChoice(accel=Accel.KVM, why="a tiny guest ran under KVM", proved=True, cpu="host")
     assert second.why == "a tiny guest ran under KVM (remembered)"
-    assert prover.calls == 1
+    assert second.cpu == "host"
+    assert prover.models == ["host"]
+
+
+def test_where_the_hosts_own_cpu_is_refused_a_plainer_one_is_tried(tmp_path: Path) -> None:
+    prover = Prover(MSR, None)
+    first, second = choose(tmp_path, prover), choose(tmp_path, prover)
+    assert (first.accel, first.cpu) == (second.accel, second.cpu) == (Accel.KVM, "kvm64")
+    assert first.detail == second.detail == f"-cpu host: {MSR.detail}", "why not the best one"
+    assert str(first) == "kvm -cpu kvm64: a tiny guest ran under KVM"
+    assert prover.models == ["host", "kvm64"]
+
+
+def test_where_every_cpu_is_refused_the_reason_is_short_and_the_detail_whole(tmp_path: Path) -> None:
+    prover = Prover(MSR, Refusal(why="no guest runs under KVM: QEMU ended with 0", detail="QEMU ended with 0"))
+    choice = choose(tmp_path, prover)
+    assert (choice.accel, choice.cpu) == (Accel.TCG, "qemu64,-cx16")
+    assert str(choice) == "tcg: no guest runs under KVM: failed to set MSR 0x10a"
+    assert choice.detail == f"-cpu host: {MSR.detail}\n-cpu kvm64: QEMU ended with 0"
 
 
 def test_kvm_that_hangs_means_tcg_at_once_the_next_time(tmp_path: Path) -> None:
-    prover = Prover("/dev/kvm opens, and then a guest under KVM hangs")
+    """And at once the first time: another model would only hang as long."""
+    prover = Prover(HANGS)
     first, second = choose(tmp_path, prover), choose(tmp_path, prover)
     assert first.accel is second.accel is Accel.TCG
-    assert "hangs; multi-threaded TCG instead" in first.why
-    assert "(remembered)" in second.why
-    assert prover.calls == 1
+    assert first.why == "no guest runs under KVM: it hangs"
+    assert second.why == "no guest runs under KVM: it hangs (remembered)"
+    assert prover.models == ["host"]
 
 
 def test_a_changed_host_is_asked_again(tmp_path: Path) -> None:
-    prover = Prover("")
+    prover = Prover(None)
     choose(tmp_path, prover)
     (tmp_path / "qemu").write_text("another version")
     choose(tmp_path, prover)
     (tmp_path / "kvm").chmod(0o600)
     choose(tmp_path, prover)
-    assert prover.calls == 3
+    assert len(prover.models) == 3
 
 
 def test_a_broken_note_is_no_answer(tmp_path: Path) -> None:
-    prover = Prover("")
-    for text in ("{", "[]", '{"key": 1}'):
-        note = tmp_path / "cache" / "accel" / "x86_64.json"
-        note.parent.mkdir(parents=True, exist_ok=True)
+    prover = Prover(None)
+    note = tmp_path / "cache" / "accel" / "x86_64.json"
+    choose(tmp_path, prover)
+    good = json.loads(note.read_text())
+    for text in ("{", "[]", '{"stamp": 1}', json.dumps({**good, "answer": "a word of an earlier version"})):
         note.write_text(text)
-        choose(tmp_path, prover)
-    assert prover.calls == 3
+        assert choose(tmp_path, prover).cpu == "host"
+    assert len(prover.models) == 5
 
 
 def test_kvm_asked_for_and_not_proved_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InfraError, match=r"accel: kvm is requested, but it hangs.*use accel: auto"):
-        choose(tmp_path, Prover("it hangs"), Accel.KVM)
+    with pytest.raises(InfraError, match=r"accel: kvm is requested, but no guest .* hangs.*doctor.*use accel: auto"):
+        choose(tmp_path, Prover(HANGS), Accel.KVM)
 
 
 def test_tcg_asked_for_asks_nobody(tmp_path: Path) -> None:
-    prover = Prover("")
+    prover = Prover(None)
     assert choose(tmp_path, prover, Accel.TCG).accel is Accel.TCG
-    assert prover.calls == 0
+    assert not prover.models
 
 
 def test_no_device_no_proof(tmp_path: Path) -> None:
     (tmp_path / "kvm").unlink()
-    prover = Prover("")
+    prover = Prover(None)
     assert "cannot be opened: No such file" in choose(tmp_path, prover).why
-    assert prover.calls == 0
+    assert not prover.models
 
 
-def test_another_architecture_cannot_use_kvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    prover = Prover("")
+def test_another_architecture_cannot_use_kvm(tmp_path: Path) -> None:
+    prover = Prover(None)
     assert "KVM cannot run riscv64" in choose(tmp_path, prover, arch="riscv64").why
-    assert prover.calls == 0
+    assert not prover.models
 
 
 class TestProof:
     """The proof itself, with a stand-in for QEMU."""
 
     @pytest.fixture
-    def qemu(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        program = tmp_path / "bin" / "qemu-system-x86_64"
-        program.parent.mkdir()
-        monkeypatch.setenv("PATH", str(program.parent), prepend=":")
-        return program
+    def qemu(self, tmp_path: Path) -> Path:
+        return tmp_path / "qemu"  # where `find` finds it
 
-    def prove(self, qemu: Path, script: str, seconds: float = 30) -> str:
+    def prove(self, qemu: Path, script: str, seconds: float = 30, cpu: str = "host") -> Refusal | None:
         qemu.write_text(f"#!/bin/sh\n{script}\n")
         qemu.chmod(0o755)
-        return accel.prove(arch_of("x86_64"), None, Deadline.after(seconds))
+        return accel.prove(arch_of("x86_64"), cpu, None, Deadline.after(seconds))
+
+    def refusal(self, qemu: Path, script: str, seconds: float = 30) -> Refusal:
+        found = self.prove(qemu, script, seconds)
+        assert found is not None
+        return found
 
     def test_right_exit(self, qemu: Path) -> None:
-        assert self.prove(qemu, f"exit {TINY_GUEST_EXIT}") == ""
+        assert self.prove(qemu, f"exit {TINY_GUEST_EXIT}") is None
+
+    def test_the_model_is_the_one_that_is_asked_for(self, qemu: Path) -> None:
+        script = f'case "$*" in *"-cpu kvm64"*) exit {TINY_GUEST_EXIT} ;; esac'
+        assert self.prove(qemu, script) is not None
+        assert self.prove(qemu, script, cpu="kvm64") is None
 
     def test_a_guest_that_resets_at_once_proves_nothing(self, qemu: Path) -> None:
-        assert "tiny guest did not run (QEMU ended with 0)" in self.prove(qemu, "exit 0")
+        warning = "qemu-system-x86_64: warning: host doesn't support requested feature: CPUID.01H:ECX.pni [bit 0]"
+        found = self.refusal(qemu, f'echo "{warning}" >&2; exit 0')
+        assert found == Refusal(
+            why="no guest runs under KVM: QEMU ended with 0", detail=f"QEMU ended with 0\n{warning}"
+        )
+
+    @pytest.mark.parametrize(
+        ("output", "gist"),
+        [
+            (
+                "qemu-system-x86_64: error: failed to set MSR 0x10a to 0x69\n"
+                "qemu-system-x86_64: ../../target/i386/kvm/kvm.c:3183: kvm_buf_set_msrs: Assertion failed.",
+                "failed to set MSR 0x10a to 0x69",
+            ),
+            (
+                "Could not access KVM kernel module: Permission denied\n"
+                "/usr/libexec/qemu-kvm: failed to initialize kvm: Permission denied",
+                "failed to initialize kvm: Permission denied",
+            ),
+            ("qemu-system-x86_64: ../../x.c:1: f: Assertion `a' failed.", "QEMU killed by signal 6"),
+            (f"qemu-system-x86_64: {'long ' * 40}", f"{'long ' * 12}…"),
+        ],
+    )
+    def test_the_reason_is_one_short_line(self, qemu: Path, output: str, gist: str) -> None:
+        (qemu.parent / "said").write_text(output)
+        found = self.refusal(qemu, f"cat {qemu.parent}/said >&2; kill -ABRT $$")
+        assert found.why == f"no guest runs under KVM: {gist}"
+        assert len(found.why) < 100
+        assert output.strip() in found.detail
+        assert not found.final
 
     def test_hang(self, qemu: Path) -> None:
-        assert self.prove(qemu, "exec sleep 60", seconds=0.3).endswith("a guest under KVM hangs")
+        assert self.prove(qemu, "exec sleep 60", seconds=0.3) == HANGS
 
 
 @pytest.mark.real

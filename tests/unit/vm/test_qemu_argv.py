@@ -26,6 +26,9 @@ BIG = MachineSpec(
 CASES = {
     "x86_64-tcg": full(MachineSpec(), Accel.TCG),
     "x86_64-kvm": full(MachineSpec(), Accel.KVM),
+    "x86_64-kvm-plain": argv(
+        MachineSpec(), Accel.KVM, kernel="/k/image", initrd="/c/initrd.img", paths=PATHS, cpu="kvm64"
+    ),
     "x86_64-everything": full(BIG, Accel.TCG, WITH_DISK),
     "arm64-tcg": full(MachineSpec(arch="arm64"), Accel.TCG),
     "riscv64-tcg": full(MachineSpec(arch="riscv64"), Accel.TCG),
