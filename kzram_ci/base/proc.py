@@ -1,7 +1,7 @@
 """The one door for processes: argument vectors only, a deadline on each, whole groups killed.
 
 No shell. Children run in a process group of their own, carry an owner token in their environment, and a
-guardian (see `guardian.py`) kills whoever carries it once kzram-ci is gone, even after kill -9.
+guardian (see `reaper.py`) kills every process that carries it once kzram-ci is gone, even after kill -9.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _start_guardian() -> None:
 
 
 def _end_guardian(child: subprocess.Popen[bytes]) -> None:
-    """Let the guardian do its last round (nobody is left after an orderly end) and reap it."""
+    """Let the guardian do its last round (no process is left after an orderly end) and reap it."""
     if child.stdin is not None:
         child.stdin.close()
     with suppress(subprocess.TimeoutExpired):
@@ -207,7 +207,7 @@ def wait(child: subprocess.Popen[bytes], argv: Sequence[str], deadline: Deadline
 
 
 def _name(argv: Sequence[str]) -> str:
-    """What people call a command: the program, and its first words if they are no long story."""
+    """What people call a command: the program, and its first words if they are short."""
     return " ".join((Path(argv[0]).name, *argv[1:3]))[:_NAME_CHARS]
 
 

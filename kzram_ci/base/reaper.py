@@ -2,7 +2,7 @@
 
 Run as a script of its own: `python -I -S guardian.py TOKEN [DIR...]`, with a pipe as standard input that only
 the parent holds open. Every child of kzram-ci carries the token in its environment (`KZRAM_OWNER`), and
-so do that child's children. When the pipe closes, whoever still carries the token is killed. Scanning
+so do that child's children. When the pipe closes, every process that still carries the token is killed. Scanning
 /proc once at the end needs no registration, hence leaves no window between fork and book-keeping.
 Temporary directories carry the token in their name, and are removed from each DIR in the same way.
 """
@@ -49,12 +49,12 @@ def sweep(token: str, directories: list[str]) -> None:
 
 
 def main(token: str, directories: list[str]) -> None:
-    """Wait for the parent's end, then kill until nobody is left, then sweep."""
+    """Wait for the parent's end, then kill until no process is left, then sweep."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
     while os.read(0, 4096):
         pass
-    for _ in range(50):  # a fork may race with the scan: repeat until a scan finds nobody
+    for _ in range(50):  # a fork may race with the scan: repeat until a scan finds none
         pids = carriers(token)
         if not pids:
             break

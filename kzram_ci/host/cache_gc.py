@@ -86,7 +86,7 @@ def _used(path: Path) -> float:
         except OSError:
             continue
         times.append(status.st_mtime)
-        if item.is_file():  # listing a directory is no use of it
+        if item.is_file():  # listing a directory is not use
             times.append(status.st_atime)
     return max(times)
 
@@ -120,7 +120,7 @@ def select(found: Sequence[Entry], *, older_than: float, max_bytes: int | None) 
 
 @contextmanager
 def _unlocked(entry: Entry) -> Iterator[bool]:
-    """Hold all locks of an entry for the block; gives False when somebody else holds one."""
+    """Hold all locks of an entry for the block; gives False when another process holds one."""
     path = entry.path
     candidates = (
         path.with_name(f"{path.name}.lock"),
@@ -140,7 +140,7 @@ def _unlocked(entry: Entry) -> Iterator[bool]:
 
 
 def remove(entry: Entry) -> bool:
-    """Remove one entry; False when it is locked. It leaves by rename first, so nobody ever sees half of it.
+    """Remove one entry; False when it is locked. It leaves by rename first, so half of it is never seen.
 
     Raises InfraError when the disk refuses.
     """

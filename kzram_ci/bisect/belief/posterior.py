@@ -23,7 +23,7 @@ class Tally:
 
     crashes: int = 0
     clean: int = 0
-    useless: int = 0  # boots that are no evidence about the wanted crash
+    useless: int = 0  # boots without evidence about the wanted crash
     unbuildable: bool = False
     unbootable: int = 0
     marks: frozenset[Observation] = frozenset()

@@ -25,13 +25,13 @@ def spread(boots: Iterable[SeenBoot]) -> str:
 
 
 def crashed_in(boots: tuple[SeenBoot, ...]) -> str:
-    """`crashed in 3 of 8 boots; 5 are no evidence (5 other)`: all boots, also those without evidence."""
+    """`crashed in 3 of 8 boots; 5 are not evidence (5 other)`: all boots, also those without evidence."""
     crashes = sum(boot.what is Observation.CRASH for boot in boots)
     useless = tuple(boot for boot in boots if boot.what not in EVIDENCE)
     text = f"crashed in {crashes} of {say_count(len(boots), 'boot')}"
     if not useless:
         return text
-    return f"{text}; {len(useless)} {'is' if len(useless) == 1 else 'are'} no evidence ({spread(useless)})"
+    return f"{text}; {len(useless)} {'is' if len(useless) == 1 else 'are'} not evidence ({spread(useless)})"
 
 
 def kernels(findings: Findings) -> str:

@@ -30,7 +30,7 @@ def get(url: str, target: Path, context: Context) -> None:
     Proxies come from the environment. Raises UserError (no such file), InfraError (no network), Interrupted.
     """
     if urlsplit(url).scheme not in _SCHEMES:
-        raise UserError(f"{url} is no URL to download from", hint=f"known: {', '.join(_SCHEMES)}")
+        raise UserError(f"{url} is not a URL to download from", hint=f"known: {', '.join(_SCHEMES)}")
     part = target.with_name(f"{target.name}.part")
     with files.disk_errors(f"cannot write {part}"):
         part.parent.mkdir(parents=True, exist_ok=True)

@@ -295,7 +295,7 @@ def test_every_boot_of_the_culprit_is_counted(tmp_path: Path) -> None:
     assert others
     are = "is" if others == 1 else "are"
     lines = answer_lines(opened.findings)
-    assert f"culprit crashed in {crashes} of {len(own)} boots; {others} {are} no evidence ({others} other)" in lines
+    assert f"culprit crashed in {crashes} of {len(own)} boots; {others} {are} not evidence ({others} other)" in lines
     assert any(line.startswith("crash rate of boots that are evidence: ") for line in lines)
     assert any(line.startswith(f"its parent {name(8)[:12]} crashed in 0 of ") for line in lines)
 
