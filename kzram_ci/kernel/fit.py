@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kzram_ci.base.errors import NotApplicable
-from kzram_ci.kernel import kconfig, mechanism, source_facts
+from kzram_ci.kernel import compressors, kconfig, mechanism, source_facts
 from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.kernel import KernelImage
@@ -48,6 +48,9 @@ def _no_option(cell: Cell, image: KernelImage) -> str:
         return ""
     has = kconfig.parse(Path(image.config).read_text("utf-8", "replace"))
     missing = [name for name in (*_FAULT_NEEDS[cell.workload.fault.kind], "CONFIG_ZRAM") if has.get(name, "n") == "n"]
+    algorithm, offered = cell.workload.zram.algorithm, compressors.offered(has, image.release)
+    if not missing and offered and algorithm not in offered:
+        return f"{image.release} has no {compressors.wanted(algorithm, image.release)[0]}: zram cannot use {algorithm}"
     if not missing:
         return ""
     return f"{image.release} has no {missing[0]}; take a test without fault injection, or a kernel that is built"

@@ -38,6 +38,8 @@ def ready(tmp_path: Path, config: str) -> KernelImage:
         (Fault.FAIL_PAGE_ALLOC, "CONFIG_ZRAM=m\nCONFIG_FAULT_INJECTION_DEBUG_FS=y\n", "CONFIG_FAIL_PAGE_ALLOC"),
         (Fault.NONE, "# CONFIG_ZRAM is not set\n", "CONFIG_ZRAM"),
         (Fault.NONE, "CONFIG_ZRAM=m\n", ""),
+        (Fault.NONE, "CONFIG_ZRAM=m\nCONFIG_CRYPTO_LZO=y\n", ""),
+        (Fault.NONE, "CONFIG_ZRAM=m\nCONFIG_CRYPTO_ZSTD=m\n", "CONFIG_CRYPTO_LZO: zram cannot use lzo-rle"),
     ],
 )
 def test_a_cell_that_an_image_cannot_run_is_skipped(
