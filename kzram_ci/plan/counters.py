@@ -39,13 +39,13 @@ def _rows(origin: str, prefix: str, text: str) -> Iterator[Counter]:
 COUNTERS: tuple[Counter, ...] = (
     *_rows("series overrun-detector", "", """
         recompressions | pages | compressed a second time, because the first attempt to allocate the object failed
-        grew | pages | of those, with a longer second result
-        overruns | pages | of those, longer than their object
-        max_excess | bytes | the most by which a result was longer than its object
+        grew | pages | whose second result was longer than the first
+        overruns | pages | whose result was longer than their object
+        max_excess | bytes | by which a result was longer than its object, at most
     """),
     *_rows("series reuse-counters", "", """
         reuse_refused | pages | under writeback, not reused for writing because the swap device wants stable pages
-        reuse_copied | pages | of those, copied so that the writer could go on
+        reuse_copied | pages | copied instead, so that the writer could go on
         reuse_allowed | pages | under writeback, reused for writing because the swap device wants no stable pages
     """),
     *_rows("series saved-clen-counters", "", """
@@ -67,11 +67,11 @@ COUNTERS: tuple[Counter, ...] = (
         same_pages | pages | filled with one value, stored without an object
         pages_compacted | pages | freed by compaction
         huge_pages | pages | stored as they are, because they do not compress
-        huge_pages_since | pages | of those, since the device was set up
+        huge_pages_since | pages | stored so since the device was set up
     """),
     *_rows("/sys/block/zram0/io_stat", "zram.", """
-        failed_reads | requests | that failed
-        failed_writes | requests | that failed
+        failed_reads | requests | to read that failed
+        failed_writes | requests | to write that failed
         invalid_io | requests | that were not aligned to pages
         notify_free | pages | freed by swap
     """),
@@ -80,15 +80,15 @@ COUNTERS: tuple[Counter, ...] = (
         miss_free | pages | that could not be freed at once
     """),
     *_rows("/sys/block/zram0/stat", "zram.", """
-        reads | requests | read
+        reads | requests | to read
         read_sectors | sectors of 512 bytes | read
-        writes | requests | written
+        writes | requests | to write
         write_sectors | sectors of 512 bytes | written
     """),
     *_rows("/proc/vmstat", "vmstat.", """
         pswpin | pages | swapped in
         pswpout | pages | swapped out
-        pgfault | faults | all
+        pgfault | faults | of any kind
         pgmajfault | faults | that waited for a page
         oom_kill | processes | killed for lack of memory
         nr_writeback | pages | under writeback now
@@ -103,9 +103,9 @@ COUNTERS: tuple[Counter, ...] = (
         nr_vmscan_write | pages | written by reclaim
     """),
     *_rows("/proc/meminfo", "mem.", """
-        free_kb | KiB | MemFree now
-        available_kb | KiB | MemAvailable now
-        swap_free_kb | KiB | SwapFree now
+        free_kb | KiB | free now (MemFree)
+        available_kb | KiB | available now (MemAvailable)
+        swap_free_kb | KiB | of free swap now (SwapFree)
     """),
     *_rows("/proc/pressure/memory", "psi.memory.", """
         some_us | microseconds | in which some task waited for memory
