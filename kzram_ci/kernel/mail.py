@@ -44,8 +44,8 @@ def patches_in(data: bytes) -> tuple[Mail, ...]:
     if not found:
         raise ValueError(_why_none(plain))
     if len(versions := sorted({mail.version for mail in found})) > 1:
-        told = " and ".join(f"v{version}" for version in versions)
-        raise ValueError(f"it holds {told} of a series: give one of them (b4 am fetches the newest)")
+        listed = " and ".join(f"v{version}" for version in versions)
+        raise ValueError(f"it holds {listed} of a series: give one of them (b4 am fetches the newest)")
     numbered = [mail for mail in found if mail.total]
     if len(numbered) < 2 or len(numbered) < len(found):
         return tuple(found)

@@ -27,7 +27,7 @@ _LOG_BYTES = 8 << 20  # of a log, for the diagnosis
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MakeDir:
-    """Where make runs, what it is always told, and where its words go.
+    """Where make runs, the variables it always gets, and the log of its output.
 
     path: PATH while it runs, "" for the caller's; advice: what helps against known failures (see buildlog).
     """
@@ -61,7 +61,7 @@ def _environment(path: str) -> dict[str, str | None]:
 def run(
     make_dir: MakeDir, command: Sequence[str], *, deadline: Deadline, steps: Callable[[int], None] | None = None
 ) -> int:
-    """Run a command in the tree and return the number of steps make told of.
+    """Run a command in the tree and return the number of steps in make's output.
 
     Raises BuildFailed, UserError (a missing tool), InfraError, Interrupted, or Killed around one of these.
     """

@@ -100,13 +100,13 @@ class Slot:
                 remove_empty(directory)
         held = self.state.base
         gone = [path for path in held if path not in base.files]
-        changed = [path for path, told in base.files.items() if held.get(path) != told]
+        changed = [path for path, content in base.files.items() if held.get(path) != content]
         if not gone and not changed:
             return
         with files.disk_errors(f"cannot write {self.path}"):
             self.src.mkdir(parents=True, exist_ok=True)
         # what is about to change counts as unknown until it is done; what goes stays listed, to go again
-        kept = {path: told for path, told in held.items() if base.files.get(path) == told}
+        kept = {path: content for path, content in held.items() if base.files.get(path) == content}
         self.remember(base={**kept, **dict.fromkeys((*gone, *changed), "")})
         for path in gone:
             remove(self.src, path)

@@ -1,4 +1,4 @@
-"""A distribution's packages: linux-source-X.Y to build from, linux-image-* to boot as it is."""
+"""A distribution's packages: linux-source-X.Y to build from, linux-image-* to boot without a build."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def _keep_image(fetched: apt.Fetched, temporary: Path) -> dict[str, str]:
     """Leave the package as it unpacks: image, config and modules lie as on a system that has it installed."""
     images = [path for pattern in _IMAGES for path in sorted(fetched.root.glob(pattern))]
     if len(images) != 1:
-        told = "an image package of one kernel is wanted" if images else "it holds no vmlinuz"
-        raise UserError(f"{fetched.package} {fetched.version}: {told}", hint="apt-cache search '^linux-image-'")
+        why = "an image package of one kernel is wanted" if images else "it holds no vmlinuz"
+        raise UserError(f"{fetched.package} {fetched.version}: {why}", hint="apt-cache search '^linux-image-'")
     shutil.rmtree(fetched.root / "usr" / "share", ignore_errors=True)
     return {"image": str(images[0].relative_to(temporary))}

@@ -1,4 +1,4 @@
-"""A developer's own tree, dirty or not: read as it is, never written to."""
+"""A developer's own tree, committed or not: read, never written to."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def _open(url: str, start: int, context: Context) -> Iterator[http.client.HTTPRe
 
 
 def _copy(answer: http.client.HTTPResponse, out: IO[bytes], url: str, total: int, context: Context) -> None:
-    name, told = url.rsplit("/", 1)[-1], clock.monotonic()
+    name, noted = url.rsplit("/", 1)[-1], clock.monotonic()
     context.note(name, f"downloading{_size(total)}")
     while chunk := answer.read1(_CHUNK):  # what is there: a read of the whole chunk waits on a slow server without end
         with files.disk_errors(f"cannot write {name}"):
@@ -94,8 +94,8 @@ def _copy(answer: http.client.HTTPResponse, out: IO[bytes], url: str, total: int
             raise Interrupted(f"interrupted while {name} came; what is there is kept")
         if context.deadline.expired():
             raise InfraError(f"{url} did not come before the deadline", hint="what came is kept, try again")
-        if clock.monotonic() - told > _TELL_SECONDS:
-            told = clock.monotonic()
+        if clock.monotonic() - noted > _TELL_SECONDS:
+            noted = clock.monotonic()
             context.note(name, f"{out.tell() >> 20} MB{_size(total)}")
 
 

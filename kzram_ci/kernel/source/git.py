@@ -97,11 +97,11 @@ def _user_git(ref: LocalGit, context: Context, *words: str) -> str:
     """Ask the user's own repository. Raises UserError when it is not one."""
     done = git.run(*words, at=ref.path, deadline=context.deadline, check=False)
     if done.code and done.stderr:  # --quiet says nothing about a ref that is not there
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1]
-        if not (Path(ref.path) / ".git").exists() and "not a git repository" in said:
+        reason = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1]
+        if not (Path(ref.path) / ".git").exists() and "not a git repository" in reason:
             hint = f"directory:{ref.path} takes a tree without git"
             raise UserError(f"{ref.path} is not a git repository", hint=hint)
-        raise UserError(f"{ref.words()}: {said.removeprefix('fatal: ')}", hint=f"git -C {ref.path} log -1 {ref.ref}")
+        raise UserError(f"{ref.words()}: {reason.removeprefix('fatal: ')}", hint=f"git -C {ref.path} log -1 {ref.ref}")
     return done.text().strip()
 
 

@@ -156,7 +156,7 @@ def test_no_such_file_and_no_server(tmp_path: Path, server: Server, monkeypatch:
         fetch(tmp_path, url=f"{server.url}.asc", sha256="0" * 64)
     with pytest.raises(InfraError, match="try again"):
         fetch(tmp_path, url="http://127.0.0.1:9/x.tar", sha256="0" * 64)
-    with pytest.raises(UserError, match="no URL to download from"):
+    with pytest.raises(UserError, match="not a URL to download from"):
         fetch(tmp_path, url="rsync://x/x.tar", sha256="0" * 64)
 
 
