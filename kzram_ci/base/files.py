@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
-from kzram_ci.base.errors import InfraError, Interrupted
+from kzram_ci.base.errors import InfraError, Interrupted, UserError
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -21,13 +22,28 @@ _LOOK_SECONDS = 0.5  # how often a wait for a lock looks whether the operator wa
 IGNORE_ALL = "*\n"  # a .gitignore like this leaves its own directory out
 
 
+_FREE_SPACE = "free disk space: kzram-ci cache gc"
+_PERMISSION = "check the owner and the permissions"
+_HINTS = {
+    errno.ENOSPC: _FREE_SPACE,
+    errno.EDQUOT: _FREE_SPACE,
+    errno.EACCES: _PERMISSION,
+    errno.EPERM: _PERMISSION,
+    errno.EROFS: "it is mounted read-only",
+}
+# A path that was given is to blame, not the disk.
+_WRONG_PLACE = frozenset(
+    {errno.ENOTDIR, errno.EEXIST, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT}
+)
+
+
 @contextmanager
 def disk_errors(what: str) -> Iterator[None]:
     """Turn an OSError into an InfraError that names the operation (a full disk, most of all)."""
     try:
         yield
     except OSError as error:
-        raise InfraError(f"{what}: {error.strerror or error}", hint="free disk space: kzram-ci cache gc") from error
+        raise InfraError(f"{what}: {error.strerror or error}", hint=_HINTS.get(error.errno or 0, "")) from error
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
@@ -64,9 +80,18 @@ def read_json(path: Path) -> Any:
 
 
 def make_private(path: Path) -> None:
-    """Make a directory that git leaves out: results may lie within the source tree that is tested."""
+    """Make a directory that git leaves out: results may lie within the source tree that is tested.
+
+    Raises UserError for a place where a directory cannot be, InfraError for a disk that has no room for it.
+    """
     with disk_errors(f"cannot create {path}"):
-        path.mkdir(parents=True)
+        try:
+            path.mkdir(parents=True)
+        except OSError as error:
+            if error.errno not in _WRONG_PLACE:
+                raise
+            text = f"cannot create {path}: {error.strerror}"
+            raise UserError(text, hint="name a directory that can be written") from error
         (path / ".gitignore").write_text(IGNORE_ALL)
 
 
@@ -86,7 +111,8 @@ def lock(path: Path, deadline: Deadline) -> Iterator[None]:
     """
     from filelock import FileLock
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with disk_errors(f"cannot create {path.parent}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
     guard = FileLock(str(path))
     _acquire(guard, path, deadline)
     try:

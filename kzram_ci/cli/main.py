@@ -9,11 +9,12 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 import kzram_ci
 from kzram_ci.base import proc
-from kzram_ci.base.errors import Interrupted, KzramError
+from kzram_ci.base.errors import InfraError, KzramError
 from kzram_ci.cli import output
 
 # command -> what it does; the module of the same name in this package has add_parser() and main()
@@ -34,6 +35,7 @@ COMMANDS = {
     "doctor": "check what this host has and what is missing",
     "cache": "list or clean the build cache",
 }
+BROKEN_PIPE = 141  # as a shell says it of a program that died of SIGPIPE
 EPILOG = """\
 exit codes of run: 0 all ok · 1 findings · 2 usage or plan · 3 inconclusive · 4 a kernel did not patch,
 configure or build · 69 infrastructure · 130 interrupted (results so far are complete on disk)
@@ -91,43 +93,56 @@ def _on_signal(number: int, frame: object) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
-    return _for_git(argv) if "--bisect-run" in argv else _main(argv)
-
-
-def _for_git(argv: Sequence[str]) -> int:
-    """As `git bisect run` needs it: 1 to 127 call the commit bad, so whatever else goes wrong must abort with 128."""
+    if "--bisect-run" not in argv:
+        return _named(argv)
     try:
-        code = _main(argv)
+        code = _named(argv)
     except SystemExit as stop:  # argparse: help, or words that fit nothing
         code = 128 if stop.code else 0
-    except Exception:
-        traceback.print_exc()
-        code = 128
-    return _git_code(code)
-
-
-def _git_code(code: int) -> int:
+    # As `git bisect run` needs it: 1 to 127 call the commit bad, so whatever else goes wrong must abort with 128.
     return code if code in (0, 1, 125) or code >= 128 else 128
 
 
-def _main(argv: Sequence[str]) -> int:
-    args = _parse(argv)
+def _named(argv: Sequence[str]) -> int:
+    """Run a command line; an error is one line on standard error and a code that says who must act."""
+    try:
+        with output.guarded():
+            try:
+                return _run(argv)
+            except KzramError as error:
+                _tell(error)
+                return error.exit_code
+    except KzramError as error:  # of standard output itself
+        _tell(error)
+        return error.exit_code
+    except BrokenPipeError:  # the reader left
+        return BROKEN_PIPE
+    except OSError as error:
+        _tell(InfraError(str(error)))
+        return InfraError.exit_code
+    except Exception as error:
+        if os.environ.get("KZRAM_TRACEBACK"):
+            traceback.print_exc()
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+        _tell(KzramError(f"a defect: {what}", hint="report it, with what KZRAM_TRACEBACK=1 shows"))
+        return KzramError.exit_code
+
+
+def _run(argv: Sequence[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _on_signal)
-    try:
-        code: int = args.func(args)
-    except Interrupted as error:
-        print(f"kzram-ci: {error}", file=sys.stderr)
-        return error.exit_code
-    except KzramError as error:
-        for line in str(error).splitlines():
-            print(f"kzram-ci: {error.actor}: {line}" if error.actor != "user" else f"kzram-ci: {line}", file=sys.stderr)
-        return error.exit_code
+    args = _parse(argv)
+    code: int = args.func(args)
     return 130 if proc.cancelled() else code
+
+
+def _tell(error: KzramError) -> None:
+    who = "" if error.actor in ("user", "kzram-ci") else f"{error.actor}: "
+    for line in str(error).splitlines():
+        output.tell(f"kzram-ci: {who}{line}")
 
 
 def entry() -> None:
     """The console script."""
-    argv = sys.argv[1:]
-    code = output.run(main, argv)
-    sys.exit(_git_code(code) if "--bisect-run" in argv else code)
+    sys.exit(main(sys.argv[1:]))

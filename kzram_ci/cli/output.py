@@ -1,82 +1,127 @@
-"""Standard output that may be closed, full, or without a reader: an error in one line instead of a traceback."""
+"""Standard output and error of a command: what cannot be written is one line and an exit code, never a traceback."""
 
 from __future__ import annotations
 
+import io
 import os
+import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TextIO, TypeVar, cast
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import IO, Any, cast
 
 from kzram_ci.base.errors import InfraError
 
-T = TypeVar("T")
-NO_READER = 141  # what a shell shows for a command that SIGPIPE ended
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terminal:
+    """A terminal to write to. `styled`: colours, bold text and a moving cursor are welcome."""
+
+    width: int
+    styled: bool
 
 
-class CheckedOutput:
-    """A text stream whose failed writes are the infrastructure's error; all else is the stream's own."""
+def terminal_of(stream: IO[str]) -> Terminal | None:
+    """The terminal behind a stream, None for a file or a pipe. $NO_COLOR (https://no-color.org) means no escapes."""
+    if not stream.isatty():
+        return None
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    return Terminal(width=shutil.get_terminal_size().columns, styled=not plain)
 
-    def __init__(self, stream: TextIO) -> None:
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Run a command: what it writes is at its place when the block ends.
+
+    Raises InfraError when standard output is closed, full or broken, BrokenPipeError when its reader left.
+    """
+    closed = sys.stdout is None
+    _fill_standard_descriptors()
+    out, err = sys.stdout, sys.stderr
+    sys.stderr = cast(Any, _Silent(err if err is not None else io.StringIO()))
+    try:
+        if closed:
+            raise InfraError("standard output is closed")
+        sys.stdout = cast(Any, _Output(out))
+        try:
+            yield
+        finally:
+            _last_flush(sys.stdout)
+    finally:
+        sys.stdout, sys.stderr = out, err
+
+
+def tell(line: str) -> None:
+    """A line on standard error, if there is one."""
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            print(line, file=sys.stderr)
+
+
+def _fill_standard_descriptors() -> None:
+    """What was closed becomes /dev/null: else the next file that is opened would be a child's standard output."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+
+
+def _last_flush(stream: IO[str]) -> None:
+    try:
+        stream.flush()
+    except (InfraError, BrokenPipeError):
+        # The interpreter flushes once more at its end; what could not be written then goes nowhere.
+        with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
+        raise
+
+
+class _Output:
+    """Standard output with errors that have a name."""
+
+    def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
-
-    def write(self, text: str) -> int:
-        """Write. Raises InfraError, BrokenPipeError when the reader left."""
-        return self._checked(lambda: self._stream.write(text))
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        """Write all."""
-        self._checked(lambda: self._stream.writelines(lines))
-
-    def flush(self) -> None:
-        """Hand on what was written. Raises as `write`."""
-        self._checked(self._stream.flush)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
-    def _checked(self, action: Callable[[], T]) -> T:
-        try:
-            return action()
-        except BrokenPipeError:
-            _discard()
-            raise
-        except OSError as error:
-            _discard()
-            raise InfraError(f"cannot write to standard output: {error.strerror or error}") from error
+    def write(self, text: str) -> int:
+        with _named_errors():
+            return self._stream.write(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        with _named_errors():
+            self._stream.writelines(lines)
+
+    def flush(self) -> None:
+        with _named_errors():
+            self._stream.flush()
 
 
-def _discard() -> None:
-    """What is still buffered goes nowhere: Python would try it again at its end, and complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+class _Silent(_Output):
+    """Standard error: when it is broken there is no other place to say so."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
-def run(main: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
-    """A program's exit code, with standard streams that hold what they promise."""
-    # Python has None for a stream that is closed; a file opened later would get its number, and our children its text.
-    if sys.stdin is None:
-        sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY))
-    if sys.stderr is None:
-        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
-    if sys.stdout is None:
-        return _failed("standard output is closed")
-    sys.stdout = cast(TextIO, CheckedOutput(sys.stdout))
+@contextmanager
+def _named_errors() -> Iterator[None]:
     try:
-        code = _code(main, argv)
-        sys.stdout.flush()
+        yield
     except BrokenPipeError:
-        return NO_READER
-    except InfraError as error:
-        return _failed(error.message)
-    return code
-
-
-def _code(main: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
-    try:
-        return main(argv)
-    except SystemExit as stop:  # argparse: help, or words that fit nothing
-        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-
-
-def _failed(why: str) -> int:
-    print(f"kzram-ci: {InfraError.actor}: {why}", file=sys.stderr)
-    return InfraError.exit_code
+        raise
+    except OSError as error:
+        raise InfraError(f"cannot write to standard output: {error.strerror or error}") from error
+    except ValueError as error:  # the file object was closed
+        raise InfraError(f"cannot write to standard output: {error}") from error

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import IO, Any
 
 from kzram_ci.base import clock
+from kzram_ci.cli.output import terminal_of
 from kzram_ci.cli.progress_state import Boot, Build, State, say_seconds
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.events import Event, Listener
@@ -32,11 +33,12 @@ def watch(
 ) -> Iterator[Listener]:
     """Show a run on a stream; yields the listener to hand to the run. `done`: cells that had ended before.
 
-    Plain lines when the stream is not a terminal, or is a dumb one, or $CI is set; `plain` overrules.
+    Plain lines when the stream is not a terminal that takes escapes, or $CI is set; `plain` overrules.
     """
     state = State(plan, done)
     if plain is None:
-        plain = not stream.isatty() or bool(os.environ.get("CI")) or os.environ.get("TERM") == "dumb"
+        terminal = terminal_of(stream)
+        plain = terminal is None or not terminal.styled or bool(os.environ.get("CI"))
     if plain:
         yield _plain_listener(state, stream)
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 
 from kzram_ci.base import files, proc
 from kzram_ci.base.clock import Deadline
-from kzram_ci.base.errors import InfraError, Interrupted
+from kzram_ci.base.errors import InfraError, Interrupted, UserError
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +20,35 @@ def not_cancelled() -> Iterator[None]:
     proc.resume_all()
     yield
     proc.resume_all()
+
+
+@pytest.mark.parametrize("place", ["/etc/passwd/x", "/proc/x", "/dev/null/x", "/tmp/" + "n" * 300, "/sys/kernel/x"])
+def test_a_place_where_no_directory_can_be_is_the_users_error(place: str) -> None:
+    with pytest.raises(UserError, match=r"cannot create .*; fix: name a directory that can be written"):
+        files.make_private(Path(place))
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (errno.ENOSPC, "free disk space"),
+        (errno.EDQUOT, "free disk space"),
+        (errno.EACCES, "permissions"),
+        (errno.EROFS, "read-only"),
+        (errno.EIO, ""),
+        (errno.ENOTDIR, ""),
+    ],
+)
+def test_the_fix_is_that_of_the_error(number: int, hint: str) -> None:
+    with pytest.raises(InfraError, match="cannot write x") as caught, files.disk_errors("cannot write x"):
+        raise OSError(number, os.strerror(number))
+    assert hint in caught.value.hint
+    assert bool(hint) == bool(caught.value.hint)
+
+
+def test_a_cache_below_a_file_is_one_line() -> None:
+    with pytest.raises(InfraError, match="cannot create"), files.lock(Path("/etc/passwd/x/y.lock"), Deadline.after(1)):
+        pytest.fail("no such lock")
 
 
 def test_a_lock_held_past_the_deadline_is_an_infrastructure_error(tmp_path: Path) -> None:

@@ -187,7 +187,8 @@ def test_the_live_view_fits_any_width(width: int, time: Clock) -> None:
 def test_live_with_many_threads(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("CI", raising=False)
+    for name in ("CI", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
     stream = Terminal()
 
     def cell(identity: str) -> None:
@@ -209,8 +210,9 @@ def test_live_with_many_threads(columns: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_ci_and_dumb_terminals_get_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CI", raising=False)
-    for name, value in (("CI", "true"), ("TERM", "dumb")):
+    for name in ("CI", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in (("CI", "true"), ("TERM", "dumb"), ("NO_COLOR", "1")):
         with monkeypatch.context() as patch:
             patch.setenv(name, value)
             stream = Terminal()
@@ -228,7 +230,8 @@ def test_a_reader_that_left_does_not_stop_the_run() -> None:
 
 def test_a_failing_block_ends_the_view(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("CI", raising=False)
+    for name in ("CI", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
     stream = Terminal()
     with pytest.raises(RuntimeError), watch(samples.PLAN, stream):
         raise RuntimeError

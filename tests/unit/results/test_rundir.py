@@ -169,7 +169,7 @@ def test_two_runs_in_one_second_do_not_meet(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InfraError, match="cannot create"):
+    with pytest.raises(UserError, match=r"cannot create .*: Not a directory; fix: name a directory"):
         rundir.create(tmp_path / "file", samples.PLAN)
 
 
