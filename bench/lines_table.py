@@ -30,7 +30,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "kernels.md"
 SHOWN = {  # counter: word
     "recompressions": "recompressions",
     "grew": "grew",
-    "reuse_refused": "reuse refused",
+    "reuse_refused_write": "writes refused",
     "reuse_allowed": "reuse allowed",
     "reallocated": "allocated again",
     "page_size_fallbacks": "page-size objects",

@@ -39,23 +39,43 @@ def _rows(origin: str, prefix: str, text: str) -> Iterator[Counter]:
 COUNTERS: tuple[Counter, ...] = (
     *_rows("series overrun-detector", "", """
         recompressions | pages | compressed a second time, because the first attempt to allocate the object failed
-        grew | pages | whose second result was longer than the first
-        overruns | pages | whose result was longer than their object
-        max_excess | bytes | by which a result was longer than its object, at most
+        changed_between | pages | of those, with other bytes as second result: the page changed
+        grew | pages | of those, with a longer second result
+        grew_class | pages | of those, with one that needs a larger class: races that a kernel without remedy loses
+        overruns | pages | longer than their object
+        max_excess | bytes | the most by which a result was longer than its object
+        over_in_page | pages | of the overruns, that stayed in the page of their object
+        over_next_page | pages | of the overruns, that went on into the next page of memory
+        over_buffer | pages | of the overruns, into an object in two pages: cut off by a buffer
+        wasted_bytes | bytes | by which classes were larger than the data needed, summed over all writes
+        wasted_now | bytes | of those, in objects that are there now
+        slack_now | bytes | that the classes which the data needs leave over, in objects that are there now
+        selftest_failures | sizes | for which zs_obj_capacity() is wrong; not 0: the detector cannot be trusted
     """),
     *_rows("series reuse-counters", "", """
         reuse_refused | pages | under writeback, not reused for writing because the swap device wants stable pages
-        reuse_copied | pages | copied instead, so that the writer could go on
+        reuse_refused_write | pages | of those, found by a write: a race that a kernel without stable pages may lose
+        reuse_copied | pages | under writeback, copied so that the writer could go on
         reuse_allowed | pages | under writeback, reused for writing because the swap device wants no stable pages
     """),
-    *_rows("series saved-clen-counters", "", """
+    *_rows("series mutation-witness", "", """
+        changed_during | pages | that changed while they were compressed
+    """),
+    *_rows("series held-gauge", "", """
+        held_total | pages | copied under writeback, which stay in the swap cache until they are dropped there
+        held_now | pages | of those, there now
+        held_max | pages | of those, there at most
+        held_sum_us | microseconds | that those which are gone stayed, summed
+        held_missed | pages | not followed, for want of memory
+    """),
+    *_rows("series saved-clen-counters, saved-clen-emergency-counters", "", """
         reallocated | pages | that got a new object because the second result was longer
     """),
-    *_rows("series saved-clen-counters, emergency-class-counters", "", """
-        wasted_bytes | bytes | by which objects were larger than their data
+    *_rows("series emergency-class-counters, saved-clen-emergency-counters", "", """
+        emergencies | pages | put into an unused object of a larger class
+        search_len | classes | looked at for those
     """),
     *_rows("series emergency-class-counters", "", """
-        emergencies | pages | put into an unused object of a larger class
         page_size_fallbacks | pages | put into an object of a whole page
     """),
     *_rows("/sys/block/zram0/mm_stat", "zram.", """

@@ -13,8 +13,10 @@ from dataclasses import replace
 from kzram_ci.model.evidence import CellResult, Evidence
 
 OVERRUNS = "overruns"
-# levels, not counts: the detector's maxima, meminfo, vmstat's nr_*, the sizes in zram's mm_stat
-_LEVEL = re.compile(r"max_|mem\.|vmstat\.nr_|zram\.(orig_|compr_|mem_|same_pages|huge_pages$)|psi\.\w+\.avg")
+# levels, not counts: the instruments' maxima and what is now, meminfo, vmstat's nr_*, the sizes in zram's mm_stat
+_LEVEL = re.compile(
+    r"max_|held_max$|\w+_now$|mem\.|vmstat\.nr_|zram\.(orig_|compr_|mem_|same_pages|huge_pages$)|psi\.\w+\.avg"
+)
 
 
 def counter(evidence: Evidence, name: str) -> int | None:

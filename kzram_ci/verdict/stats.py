@@ -88,6 +88,12 @@ def upper_bound(events: int, trials: int, confidence: float = CONFIDENCE) -> flo
     return high
 
 
+def lower_bound(events: int, trials: int, confidence: float = CONFIDENCE) -> float:
+    """The smallest rate that is not ruled out. Raises ValueError as `upper_bound` does."""
+    _check(events, trials, confidence)
+    return 1.0 - upper_bound(trials - events, trials, confidence) if events else 0.0
+
+
 def phrase(seen: Rate, *, event: str = "overruns", trial: str = "recompressions", reference: Rate | None = None) -> str:
     """One line for a report: what a pass proves, beside the rate that the unfixed kernel (`reference`) showed."""
     boots = f" of {seen.boots} boots" if seen.boots > 1 else ""

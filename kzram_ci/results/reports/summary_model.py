@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.evidence import CellResult, OopsSummary
 from kzram_ci.model.layout import CellFile
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results.reports.sanitize import one_line
+from kzram_ci.verdict import races
 from kzram_ci.verdict.exposure import OVERRUNS, all_counters, counted
 from kzram_ci.verdict.judge import principal_oops
+from kzram_ci.verdict.races import Tally, tally
 from kzram_ci.verdict.stats import Rate, phrase
 
+T = TypeVar("T")
 RECOMPRESSIONS = "recompressions"
 MOST_LISTED = 24  # cells that share a crash
 VERDICT_WORDS = {
@@ -31,6 +34,14 @@ LEGEND = (
     ("INCONCLUSIVE", "ended well, but without the proof of exposure the plan asks for"),
     ("ERROR", "no verdict on the kernel: it was not built, did not reach the workload, or the host failed"),
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """What a kernel without remedy did: how many races it had, and how many of them it lost."""
+
+    kernel: str
+    tally: Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +105,7 @@ class RunView:
     _by_kernel: Mapping[str, tuple[CellView, ...]] = field(init=False, repr=False)
     _grid: Mapping[tuple[str, str], CellView] = field(init=False, repr=False)
     _references: Mapping[str, Rate] = field(init=False, repr=False)
+    _controls: Mapping[str, Control] = field(init=False, repr=False)
     _groups: Mapping[str, CrashGroup] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -113,6 +125,7 @@ class RunView:
             "_by_kernel": {kernel: tuple(cells) for kernel, cells in by_kernel.items()},
             "_grid": grid,
             "_references": _references(self.cells),
+            "_controls": _controls(self.cells),
             "_groups": groups,
         }
         for name, value in derived.items():
@@ -129,6 +142,10 @@ class RunView:
     def reference(self, name: str) -> Rate | None:
         """The rate of overruns on the kernel that must crash, in the same column; None when nothing overran."""
         return self._references.get(name)
+
+    def control(self, name: str) -> Control | None:
+        """The races that the kernel which must crash had and lost, in the same column; None when it lost none."""
+        return self._controls.get(name)
 
     def same_crash(self, cell: CellView) -> CrashGroup | None:
         """All cells with the crash of this one, itself included; None when it is alone or did not crash."""
@@ -163,18 +180,31 @@ def _crash_key(oops: OopsSummary) -> str:
 
 
 def _references(cells: Sequence[CellView]) -> dict[str, Rate]:
-    """For each column the rate that a fix has to beat: of a control of `unstable` if there is one, else the like."""
-    best: dict[str, tuple[tuple[bool, bool, bool], Rate]] = {}
+    """For each column the rate that a fix has to beat."""
+    return {name: rate for name, (_, rate) in _best(cells, exposure, lambda rate: rate.events).items()}
+
+
+def _controls(cells: Sequence[CellView]) -> dict[str, Control]:
+    """For each column the races that a fix has to survive."""
+    found = _best(cells, race_tally, lambda tally: tally.lost)
+    return {name: Control(kernel=cell.result.kernel, tally=tally) for name, (cell, tally) in found.items()}
+
+
+def _best(
+    cells: Sequence[CellView], measure: Callable[[CellView], T | None], lost: Callable[[T], int]
+) -> dict[str, tuple[CellView, T]]:
+    """For each column what was measured where it was lost: on a control of `unstable` if there is one."""
+    best: dict[str, tuple[tuple[bool, bool, bool], CellView, T]] = {}
     for cell in cells:
-        rate, result = exposure(cell), cell.result
-        if rate is None or not rate.events:
+        value, result = measure(cell), cell.result
+        if value is None or not lost(value):
             continue
         wanted = result.expected == "oops"
         rank = (wanted and result.kernel == "unstable", wanted and result.control, wanted)
         known = best.get(cell.column)
         if known is None or rank > known[0]:
-            best[cell.column] = (rank, rate)
-    return {name: rate for name, (_, rate) in best.items()}
+            best[cell.column] = (rank, cell, value)
+    return {name: (cell, value) for name, (_, cell, value) in best.items()}
 
 
 def make_view(
@@ -288,13 +318,27 @@ def exposure(cell: CellView) -> Rate | None:
     return Rate(events=overruns, trials=trials, name=cell.result.kernel, boots=max(1, cell.result.attempts))
 
 
+def race_tally(cell: CellView) -> Tally | None:
+    """The races of all boots of a cell, and how many were lost; None where the kernel counts none."""
+    one = tally({**all_counters(cell.result), OVERRUNS: counted(cell.result, OVERRUNS) or 0})
+    return None if one is None else replace(one, boots=max(1, cell.result.attempts))
+
+
 def proof(view: RunView, cell: CellView) -> str:
-    """What a pass proves, beside the rate of the kernel that must crash; empty for anything but a proved pass."""
+    """What a pass proves, beside what the kernel that must crash lost; empty for anything but a proved pass.
+
+    In races where the kernel counts them, else in recompressions, most of which could not have failed.
+    """
     judgement = cell.result.judgement
     rate = exposure(cell)
     if judgement.verdict is not Verdict.OK or judgement.outcome is not Outcome.PASS or rate is None:
         return ""
-    return phrase(rate, reference=view.reference(cell.column))
+    seen, control = race_tally(cell), view.control(cell.column)
+    if seen is None or not seen.races:
+        return phrase(rate, reference=view.reference(cell.column))
+    if control is None:
+        return races.phrase(seen)
+    return races.phrase(seen, control.tally, control.kernel)
 
 
 def crash_text(oops: OopsSummary) -> str:

@@ -98,8 +98,8 @@ def test_a_cell_whose_counters_were_left_out_is_skipped(
 
 def test_a_counter_that_another_series_reports_as_well(context: KernelContext) -> None:
     one = AppliedSeries(name="saved-clen-counters", kind="instrument", left_out="no")
-    other = AppliedSeries(name="emergency-class-counters", kind="instrument", patches=("1.patch",))
-    cell = needs(floors=(("wasted_bytes", 1),))
+    other = AppliedSeries(name="saved-clen-emergency-counters", kind="instrument", patches=("1.patch",))
+    cell = needs(floors=(("reallocated", 1),))
     assert fitted(cell, built(one, other), context) == cell
     with pytest.raises(NotApplicable, match="saved-clen-counters was left out"):
         fitted(cell, built(one), context)

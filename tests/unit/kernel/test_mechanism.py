@@ -237,7 +237,7 @@ CRASH = "expect: [{derived: oops, floors: {overruns: 1}, repeats: 4}]\n"
     ("kernel", "version", "outcome", "stop", "cmdline"),
     [
         ("stock-6.1", "6.1", "pass", ("recompressions",), ("slub_debug=A,zs_handle",)),
-        ("stock-6.1", "6.12", "pass", ("recompressions", "reuse_refused"), ()),
+        ("stock-6.1", "6.12", "pass", ("recompressions", "reuse_refused_write"), ()),
         ("unstable", "6.12", "oops", ("recompressions",), ()),
         ("unstable", "5.10", "pass", ("recompressions",), ("slub_debug=A,zs_handle",)),
         ("unstable", "7.3", "pass", ("recompressions", "reuse_allowed"), ()),
@@ -256,12 +256,12 @@ def test_another_source_decides_anew(
 
 def test_a_plan_has_the_last_word(tmp_path: Path) -> None:
     text = (
-        "tests:\n  t: {workload: anonmutate, stop: {reuse_refused: 9}, fault: {kind: fail_page_alloc},\n"
+        "tests:\n  t: {workload: anonmutate, stop: {reuse_refused_write: 9}, fault: {kind: fail_page_alloc},\n"
         "      machine: {cmdline: ['slub_debug=A,mine']},\n"
-        "      expect: {outcome: derived, floors: {reuse_refused: 9}}}\n"
+        "      expect: {outcome: derived, floors: {reuse_refused_write: 9}}}\n"
     )
     cell = derived(text, tmp_path, "window-6.1")
-    assert cell.expect.floors == cell.workload.stop == (("reuse_refused", 9),)
+    assert cell.expect.floors == cell.workload.stop == (("reuse_refused_write", 9),)
     assert str(cell.workload.fault.kind) == "fail_page_alloc"
     assert cell.machine.cmdline == ("slub_debug=A,mine",)
     cell = derived(SWAP + "expect: [{test: t, outcome: oops, floors: {overruns: 2}}]\n", tmp_path, "stock")
@@ -289,7 +289,7 @@ def test_the_command_shows_facts_and_what_follows() -> None:
     assert any(line.startswith("skipped: saved-clen: ") for line in lines)
     stock = load_kernel("stock-6.1", Library())
     window = describe.as_lines(load_kernel("window-6.1", Library()), facts("6.1"))
-    assert "(to be seen by reuse_refused >= 1, grew <= 0, reuse_allowed <= 0)" in window[-3]
+    assert "(to be seen by reuse_refused_write >= 1, grew <= 0, reuse_allowed <= 0)" in window[-3]
     remedy = load_kernel("saved-clen-6.1", Library())
     assert any(line.startswith("with async-window: swap writes by") for line in describe.as_lines(remedy, facts("6.1")))
     told = json.loads(json.dumps(describe.as_json(stock, facts("6.1"))))
@@ -312,8 +312,8 @@ def cell(version: str, test: str, kernel: str) -> Cell:
         ("6.12", "directmutate-fail-page-alloc", "emergency-class", ""),
         ("6.1", "directmutate-failslab", "saved-clen", ""),
         ("6.1", "anonmutate-failslab", "unstable", r"overruns cannot be reached: swap writes by rw_page .*"),
-        ("6.1", "anonmutate-failslab", "stock", r"reuse_refused cannot be reached: swap writes by rw_page .*"),
-        ("5.10", "anonmutate-failslab", "saved-clen", r"grew cannot be reached: swap writes by rw_page .*"),
+        ("6.1", "anonmutate-failslab", "stock", r"reuse_refused_write cannot be reached: swap writes by rw_page .*"),
+        ("5.10", "anonmutate-failslab", "saved-clen", r"grew_class cannot be reached: swap writes by rw_page .*"),
         (
             "7.3",
             "directmutate-failslab",

@@ -210,12 +210,12 @@ def test_unknown_names_are_told_with_the_nearest() -> None:
 
 def test_kernels_are_chosen_by_their_axes(here: Path) -> None:
     tests = "tests: {t: {workload: pressure}}\n"
-    made = plan(f"name: p\nkernels: {{lines: ['6.*', '5.10'], variants: [stock, 'saved-*']}}\n{tests}")
+    made = plan(f"name: p\nkernels: {{lines: ['6.*', '5.10'], variants: [stock, 'saved-c*n']}}\n{tests}")
     assert [cell.kernel.name for cell in made.cells] == [
         "stock-6.1", "saved-clen-6.1", "stock", "saved-clen", "stock-5.10", "saved-clen-5.10",
     ]  # fmt: skip
     assert [cell.kernel.name for cell in select(made, kernels=["line:6.1"]).cells] == ["stock-6.1", "saved-clen-6.1"]
-    assert len(select(made, kernels=["variant:saved*"]).cells) == 3
+    assert len(select(made, kernels=["variant:saved-c*n"]).cells) == 3
     assert len(select(made, kernels=["variant:stock", "saved-clen"]).cells) == 4
     with pytest.raises(
         PlanError.__mro__[1], match=r"no kernel of p matches 'line:6.2'; it has .*; did you mean line:6.12\?"

@@ -39,6 +39,22 @@ def test_a_pass_is_told_beside_the_rate_of_the_kernel_that_must_crash() -> None:
     assert summary_model.proof(view, view.cells[4]) == ""
 
 
+def test_a_pass_is_told_in_races_where_they_are_counted() -> None:
+    passed, _, lost, *rest = samples.results()
+    passed = replace(
+        passed, evidence=replace(passed.evidence, counters={**passed.evidence.counters, "grew_class": 812})
+    )
+    lost = replace(
+        lost, evidence=replace(lost.evidence, counters={"recompressions": 40, "grew_class": 3, "overruns": 3})
+    )
+    view = make_view(samples.PLAN, (passed, lost, *rest), name="x")
+    assert summary_model.proof(view, view.cells[0]) == (
+        "0 overruns in 812 races (95 % bound 0.37 %); unstable lost 3 of 3 (at least 37 %)"
+    )
+    alone = make_view(samples.PLAN, (passed,), name="x")
+    assert summary_model.proof(alone, alone.cells[0]) == "0 overruns in 812 races (95 % bound 0.37 %)"
+
+
 def test_controls() -> None:
     view = sample()
     assert summary_model.failed_controls(view) == ()
