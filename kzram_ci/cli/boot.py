@@ -13,12 +13,14 @@ from kzram_ci.model.machine import Accel, MachineSpec
 
 TRAILING = True  # main hands on what stands after `--`: a command
 EPILOG = """\
-One word after -- is a line for the guest's shell; several are a program and its arguments.
+One word after -- is a line for the guest's shell; several are a program and its arguments. A command reads what
+stands on standard input, unless that is a terminal. --timeout counts from the start of the command.
 exit codes: the command's own · 1 the guest went away before the command ended · 2 usage · 69 infrastructure
 In an interactive console Ctrl-] ends the guest.
 
 examples: kzram-ci boot --memory 512 stock
           kzram-ci boot unstable -- 'cat /sys/block/zram0/mm_stat'
+          kzram-ci boot stock -- sh <script.sh
           kzram-ci boot ./arch/x86/boot/bzImage -- uname -r
           kzram-ci boot debian:linux-image-cloud-amd64@trixie -- uname -r
           kzram-ci boot --kernel git:../linux@v6.13 saved-clen

@@ -7,10 +7,13 @@ from kzram_ci.model.cell import Cell
 PATH = "etc/kzram/cell.conf"
 
 
-def cell_conf(cell: Cell, nonce: str, *, modules: tuple[str, ...] = (), interactive: bool = False) -> str:
+def cell_conf(
+    cell: Cell, nonce: str, *, modules: tuple[str, ...] = (), interactive: bool = False, command: str = ""
+) -> str:
     """The configuration of one boot. `modules` are .ko paths in the initramfs, in loading order.
 
-    With `interactive` the guest opens a shell on its console instead of running the workload.
+    With `interactive` the guest opens a shell on its console instead of running the workload. `command` is a line for
+    that shell, of any length: what is typed at it is limited.
     """
     work = cell.workload
     stable = work.zram.stable_writes
@@ -31,6 +34,7 @@ def cell_conf(cell: Cell, nonce: str, *, modules: tuple[str, ...] = (), interact
         "READERS": str(work.readers),
         "MODULES": " ".join(modules),
         "SHELL": str(int(interactive)),
+        **({"COMMAND": command} if command else {}),
     }
     return "".join(f"{name}={quoted(value)}\n" for name, value in values.items())
 

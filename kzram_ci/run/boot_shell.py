@@ -61,12 +61,13 @@ def boot(request: BootRequest, *, tell: Callable[[str], None], output: Callable[
     tell(str(choice))
     with tempfile.TemporaryDirectory(prefix=proc.temporary_prefix()) as temporary:
         directory = request.directory or Path(temporary)
-        with shell.session(cell, image, rootfs, directory=directory, accel=choice) as guest:
-            if not request.command:
+        line = shell.shell_line(request.command) if request.command else ""
+        given = shell.standard_input() if line else None
+        with shell.session(cell, image, rootfs, directory=directory, accel=choice, command=line, stdin=given) as guest:
+            if not line:
                 shell.interact(guest)
                 return 0
-            line = shell.shell_line(request.command)
-            code = shell.run_command(guest, line, seconds=request.timeout, output=output)
+            code = shell.run_command(guest, seconds=request.timeout, output=output)
         if code is None:
             last = proc.tail(directory / CellFile.CONSOLE, _TAIL_BYTES).splitlines()[-_TAIL_LINES:]
             tell("\n".join(("the guest went away; its last lines:", *last)))

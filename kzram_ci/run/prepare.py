@@ -47,8 +47,13 @@ def prepared(
     directory: Path,
     accel: AccelChoice,
     interactive: bool = False,
+    command: str = "",
+    stdin: bool = False,
 ) -> Iterator[Prepared]:
-    """Write what the boot needs; big throw-away files are removed afterwards. Raises InfraError, UserError."""
+    """Write what the boot needs; big throw-away files are removed afterwards. Raises InfraError, UserError.
+
+    `interactive`: a shell instead of the workload; `command`: a line for it; `stdin`: a port for what that reads.
+    """
     nonce = secrets.token_hex(8)
     directory = directory.absolute()
     directory.mkdir(parents=True, exist_ok=True)
@@ -58,26 +63,28 @@ def prepared(
     sockets = SocketDirectory()
     try:
         modules = guest_modules.collect(image, cell, deadline=Deadline.after(PREPARE_SECONDS))
-        conf = guest_conf.cell_conf(cell, nonce, modules=tuple(f"/{path}" for path in modules), interactive=interactive)
+        paths = tuple(f"/{path}" for path in modules)
+        conf = guest_conf.cell_conf(cell, nonce, modules=paths, interactive=interactive, command=command)
         files.write_atomic(directory / CellFile.CONF, conf)
         with files.disk_errors(f"cannot prepare a boot in {directory}"):
             _write_initrd(initrd, Path(rootfs.path), cpio.archive({guest_conf.PATH: conf.encode(), **modules}))
             if cell.machine.disk_mib:
                 disk.touch()
                 os.truncate(disk, cell.machine.disk_mib << 20)
-        paths = qemu_argv.CellPaths(
+        place = qemu_argv.CellPaths(
             qmp=sockets.socket("qmp"),
             control=sockets.socket("control"),
             serial=sockets.socket("serial"),
             console=str(directory / CellFile.CONSOLE),
             disk=str(disk) if cell.machine.disk_mib else "",
+            stdin=sockets.socket("stdin") if stdin else "",
         )
         argv = qemu_argv.argv(
-            cell.machine, accel.accel, cpu=accel.cpu, kernel=image.image, initrd=str(initrd), paths=paths
+            cell.machine, accel.accel, cpu=accel.cpu, kernel=image.image, initrd=str(initrd), paths=place
         )
         argv = (find_qemu(arch_of(cell.machine.arch)), *argv[1:])
         files.write_atomic(directory / CellFile.QEMU_ARGV, shlex.join(argv) + "\n")
-        yield Prepared(argv=argv, paths=paths, nonce=nonce)
+        yield Prepared(argv=argv, paths=place, nonce=nonce)
     finally:
         sockets.remove()
         initrd.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from kzram_ci.model.arch import COMMON_CMDLINE, Arch, arch_of
 from kzram_ci.model.machine import Accel, MachineSpec
 
 CONTROL_PORT = "org.kzram.control"
+STDIN_PORT = "org.kzram.stdin"
 CONSOLE_ID = "console"  # the chardev that QMP's chardev-send-break names
 TINY_GUEST_PORT = 0x501
 TINY_GUEST_VALUE = 0x5A
@@ -28,6 +29,7 @@ class CellPaths:
     serial: str
     console: str
     disk: str = ""
+    stdin: str = ""  # of a command in the guest
 
 
 def escaped(path: str) -> str:
@@ -95,6 +97,14 @@ def control_args(paths: CellPaths) -> Argv:
     )
 
 
+def stdin_args(paths: CellPaths) -> Argv:
+    """What a command in the guest reads: not on the console, whose line discipline changes bytes and drops some."""
+    if not paths.stdin:
+        return ()
+    port = f"virtserialport,chardev=stdin,name={STDIN_PORT}"
+    return ("-chardev", f"socket,id=stdin,path={escaped(paths.stdin)}", "-device", port)
+
+
 def disk_args(paths: CellPaths) -> Argv:
     """A scratch disk that never flushes to the host's: its content dies with the cell."""
     if not paths.disk:
@@ -128,6 +138,7 @@ def argv(
         *monitor_args(paths),
         *console_args(paths),
         *control_args(paths),
+        *stdin_args(paths),
         *disk_args(paths),
         *kernel_args(kernel, initrd, (*cmdline_of(spec, accel), *cmdline)),
         *spec.qemu_args,

@@ -35,8 +35,10 @@ def test_debians_kernel_boots_with_zram_as_a_module(tmp_path: Path) -> None:
     choice = accel.choose(Accel.AUTO, "x86_64", cache=cache_root(), deadline=deadline)
     said: list[str] = []
     words = "uname -r; cat /sys/block/zram0/queue/stable_writes /sys/block/zram0/comp_algorithm; ls -d /sys/module/zram"
-    with shell.session(cell, image, rootfs_for("x86_64", context), directory=tmp_path, accel=choice) as guest:
-        code = shell.run_command(guest, words, seconds=600, output=said.append)
+    with shell.session(
+        cell, image, rootfs_for("x86_64", context), directory=tmp_path, accel=choice, command=words
+    ) as guest:
+        code = shell.run_command(guest, seconds=600, output=said.append)
     lines = "".join(said).split("\n")
     assert code == 0
     assert lines[0].strip() == image.release

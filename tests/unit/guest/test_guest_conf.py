@@ -50,3 +50,10 @@ def test_stable_writes_left_alone_is_empty() -> None:
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0")))
 def test_quoting_survives_a_shell(value: str) -> None:
     assert shlex.split("X=" + quoted(value)) == ["X=" + value]
+
+
+def test_a_line_for_the_guests_shell_of_any_length() -> None:
+    line = "echo 'it''s' $HOME; " + "x" * 10_000
+    text = cell_conf(a_cell(), "abc", interactive=True, command=line)
+    assert f"COMMAND={quoted(line)}\n" in text
+    assert "COMMAND=" not in cell_conf(a_cell(), "abc", interactive=True)

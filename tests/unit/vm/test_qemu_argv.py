@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ CASES = {
         MachineSpec(), Accel.KVM, kernel="/k/image", initrd="/c/initrd.img", paths=PATHS, cpu="kvm64"
     ),
     "x86_64-everything": full(BIG, Accel.TCG, WITH_DISK),
+    "x86_64-stdin": full(MachineSpec(), Accel.TCG, replace(PATHS, stdin="/s/stdin")),
     "arm64-tcg": full(MachineSpec(arch="arm64"), Accel.TCG),
     "riscv64-tcg": full(MachineSpec(arch="riscv64"), Accel.TCG),
     "tiny-guest-kvm": tiny_guest_argv(arch_of("x86_64"), Accel.KVM, "/t/rom"),
