@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
+from kzram_ci.base import budget
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import KzramError
 from kzram_ci.bisect.belief.decide import Answer
@@ -41,15 +41,14 @@ def work(session: Session, request: WorkRequest, *, tell: Callable[[str, str], N
 
 def local_runner(session: Session, request: WorkRequest, listener: Listener) -> LocalRunner:
     """Builds and boots on this host, as `kzram-ci run` does."""
-    cache = cache_root()
-    context = KernelContext(cache=cache, listener=listener)
-    stages, _ = real_stages(cache=cache, make_jobs=request.make_jobs, listener=listener, wanted=request.accel)
+    context = KernelContext(cache=cache_root(), listener=listener, jobs=request.make_jobs or budget.cpus())
+    stages, _ = real_stages(context, request.accel)
     return LocalRunner(
         store=session.asked.store,
         repository=session.asked.repository,
         cell=session.asked.cell,
         stages=stages,
-        context=replace(context, jobs=request.make_jobs) if request.make_jobs else context,
+        context=context,
         budget=host_budget(request.jobs),
         jobs=request.jobs,
     )

@@ -26,7 +26,10 @@ class Context:
     refresh: bool = False
     offline: bool = False
     library: Library = field(default_factory=Library)
+    told: set[str] = field(default_factory=set, compare=False)  # notes so far: kernels of one plan share a source
 
     def note(self, subject: str, text: str) -> None:
-        """Tell the listener something worth knowing."""
-        self.listener(Note(subject=subject, text=text))
+        """Tell the listener something worth knowing, once, whichever kernel it comes up with."""
+        if text not in self.told:
+            self.told.add(text)
+            self.listener(Note(subject=subject, text=text))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kzram_ci.base.errors import NotApplicable
 from kzram_ci.kernel import compressors, kconfig, mechanism, source_facts
-from kzram_ci.kernel.workshop import KernelContext
+from kzram_ci.kernel.workshop import KernelContext, Prospect
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.kernel import KernelImage
 from kzram_ci.model.workload import Fault
@@ -32,6 +32,12 @@ def fitted(cell: Cell, image: KernelImage, context: KernelContext) -> Cell:
     if found.skip:
         raise NotApplicable(found.skip)
     return found
+
+
+def foreseen(cell: Cell, ahead: Prospect) -> Cell:
+    """The cell, with the reason to skip it when the kernel that will be built could not show anything."""
+    found = mechanism.suited(cell, ahead.facts)
+    return replace(cell, skip=found.skip or mechanism.not_counted(found, ahead.applied))
 
 
 def without_proof(cell: Cell, image: KernelImage | None) -> Cell:

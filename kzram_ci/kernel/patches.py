@@ -133,7 +133,7 @@ def _apply_choices(work: _Work, choices: Sequence[Choice]) -> Iterator[tuple[App
                 raise
             left_out[series.name] = error.message
             note = f"{series.name}: left out, its counters will be missing: {error.message}"
-            yield AppliedSeries(name=series.name, kind=str(series.kind), left_out=error.message, notes=(note,)), None
+            yield AppliedSeries(name=series.name, kind=str(series.kind), left_out=error.cause, notes=(note,)), None
 
 
 def _apply_line(work: _Work, series: Series, line: Line, *, near: bool = False) -> AppliedSeries:
@@ -184,11 +184,13 @@ def _apply_nearest(work: _Work, choice: Choice) -> tuple[AppliedSeries, Near | N
             f"series {series.name}, made for {versions}, applies to {version} but does not compile: {refusal.why}",
             hint=f"give the series patches for {version}, or leave it out",
             log=refusal.log,
+            cause=f"its patches for {versions} do not compile on {version}",
         )
     closest = failures[0]
     nearest = choice.candidates[0].ranges()
     told = f"series {series.name} has nothing for {version}, and what it has for {nearest} does not apply"
-    raise PatchFailed(f"{told}: {closest.message}", hint=closest.hint) from closest
+    cause = f"it has nothing for {version}, and its patches for {nearest} do not apply"
+    raise PatchFailed(f"{told}: {closest.message}", hint=closest.hint, cause=cause) from closest
 
 
 def _restore(scratch: Path, before: Mapping[Path, bytes]) -> None:

@@ -11,13 +11,14 @@ from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import NotApplicable, UserError
 from kzram_ci.base.library import Library
-from kzram_ci.kernel import kbuild, mechanism, source, source_facts, toolchain
+from kzram_ci.kernel import kbuild, mechanism, patches, source, source_facts, toolchain
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.mechanism import Facts
 from kzram_ci.kernel.parts import parts_of
 from kzram_ci.kernel.recipe import recipe
 from kzram_ci.model.events import BuildDone, Listener, silent
 from kzram_ci.model.kernel import KernelImage, KernelSpec, Tree
+from kzram_ci.model.provenance import AppliedSeries
 from kzram_ci.model.version import numbers
 
 BUILD_SECONDS = 3600.0 * 3
@@ -34,6 +35,7 @@ class KernelContext:
     refresh: bool = False  # ask for newer packages and branches than were downloaded
     library: Library = field(default_factory=Library)
     offline: bool = False  # fetch nothing, and start nothing that a kernel's definition names
+    told: set[str] = field(default_factory=set, compare=False)  # notes, over all calls
 
     def begin(self) -> Context:
         """The context of a call that begins now."""
@@ -46,7 +48,25 @@ class KernelContext:
             refresh=self.refresh,
             library=self.library,
             offline=self.offline,
+            told=self.told,
         )
+
+    def note(self, subject: str, text: str) -> None:
+        """Tell the listener something worth knowing, once."""
+        self.begin().note(subject, text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prospect:
+    """What is known of a kernel before it is built: its source, and the series it will get of those it names."""
+
+    facts: Facts
+    applied: tuple[AppliedSeries, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth telling, series by series."""
+        return tuple(note for series in self.applied for note in series.notes)
 
 
 def image_for(spec: KernelSpec, context: KernelContext) -> KernelImage:
@@ -98,6 +118,28 @@ def _ready(spec: KernelSpec, ctx: Context) -> KernelImage:
     assert image is not None
     ctx.listener(BuildDone(kernel=spec.name, how=f"{image.release}, ready"))
     return image
+
+
+def prospect(spec: KernelSpec, context: KernelContext, *, fetch: bool = True) -> Prospect | None:
+    """What a kernel will be, with its patches tried; None for one that is there already.
+
+    Without `fetch` also None for one whose source would have to be fetched or unpacked.
+    Raises UserError, PatchFailed, InfraError, Interrupted.
+    """
+    ctx = context.begin()
+    if spec.source.ready:
+        return None
+    tree = source.fetch(spec.source, ctx) if fetch else source.local(spec.source, ctx)
+    if tree is None or not (fetch or kbuild.is_local(tree, cache=ctx.cache)):
+        return None
+    inputs = _inputs(spec, tree, ctx)
+    if kbuild.cached(inputs, cache=ctx.cache) is not None:
+        return None
+    base = kbuild.pristine(tree, ctx)
+    facts = mechanism.probe(base.read)
+    if mechanism.meaning(facts, spec.series):
+        return Prospect(facts=facts)
+    return Prospect(facts=facts, applied=patches.apply(base.read, inputs.series, deadline=ctx.deadline).applied)
 
 
 def facts_for(spec: KernelSpec, context: KernelContext) -> Facts:

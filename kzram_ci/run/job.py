@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from kzram_ci.base.clock import Deadline
-from kzram_ci.model.cell import Cell
+from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.events import Listener
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
@@ -34,6 +34,10 @@ def _unchanged(cell: Cell, kernel: KernelImage) -> Cell:
     return cell
 
 
+def _same(plan: Plan, done: Collection[str]) -> Plan:
+    return plan
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stages:
     """The stages a plan needs, as functions; tests put others in their place. All but `boot` run in this process."""
@@ -43,3 +47,4 @@ class Stages:
     accel: Callable[[MachineSpec], AccelChoice]
     boot: BootStage
     fit: Callable[[Cell, KernelImage], Cell] = _unchanged  # to the source of its kernel
+    ahead: Callable[[Plan, Collection[str]], Plan] = _same  # skips the cells that will show nothing, but those done

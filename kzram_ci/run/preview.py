@@ -7,9 +7,9 @@ from functools import partial
 
 from kzram_ci.base.errors import KzramError, UserError
 from kzram_ci.kernel import mechanism
-from kzram_ci.kernel.fit import without_proof
+from kzram_ci.kernel.fit import foreseen, without_proof
 from kzram_ci.kernel.mechanism import Facts
-from kzram_ci.kernel.workshop import KernelContext, facts_at_hand, image_at_hand, plan_build
+from kzram_ci.kernel.workshop import KernelContext, Prospect, facts_at_hand, image_at_hand, plan_build, prospect
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.kernel import KernelImage, KernelSpec
 from kzram_ci.plan import cost
@@ -45,9 +45,21 @@ def preview(name: str, selection: Selection) -> tuple[Plan, tuple[cost.BuildCost
         except KzramError:
             return None
 
+    def unbuilt(spec: KernelSpec) -> Prospect | None:
+        try:
+            return prospect(spec, context, fetch=False)
+        except KzramError:
+            return None
+
     asked = {spec.name: facts(spec) for spec in plan.kernels()}
     known = {name: found for name, found in asked.items() if found is not None}
     suited = mechanism.suited_plan(plan, known)
     built = {spec.name: there for spec in suited.kernels() if (there := image(spec)) is not None}
-    cells = tuple(without_proof(cell, built.get(cell.kernel.name)) for cell in suited.cells)
+    ahead = {spec.name: found for spec in suited.kernels() if (found := unbuilt(spec)) is not None}
+    cells = tuple(
+        foreseen(cell, ahead[cell.kernel.name])
+        if cell.kernel.name in ahead
+        else without_proof(cell, built.get(cell.kernel.name))
+        for cell in suited.cells
+    )
     return replace(suited, cells=cells), cost.build_costs(plan, build)

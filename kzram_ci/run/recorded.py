@@ -11,8 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from kzram_ci.base import budget
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import InfraError, UserError
+from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.events import Listener
 from kzram_ci.model.evidence import CellResult
@@ -113,13 +115,9 @@ def execute(
     plan, history = run.plan, request.history
     if history is not None:
         history.add_run(run.path.name, plan, run.path)
-    stages, chosen = real_stages(
-        cache=cache_root(),
-        make_jobs=request.make_jobs,
-        listener=listener,
-        wanted=request.accel,
-        refresh=request.refresh,
-    )
+    jobs = request.make_jobs or budget.cpus()
+    context = KernelContext(cache=cache_root(), jobs=jobs, listener=listener, refresh=request.refresh)
+    stages, chosen = real_stages(context, request.accel)
 
     def sink(result: CellResult) -> None:
         run.finish(result)
@@ -128,6 +126,7 @@ def execute(
             _remember(history, run, result, warn)
 
     done = run.finished()
+    plan = stages.ahead(plan, done)
     with Reports(run=run).kept_up(), _noted_meanwhile(run, tools):
         PlanRun(
             plan=plan,

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from kzram_ci.base import budget
 from kzram_ci.base.cache import mark_used_by_path
 from kzram_ci.base.clock import Deadline
 from kzram_ci.kernel.fit import fitted
 from kzram_ci.kernel.workshop import KernelContext, image_for
-from kzram_ci.model.cell import Cell
+from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.events import Listener, Note
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.machine import Accel, AccelChoice, MachineSpec
 from kzram_ci.run.boot import boot_once
+from kzram_ci.run.foresight import looked_ahead
 from kzram_ci.run.guest_image import rootfs_for
 from kzram_ci.run.job import CellJob, Stages
 from kzram_ci.vm import accel
@@ -75,11 +76,9 @@ class QemuBoot:
         )
 
 
-def real_stages(
-    *, cache: Path, make_jobs: int, listener: Listener, wanted: Accel | None, refresh: bool = False
-) -> tuple[Stages, SharedResources]:
+def real_stages(context: KernelContext, wanted: Accel | None) -> tuple[Stages, SharedResources]:
     """The stages that touch the world, and what they chose (for `environment.json`)."""
-    context = KernelContext(cache=cache, jobs=make_jobs or budget.cpus(), listener=listener, refresh=refresh)
+    cache, listener = context.cache, context.listener
     chosen = SharedResources(context, wanted)
 
     def image(spec: KernelSpec) -> KernelImage:
@@ -91,4 +90,10 @@ def real_stages(
             listener(Note(subject=cell.id, text=f"booted with {' '.join(added)}: this kernel needs it"))
         return found
 
-    return Stages(image=image, rootfs=chosen.rootfs, accel=chosen.accel, boot=QemuBoot(cache=cache), fit=fit), chosen
+    def ahead(plan: Plan, done: Collection[str]) -> Plan:
+        return looked_ahead(plan, context, done)
+
+    stages = Stages(
+        image=image, rootfs=chosen.rootfs, accel=chosen.accel, boot=QemuBoot(cache=cache), fit=fit, ahead=ahead
+    )
+    return stages, chosen

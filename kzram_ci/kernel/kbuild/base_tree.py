@@ -22,7 +22,6 @@ from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.kbuild.rewrite import write_if_changed
 from kzram_ci.model.kernel import ArchiveTree, CommitTree, DirectoryTree, Tree
 
-_noted: set[tuple[str, str]] = set()  # by this process: kernels of one plan share a source
 _KCONFIG = re.compile(r"(^|/)Kconfig[^/]*$|^scripts/|/configs/|^Makefile$|^arch/[^/]+/Makefile$")
 
 
@@ -194,8 +193,6 @@ def _committed(tree: CommitTree, context: Context) -> CommittedFiles:
         if rest.startswith("blob "):
             found[os.fsdecode(path)] = f"{mode}:{rest.removeprefix('blob ')}"
     if text := products.left_out(made := products.products(found)):
-        if (tree.identity, text) not in _noted:
-            context.note(tree.version, text)
-        _noted.add((tree.identity, text))
+        context.note(tree.version, text)
         found = {path: content for path, content in found.items() if path not in made}
     return CommittedFiles(root=root, tree=tree.tree, files=found, deadline=context.deadline)

@@ -88,9 +88,8 @@ def _build(job: Job) -> None:
     began = clock.monotonic()
     base = pristine(job.inputs.tree, job.context)
     broken: dict[tuple[str, str], Refusal] = {}
-    told: set[str] = set()
     while True:
-        patched = _patch(job, base, broken, told)  # first: a patch that does not apply leaves the slot as it is
+        patched = _patch(job, base, broken)  # first: a patch that does not apply leaves the slot as it is
         try:
             options = _compile(job, base, patched)
             break
@@ -158,10 +157,9 @@ def _restore_exec_bits(job: Job) -> None:
         job.context.note(job.inputs.tree.version, f"{told} not executable in this source: they are in its copy ({fix})")
 
 
-def _patch(job: Job, base: BaseTree, broken: Broken, told: set[str]) -> Patched:
+def _patch(job: Job, base: BaseTree, broken: Broken) -> Patched:
     patched = patches.apply(base.read, job.inputs.series, deadline=job.context.deadline, broken=broken)
-    for note in (note for note in patched.notes if note not in told):
-        told.add(note)
+    for note in patched.notes:
         job.context.note(job.inputs.name, note)
     return patched
 

@@ -59,7 +59,7 @@ def guest(monkeypatch: pytest.MonkeyPatch) -> list[Booted]:
     stages = Stages(
         image=image, rootfs=lambda arch: RootfsImage(key="r", path="/r"), accel=lambda machine: choice, boot=boot
     )
-    monkeypatch.setattr(recorded, "real_stages", lambda **given: (stages, type("Chosen", (), {"accels": {}})))
+    monkeypatch.setattr(recorded, "real_stages", lambda *given: (stages, type("Chosen", (), {"accels": {}})))
     monkeypatch.setattr(environment, "tools", dict)
     return script
 

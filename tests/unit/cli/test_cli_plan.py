@@ -53,6 +53,7 @@ def half_cached(spec: KernelSpec, context: object) -> tuple[str, bool]:
 def cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preview, "plan_build", half_cached)
     monkeypatch.setattr(preview, "facts_at_hand", lambda spec, context: None)
+    monkeypatch.setattr(preview, "prospect", lambda spec, context, fetch: None)
 
 
 @pytest.mark.usefixtures("cache")
