@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kzram_ci.kernel.kconfig import Fragment
-from kzram_ci.model.version import applies_to
+from kzram_ci.model.version import TOOL, applies_to
 
 if TYPE_CHECKING:
     from kzram_ci.kernel.schema import FixesFile
 
-TOOL = re.compile(r"(gcc|clang|ld)((?:>=|<=|<|>|==)\d[\d.]*)")
 Vars = tuple[tuple[str, str], ...]
 
 

@@ -9,8 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, RootMod
 
 from kzram_ci.base.grammar.scalars import Name, Regex, Text, Word, text_of
 from kzram_ci.base.grammar.strict import Strict
-from kzram_ci.kernel.buildfixes import TOOL
-from kzram_ci.model.version import is_constraint
+from kzram_ci.model.version import TOOL, is_constraint
 
 
 def _check_constraint(value: str) -> str:

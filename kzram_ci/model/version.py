@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 _CONSTRAINT = re.compile(r"(>=|<=|<|>|==)?\s*(\d+(?:\.\d+)*)")
+TOOL = re.compile(r"(gcc|clang|ld)((?:>=|<=|<|>|==)\d[\d.]*)")  # a tool and the versions of it that are meant
 _MINORS = 20  # a major number of Linux has had about twenty releases since 3.0
 
 
