@@ -34,6 +34,7 @@ class Arch:
     kbuild: str  # make's ARCH
     directory: str  # below arch/ of the source
     image: str  # the bootable file, below arch/<directory>/boot
+    fragments: tuple[str, ...]  # of kernels/config: what only this architecture's kernels are configured with
     triplet: str  # of GNU cross tools
     cross_packages: Packages
     # its programs: a busybox of another kind would be found out by a guest that never prints
@@ -60,6 +61,7 @@ ARCHS = (
         kbuild="x86_64",
         directory="x86",
         image="bzImage",
+        fragments=("x86_64", "acpi"),
         triplet="x86_64-linux-gnu",
         cross_packages=named(
             "gcc-x86-64-linux-gnu binutils-x86-64-linux-gnu",
@@ -95,6 +97,7 @@ ARCHS = (
         kbuild="arm64",
         directory="arm64",
         image="Image",
+        fragments=("arm64",),
         triplet="aarch64-linux-gnu",
         cross_packages=named(
             "gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu",
@@ -121,6 +124,7 @@ ARCHS = (
         kbuild="riscv",
         directory="riscv",
         image="Image",
+        fragments=(),  # none yet: a kernel brings its own
         triplet="riscv64-linux-gnu",
         cross_packages=named(
             "gcc-riscv64-linux-gnu binutils-riscv64-linux-gnu",

@@ -15,6 +15,7 @@ from kzram_ci.base.library import Kind, Library
 from kzram_ci.base.suggest import allowed
 from kzram_ci.kernel import mechanism
 from kzram_ci.model import source as sources
+from kzram_ci.model.arch import arch_of
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.source import SourceKind, source_of
 from kzram_ci.plan.lines import Definition
@@ -118,6 +119,7 @@ class Kernels:
             return None
         self._check_parts(name, definition, base)
         self._check_ready(source, definition, base)
+        arch = model.arch or (base.arch if base else "x86_64")
         make = {**dict(base.make_vars if base else ()), **(model.make or {})}
         series = _stack(model.series, model.add_series, base.series if base else ())
         if definition.facts is not None:
@@ -125,13 +127,25 @@ class Kernels:
         return KernelSpec(
             name=name,
             source=source,
-            arch=model.arch or (base.arch if base else "x86_64"),
+            arch=arch,
             series=series,
-            config=_stack(model.config, model.add_config, base.config if base else ()),
+            config=_stack(model.config, model.add_config, self._inherited_config(arch, definition, base)),
             make_vars=tuple(make.items()),
             line=definition.line or (base.line if base and model.source is None else ""),
             variant=definition.variant,
         )
+
+    def _inherited_config(self, arch: str, definition: Definition, base: KernelSpec | None) -> tuple[str, ...]:
+        """The base's fragments; for another architecture, with that one's in the place of the base's own."""
+        if base is None:
+            return ()
+        theirs, ours = arch_of(base.arch).fragments, arch_of(arch).fragments
+        if base.arch == arch or definition.model.config is not None or not set(theirs) & set(base.config):
+            return base.config
+        if not ours:
+            text = f"no config fragments ship for {arch}: name your own with config"
+            self.problems.add(definition.file, (*definition.where, "arch"), text, key=True)
+        return tuple(name for name in (*base.config, *ours) if name not in theirs)
 
     def complain(self, kernel: str, part: str, text: str) -> None:
         """Record what is wrong with a series or fragment of a kernel, at the place that names it."""

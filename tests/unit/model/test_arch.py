@@ -11,7 +11,7 @@ from kzram_ci.model import arch
 from kzram_ci.model.arch import ARCHS, Arch, arch_of
 
 ROWS = pytest.mark.parametrize("row", ARCHS, ids=lambda row: row.name)
-MAY_BE_EMPTY = {"cmdline_tcg", "tiny_guest", "panic_device"}
+MAY_BE_EMPTY = {"cmdline_tcg", "tiny_guest", "panic_device", "fragments"}
 
 
 @ROWS
@@ -26,6 +26,12 @@ def test_names_of_one_architecture_are_of_no_other(row: Arch) -> None:
     others = [other for other in ARCHS if other is not row]
     for field in ("name", "qemu", "triplet", "elf_machine", "directory"):
         assert getattr(row, field) not in {getattr(other, field) for other in others}, field
+
+
+@ROWS
+def test_its_fragments_ship(row: Arch) -> None:
+    folder = Path(arch.__file__).parents[2] / "kernels" / "config"
+    assert all((folder / f"{name}.config").is_file() for name in row.fragments)
 
 
 @ROWS

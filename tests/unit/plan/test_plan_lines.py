@@ -236,3 +236,19 @@ def test_entries_select_by_line_and_variant(here: Path) -> None:
         "stock-7.3/t", "stock-7.3/u", "unstable-7.3/t", "stock/v",
     ]  # fmt: skip
     assert [cell.id for cell in made.cells if cell.repeats == 3] == ["unstable-6.1/t", "unstable-6.1/v"]
+
+
+def of_another_architecture(tmp_path: Path, kernel: str) -> KernelSpec:
+    path = tmp_path / "p.yaml"
+    test = "tests: {t: {workload: anonmutate, duration: 10s}}"
+    path.write_text(f"name: p\nkernels: [{{name: k, {kernel}}}]\n{test}\n")
+    return load_plan(path, Library()).cells[0].kernel
+
+
+def test_another_architecture_has_its_own_fragments(tmp_path: Path) -> None:
+    assert of_another_architecture(tmp_path, "base: stock").config[-2:] == ("x86_64", "acpi")
+    found = of_another_architecture(tmp_path, "base: stock, arch: arm64, add_config: [net]").config
+    assert found == ("base", "qemu", "zram", "faults", "debug", "arm64", "net")
+    assert of_another_architecture(tmp_path, "base: stock, arch: riscv64, config: [base]").config == ("base",)
+    with pytest.raises(PlanError, match=r"p.yaml:2:\d+: kernels\[0\].arch: no config fragments ship for riscv64"):
+        of_another_architecture(tmp_path, "base: stock, arch: riscv64")
