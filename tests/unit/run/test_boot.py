@@ -8,20 +8,18 @@ from typing import Any
 
 import psutil
 import pytest
+from builders import a_cell, a_rootfs, a_workload, an_accel, an_image
 
 from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, Interrupted, UserError
 from kzram_ci.cli.progress import watch
 from kzram_ci.guest import control
-from kzram_ci.model.cell import Cell, Plan
+from kzram_ci.model.cell import Plan
 from kzram_ci.model.events import CellProgress, Event, Listener
 from kzram_ci.model.evidence import Evidence
-from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
-from kzram_ci.model.machine import Accel, AccelChoice, MachineSpec
+from kzram_ci.model.machine import MachineSpec
 from kzram_ci.model.outcome import Outcome, Verdict
-from kzram_ci.model.source import ImageSource
-from kzram_ci.model.workload import WorkloadSpec
 from kzram_ci.run import boot, boot_state, channels
 from kzram_ci.run.boot_state import Input
 from kzram_ci.verdict.judge import judge
@@ -40,12 +38,7 @@ def fake_qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qemu, "QUIT_SECONDS", 0.3)
 
 
-CELL = Cell(
-    id="k-t",
-    kernel=KernelSpec(name="k", source=ImageSource(path="x")),
-    test="t",
-    workload=WorkloadSpec(program="anonmutate", duration_s=60),
-)
+CELL = a_cell(id="k-t", workload=a_workload(duration_s=60))
 HOSTILE = (
     b'{"ev":"counters","recompressions":"x"}\n',
     b'{"ev":"sample","counters":{"recompressions":"x","overruns":[]}}\n{"ev":"stop","ran_ms":' + b"9" * 300 + b"}\n",
@@ -65,10 +58,10 @@ def boot_fake(
     (tmp_path / "rootfs").write_bytes(b"odd")
     return boot.boot_once(
         replace(CELL, machine=machine or MachineSpec()),
-        KernelImage(key="k", name="k", arch="x86_64", release="", image="/bzImage"),
-        RootfsImage(key="r", path=str(tmp_path / "rootfs")),
+        an_image(),
+        a_rootfs(path=str(tmp_path / "rootfs")),
         directory=tmp_path / "cells, deep" / "k-t",
-        accel=AccelChoice(accel=Accel.TCG, why="", proved=True),
+        accel=an_accel(),
         deadline=Deadline.after(seconds),
         listener=listener,
     )

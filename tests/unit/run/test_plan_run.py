@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from builders import a_cell, a_kernel, a_workload, an_image
 
 from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
@@ -28,8 +29,6 @@ from kzram_ci.model.layout import CellFile
 from kzram_ci.model.machine import Accel, AccelChoice
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.model.provenance import AppliedSeries, Provenance
-from kzram_ci.model.source import DirectorySource
-from kzram_ci.model.workload import WorkloadSpec
 from kzram_ci.results import rundir
 from kzram_ci.results.draw import Reports
 from kzram_ci.results.layout import RunDirLayout
@@ -51,16 +50,11 @@ CRASH = replace(GOOD, exit_code=None, oopses=(OOPS,), panicked=True)
 NO_BOOT = Evidence(console_bytes=3)
 
 
-def kernel(name: str) -> KernelSpec:
-    return KernelSpec(name=name, source=DirectorySource(path="/nowhere"))
-
-
 def cell(name: str, *, kernel_name: str = "k", expect: str = "pass", repeats: int = 1, skip: str = "") -> Cell:
-    return Cell(
-        id=f"{kernel_name}/{name}",
-        kernel=kernel(kernel_name),
-        test=name,
-        workload=WorkloadSpec(program="anonmutate", duration_s=1),
+    return a_cell(
+        name,
+        kernel=a_kernel(kernel_name),
+        workload=a_workload(duration_s=1),
         expect=Expectation(outcome=expect),
         repeats=repeats,
         skip=skip,
@@ -68,7 +62,7 @@ def cell(name: str, *, kernel_name: str = "k", expect: str = "pass", repeats: in
 
 
 def image(spec: KernelSpec) -> KernelImage:
-    return KernelImage(key="0" * 64, name=spec.name, arch=spec.arch, release="6.12", image="/nowhere/bzImage")
+    return an_image(spec.name, arch=spec.arch)
 
 
 class Boots:
