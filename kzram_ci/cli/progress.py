@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from kzram_ci.base import clock
 from kzram_ci.cli.output import terminal_of
-from kzram_ci.cli.progress_state import Boot, Build, State, say_seconds
+from kzram_ci.cli.progress_state import RunningBuild, RunningCell, RunState, say_seconds
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.events import Event, Listener
 from kzram_ci.results.reports.sanitize import one_line
@@ -35,7 +35,7 @@ def watch(
 
     Plain lines when the stream is not a terminal that takes escapes, or $CI is set; `plain` overrules.
     """
-    state = State(plan, done)
+    state = RunState(plan, done)
     if plain is None:
         terminal = terminal_of(stream)
         plain = terminal is None or not terminal.styled or bool(os.environ.get("CI"))
@@ -51,7 +51,7 @@ def watch_builds(stream: IO[str]) -> AbstractContextManager[Listener]:
     return watch(Plan(name="build", cells=()), stream)
 
 
-def _plain_listener(state: State, stream: IO[str]) -> Listener:
+def _plain_listener(state: RunState, stream: IO[str]) -> Listener:
     writing = threading.Lock()
 
     def listen(event: Event) -> None:
@@ -69,7 +69,7 @@ def _plain_listener(state: State, stream: IO[str]) -> Listener:
 
 
 @contextmanager
-def _live(state: State, stream: IO[str]) -> Iterator[Listener]:
+def _live(state: RunState, stream: IO[str]) -> Iterator[Listener]:
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
@@ -92,12 +92,12 @@ def _live(state: State, stream: IO[str]) -> Iterator[Listener]:
         yield listen
 
 
-def render(state: State, width: int) -> Any:
+def render(state: RunState, width: int) -> Any:
     """The live view as rich text: one line a task, then what was found, then the whole run. Never wraps."""
     from rich.text import Text
 
     with state.lock:
-        tasks: list[Build | Boot] = [*state.builds.values(), *state.boots.values()]
+        tasks: list[RunningBuild | RunningCell] = [*state.builds.values(), *state.boots.values()]
         lines = [_task_line(task, width) for task in tasks]
         found = [Text(f"! {line}", style="red") for line in state.found]
         overall = _overall(state, width)
@@ -107,11 +107,11 @@ def render(state: State, width: int) -> Any:
     return Text("\n").join(everything)
 
 
-def _task_line(task: Build | Boot, width: int) -> Any:
+def _task_line(task: RunningBuild | RunningCell, width: int) -> Any:
     from rich.text import Text
 
     space = max(0, min(24, width // 5))
-    name, style = (f"build {task.kernel}", "blue") if isinstance(task, Build) else (task.cell, "cyan")
+    name, style = (f"build {task.kernel}", "blue") if isinstance(task, RunningBuild) else (task.cell, "cyan")
     text = Text(f"{say_seconds(clock.monotonic() - task.began):>7} ")
     if space >= 6:
         text.append(f"[{bar(task.fraction(), space)}] ", style=style)
@@ -120,7 +120,7 @@ def _task_line(task: Build | Boot, width: int) -> Any:
     return text
 
 
-def _overall(state: State, width: int) -> str:
+def _overall(state: RunState, width: int) -> str:
     eta = state.eta()
     left = f", about {say_seconds(eta)} left" if eta is not None else ""
     space = max(0, min(24, width // 5))

@@ -1,6 +1,6 @@
 """What is known of a run that runs, from its events alone; and the line each event is worth.
 
-Events come from several threads: `State` takes them under one lock.
+Events come from several threads: `RunState` takes them under one lock.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Tone(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class LogLine:
     """What an event is worth in a log. A passing line is left out where a live view shows the same."""
 
     text: str
@@ -52,7 +52,7 @@ class Line:
 
 
 @dataclass(slots=True, kw_only=True)
-class Build:
+class RunningBuild:
     """A kernel that is built now."""
 
     kernel: str
@@ -71,7 +71,7 @@ class Build:
 
 
 @dataclass(slots=True, kw_only=True)
-class Boot:
+class RunningCell:
     """A cell that runs now. `goals`: counter and what is wanted of it: what ends the cell, or else its proof."""
 
     cell: str
@@ -98,7 +98,7 @@ class Boot:
         return shares[0][0] if shares else None
 
 
-class State:
+class RunState:
     """The run as its events show it. `done`: cells that had ended before it was gone on with."""
 
     def __init__(self, plan: Plan, done: frozenset[str] = frozenset()) -> None:
@@ -113,8 +113,8 @@ class State:
         self._before = len(done & self._goals.keys())
         self._ended = 0
         self._first: float | None = None
-        self.builds: dict[str, Build] = {}
-        self.boots: dict[str, Boot] = {}
+        self.builds: dict[str, RunningBuild] = {}
+        self.boots: dict[str, RunningCell] = {}
         self.found: list[str] = []
 
     @property
@@ -122,7 +122,7 @@ class State:
         """Cells that have their final word, those of an earlier part of the run too."""
         return self._before + self._ended
 
-    def take(self, event: Event) -> Line | None:
+    def take(self, event: Event) -> LogLine | None:
         """Note an event; gives the line it is worth, None when it is not time for one."""
         with self.lock:
             now = clock.monotonic()
@@ -135,13 +135,13 @@ class State:
                     return _line(subject, text, tone=Tone.CAUTION)
             assert_never(event)
 
-    def _build(self, event: BuildStarted | BuildProgress | BuildDone | BuildFailed, now: float) -> Line | None:
+    def _build(self, event: BuildStarted | BuildProgress | BuildDone | BuildFailed, now: float) -> LogLine | None:
         match event:
             case BuildStarted(kernel=kernel):
-                self.builds[kernel] = Build(kernel=kernel, began=now, shown=now)
+                self.builds[kernel] = RunningBuild(kernel=kernel, began=now, shown=now)
                 return _line(kernel, "building", passing=True)
             case BuildProgress(kernel=kernel, done=done, total=total):
-                build = self.builds.setdefault(kernel, Build(kernel=kernel, began=now, shown=now))
+                build = self.builds.setdefault(kernel, RunningBuild(kernel=kernel, began=now, shown=now))
                 build.done, build.total = done or build.done, total or build.total
                 return _progress(kernel, build, now)
             case BuildDone(kernel=kernel, how=how):
@@ -152,7 +152,9 @@ class State:
                 return line
         assert_never(event)
 
-    def _cell(self, event: CellStarted | CellProgress | CellOops | CellRetried | CellDone, now: float) -> Line | None:
+    def _cell(
+        self, event: CellStarted | CellProgress | CellOops | CellRetried | CellDone, now: float
+    ) -> LogLine | None:
         match event:
             case CellStarted(cell=cell):
                 self._first = self._first or now
@@ -171,7 +173,7 @@ class State:
                 return self._cell_done(event, now)
         assert_never(event)
 
-    def _cell_done(self, event: CellDone, now: float) -> Line:
+    def _cell_done(self, event: CellDone, now: float) -> LogLine:
         self._ended += 1
         word = event.judgement
         text = f"{word.verdict}: {word.reason}"
@@ -181,10 +183,10 @@ class State:
         took = _took(self.boots.pop(event.cell, None), now, text)
         return _line(event.cell, f"{took} ({self.finished}/{self.total})", tone=tone)
 
-    def _boot(self, cell: str, now: float) -> Boot:
-        return Boot(cell=cell, began=now, shown=now, goals=self._goals.get(cell, ()))
+    def _boot(self, cell: str, now: float) -> RunningCell:
+        return RunningCell(cell=cell, began=now, shown=now, goals=self._goals.get(cell, ()))
 
-    def _keep(self, line: Line) -> None:
+    def _keep(self, line: LogLine) -> None:
         if line.text not in self.found:
             self.found = [*self.found, line.text][-FOUND_KEPT:]
 
@@ -195,20 +197,20 @@ class State:
         return (clock.monotonic() - self._first) / self._ended * (self.total - self.finished)
 
 
-def _progress(subject: str, task: Build | Boot, now: float) -> Line | None:
+def _progress(subject: str, task: RunningBuild | RunningCell, now: float) -> LogLine | None:
     if now - task.shown < QUIET_SECONDS:
         return None
     task.shown = now
     return _line(subject, task.how_far(), passing=True)
 
 
-def _took(task: Build | Boot | None, now: float, text: str) -> str:
+def _took(task: RunningBuild | RunningCell | None, now: float, text: str) -> str:
     return f"{say_seconds(now - task.began)}: {text}" if task is not None else text
 
 
-def _line(subject: str, text: str, *, tone: Tone = Tone.PLAIN, passing: bool = False) -> Line:
+def _line(subject: str, text: str, *, tone: Tone = Tone.PLAIN, passing: bool = False) -> LogLine:
     whole = f"{subject}: {text}" if subject and text else subject or text
-    return Line(text=one_line(whole, 300), tone=tone, passing=passing)
+    return LogLine(text=one_line(whole, 300), tone=tone, passing=passing)
 
 
 def say_seconds(seconds: float) -> str:

@@ -14,7 +14,6 @@ COMMANDS = (
     ("--help",),
     ("bisect", "--help"),
     ("oops", "-", "--json"),
-    ("cache", "ls"),
 )
 
 

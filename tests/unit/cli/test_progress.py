@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kzram_ci.base import clock
 from kzram_ci.cli import progress_state
 from kzram_ci.cli.progress import bar, render, watch
-from kzram_ci.cli.progress_state import State, Tone, say_seconds
+from kzram_ci.cli.progress_state import RunState, Tone, say_seconds
 from kzram_ci.model.events import (
     BuildDone,
     BuildFailed,
@@ -86,7 +86,7 @@ def test_plain_lines_are_few_and_say_how_far(time: Clock) -> None:
 
 
 def test_a_cell_is_as_far_as_its_slowest_goal(time: Clock) -> None:
-    state = State(samples.PLAN)
+    state = RunState(samples.PLAN)
     state.take(CellStarted(cell=CELL.id))
     (task,) = state.boots.values()
     assert task.fraction() == 0.0
@@ -97,7 +97,7 @@ def test_a_cell_is_as_far_as_its_slowest_goal(time: Clock) -> None:
 
 
 def test_eta_counts_from_the_first_cell_and_ends(time: Clock) -> None:
-    state = State(samples.PLAN)
+    state = RunState(samples.PLAN)
     state.take(BuildStarted(kernel="stock"))
     time.now += 100
     assert state.eta() is None
@@ -131,13 +131,13 @@ def test_every_event_is_taken() -> None:
 
 @given(st.lists(st.sampled_from(EVENTS)))
 def test_unknown_subjects_in_any_order_are_harmless(events: list[Event]) -> None:
-    state = State(samples.PLAN)
+    state = RunState(samples.PLAN)
     lines = [line for event in events if (line := state.take(event)) is not None]
     assert "\x1b" not in "".join(line.text for line in lines) + str(render(state, 80))
 
 
 def test_lines_have_the_tone_of_what_happened() -> None:
-    state = State(samples.PLAN)
+    state = RunState(samples.PLAN)
     tones = {type(event).__name__: line.tone for event in EVENTS if (line := state.take(event)) is not None}
     assert {name for name, tone in tones.items() if tone is Tone.BAD} == {"BuildFailed", "CellOops", "CellDone"}
     assert {name for name, tone in tones.items() if tone is Tone.CAUTION} == {"CellRetried", "Note"}
@@ -148,7 +148,7 @@ def test_lines_have_the_tone_of_what_happened() -> None:
 
 def test_a_run_that_is_gone_on_with_counts_what_was_done(time: Clock) -> None:
     done = frozenset(cell.id for cell in samples.PLAN.cells[:4]) | {samples.PLAN.cells[6].id}  # the last is skipped
-    state = State(samples.PLAN, done)
+    state = RunState(samples.PLAN, done)
     assert (state.finished, state.eta()) == (4, None)
     state.take(CellStarted(cell=samples.PLAN.cells[4].id))
     time.now += 10
@@ -167,7 +167,7 @@ def test_bars_have_their_width(width: int, fraction: float | None) -> None:
 def test_the_live_view_fits_any_width(width: int, time: Clock) -> None:
     from rich.console import Console
 
-    state = State(samples.PLAN)
+    state = RunState(samples.PLAN)
     state.take(BuildStarted(kernel="saved-clen"))
     state.take(BuildProgress(kernel="saved-clen", done=7, total=1200))
     state.take(CellStarted(cell=CELL.id))
@@ -239,7 +239,7 @@ def test_a_failing_block_ends_the_view(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_plan_without_cells() -> None:
-    assert "0/0 cells" in str(render(State(replace(samples.PLAN, cells=())), 80))
+    assert "0/0 cells" in str(render(RunState(replace(samples.PLAN, cells=())), 80))
 
 
 def test_seconds() -> None:
