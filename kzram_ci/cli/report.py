@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kzram_ci.cli.show import show_run
 from kzram_ci.model import codec
 from kzram_ci.model.layout import REPORTS
 from kzram_ci.results import rundir
 from kzram_ci.results.draw import Reports
-from kzram_ci.results.reports import table
 from kzram_ci.verdict.exitcode import exit_code
 
 EXAMPLE = """\
@@ -59,7 +58,7 @@ def render(request: ReportRequest) -> int:
         print(json.dumps([codec.to_json(result) for result in run.results()], indent=2))
     else:
         reports.draw()
-        table.show(reports.view(), sys.stdout, root=str(request.run), files=paths(request.run))
+        show_run(reports.view(), root=str(request.run), files=paths(request.run))
     return exit_code(run.results()) if request.exit_code else 0
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal
 
 from kzram_ci.cli import progress
 from kzram_ci.cli.kernel_option import KERNEL_HELP, PATCH_HELP, REFRESH_HELP, patches_of
+from kzram_ci.cli.show import show_run
 from kzram_ci.host import environment
 from kzram_ci.model.machine import Accel
-from kzram_ci.results.reports import table
 from kzram_ci.verdict.exitcode import exit_code
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def run(request: RunRequest, *, quiet: bool = False) -> int:
         ):
             results = execute(request, directory, tools=environment.tools, listener=listener, warn=_warn)
     finally:
-        table.show(view_of(directory), sys.stdout, root=shown_at(directory), files=report_files(directory))
+        show_run(view_of(directory), root=shown_at(directory), files=report_files(directory))
     return exit_code(results, bisect=request.for_git)
 
 

@@ -94,14 +94,19 @@ def lower_bound(events: int, trials: int, confidence: float = CONFIDENCE) -> flo
     return 1.0 - upper_bound(trials - events, trials, confidence) if events else 0.0
 
 
+def _count(number: int, plural: str) -> str:
+    return f"{number:,} {plural.removesuffix('s') if number == 1 else plural}"
+
+
 def phrase(seen: Rate, *, event: str = "overruns", trial: str = "recompressions", reference: Rate | None = None) -> str:
-    """One line for a report: what a pass proves, beside the rate that the unfixed kernel (`reference`) showed."""
+    """One line for a report: what a pass proves, beside the counts that the unfixed kernel (`reference`) showed."""
     boots = f" of {seen.boots} boots" if seen.boots > 1 else ""
-    count = f"{seen.events:,} {event} in {seen.trials:,} {trial}{boots}"
+    count = f"{_count(seen.events, event)} in {seen.trials:,} {trial}{boots}"
     if seen.trials <= 0:
         return f"{count}: nothing was exposed, nothing is proved"
     events = min(seen.events, seen.trials)
     parts = [f"{count}; {CONFIDENCE:.0%} upper bound {upper_bound(events, seen.trials):.1e}".replace("95%", "95 %")]
     if reference is not None and reference.trials > 0:
-        parts.append(f"{reference.name or 'the unfixed kernel'} showed {reference.value:.1e}")
+        shown = f"{_count(reference.events, event)} in {reference.trials:,}"
+        parts.append(f"{reference.name or 'the unfixed kernel'} showed {shown}")
     return ", ".join(parts)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.outcome import Verdict
 from kzram_ci.results.reports.summary_model import RECOMPRESSIONS
+from kzram_ci.results.reports.wording import word
 from kzram_ci.verdict.exposure import OVERRUNS, counted
 from kzram_ci.verdict.judge import principal_oops
 
@@ -67,7 +68,7 @@ def _signature(result: CellResult) -> str:
 
 def describe(result: CellResult) -> str:
     """Verdict, outcome and what matters most, on one line."""
-    parts = [f"{result.judgement.verdict} {result.judgement.outcome}"]
+    parts = [word(result.judgement)]
     oops = principal_oops(result.evidence.oopses)
     parts += [oops.title] if oops is not None else []
     for name in (RECOMPRESSIONS, OVERRUNS):

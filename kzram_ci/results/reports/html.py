@@ -7,9 +7,10 @@ from importlib.resources import files
 from urllib.parse import quote
 
 from kzram_ci.base.units import say_count
-from kzram_ci.results.reports import summary_model
+from kzram_ci.results.reports import controls, summary_model, tested
 from kzram_ci.results.reports.sanitize import cut, one_line, visible
 from kzram_ci.results.reports.summary_model import RunView
+from kzram_ci.results.reports.wording import LEGEND
 
 OOPS_LIMIT = 64 << 10
 TEMPLATE = "report.html.j2"
@@ -37,5 +38,6 @@ def newborn(view: RunView) -> str:
 
 def render(view: RunView) -> str:
     """The whole page."""
-    text: str = _template().render(view=view, summary_model=summary_model)  # type: ignore[attr-defined]
+    given = {"summary_model": summary_model, "controls": controls, "tested": tested, "legend": LEGEND}
+    text: str = _template().render(view=view, **given)  # type: ignore[attr-defined]
     return text

@@ -14,6 +14,8 @@ from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results.reports import summary_model
 from kzram_ci.results.reports.sanitize import cut, one_line, visible
 from kzram_ci.results.reports.summary_model import CellView, RunView
+from kzram_ci.results.reports.tested import kernel_of
+from kzram_ci.results.reports.tested import properties as tested_properties
 
 OOPS_LIMIT = 64 << 10  # characters; readers of JUnit (GitHub, GitLab) refuse files of many MB
 TAIL_LIMIT = 8 << 10
@@ -53,6 +55,7 @@ def _suite(view: RunView, kernel: str) -> Any:
     cells = view.of(kernel)
     properties = {"plan": view.plan, "run": view.name}
     properties |= {f"environment.{key}": value for key, value in summary_model.facts(view).items()}
+    properties |= tested_properties(kernel_of(view, kernel))
     for cell in cells:
         result = cell.result
         properties |= {"kernel_key": result.kernel_key} if result.kernel_key else {}

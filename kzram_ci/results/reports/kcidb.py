@@ -13,6 +13,7 @@ from kzram_ci.model.outcome import KERNEL_OUTCOMES, Outcome, Verdict
 from kzram_ci.results.reports import summary_model
 from kzram_ci.results.reports.sanitize import cut, one_line
 from kzram_ci.results.reports.summary_model import CellView, CrashGroup, RunView
+from kzram_ci.results.reports.tested import Tested, kernel_of, properties, tools_text
 from kzram_ci.verdict.exposure import all_counters, counted
 
 ORIGIN = "kzram_ci"
@@ -64,14 +65,27 @@ def _checkout(view: RunView, kernel: str) -> dict[str, Any]:
     outcomes = {cell.result.judgement.outcome for cell in view.of(kernel)}
     release = next((c.result.kernel_release for c in view.of(kernel) if c.result.kernel_release), "")
     known = Outcome.PATCH_FAILED in outcomes or release
+    made = kernel_of(view, kernel)
     return _filled(
         id=_identifier(view.name, kernel),
         origin=ORIGIN,
         comment=one_line(f"{kernel} {release}".strip()),
         start_time=_time(view.started),
         valid=(Outcome.PATCH_FAILED not in outcomes) if known else None,
-        misc=_filled(kernel=one_line(kernel), release=one_line(release), run=one_line(view.name)),
+        git_repository_url=_public(made.source),
+        git_commit_hash=made.commit if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", made.commit) else None,
+        misc=_filled(kernel=one_line(kernel), release=one_line(release), run=one_line(view.name), **_made_of(made)),
     )
+
+
+def _public(source: str) -> str | None:
+    """The URL of a git repository that others can reach; paths of this host say nothing to them."""
+    match = re.fullmatch(r"git:(https?://[^@\s]+|git://[^@\s]+)(@\S*)?", source)
+    return match[1] if match else None
+
+
+def _made_of(made: Tested) -> dict[str, str]:
+    return {name.removeprefix("kernel."): one_line(value, 1000) for name, value in properties(made).items()}
 
 
 def _build(view: RunView, kernel: str) -> dict[str, Any]:
@@ -84,7 +98,7 @@ def _build(view: RunView, kernel: str) -> dict[str, Any]:
         checkout_id=_identifier(view.name, kernel),
         origin=ORIGIN,
         comment=one_line(broken.judgement.reason if broken is not None else kernel),
-        compiler=one_line(summary_model.facts(view).get("tools.gcc", "")),
+        compiler=one_line(tools_text(kernel_of(view, kernel)) or summary_model.facts(view).get("tools.gcc", "")),
         config_name=one_line(kernel),
         start_time=_time(view.started),
         status=status,

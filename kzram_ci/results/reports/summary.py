@@ -6,9 +6,12 @@ import re
 from urllib.parse import quote
 
 from kzram_ci.model.layout import CellFile
-from kzram_ci.results.reports import summary_model
+from kzram_ci.model.outcome import Verdict
+from kzram_ci.results.reports import controls, summary_model
 from kzram_ci.results.reports.sanitize import cut, one_line, visible
 from kzram_ci.results.reports.summary_model import CellView, RunView
+from kzram_ci.results.reports.tested import SHORT, kernels_of, series_text, source_text, tools_text
+from kzram_ci.results.reports.wording import LEGEND, VERDICT_WORDS
 
 OOPS_LIMIT = 6 << 10  # GitHub takes 1 MiB a summary; a plan has tens of cells
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#|!~&])")
@@ -29,7 +32,16 @@ def fence(text: str) -> str:
 
 def render(view: RunView) -> str:
     """The whole summary."""
-    blocks = (_head(view), _controls(view), _grid(view), _details(view), _proofs(view), _crashes(view), _legend())
+    blocks = (
+        _head(view),
+        _controls(view),
+        _grid(view),
+        _tested(view),
+        _details(view),
+        _proofs(view),
+        _crashes(view),
+        _legend(),
+    )
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
@@ -45,10 +57,13 @@ def _head(view: RunView) -> str:
 
 def _controls(view: RunView) -> str:
     lines = []
-    if failed := summary_model.failed_controls(view):
-        lines.append("> **CONTROLS FAILED: this run cannot separate a good kernel from a bad one.**")
+    if failed := controls.failed(view):
+        lines.append(f"> **{controls.FAILED}.**")
         lines += [f"> **{escape(line)}**" for line in failed]
-    if missing := summary_model.missing_controls(view):
+    if unable := controls.unable(view):
+        lines.append("> **Controls that could not run:**")
+        lines += [f"> {escape(line)}" for line in unable]
+    if missing := controls.missing(view):
         lines.append(f"> **Controls not run:** {escape(', '.join(missing), 1000)}")
     return "  \n".join(lines)
 
@@ -61,7 +76,7 @@ def _link(view_cell: CellView, name: str) -> str:
 def _cell(cell: CellView | None) -> str:
     if cell is None:
         return ""
-    mark = _MARKS.get(summary_model.VERDICT_WORDS[cell.result.judgement.verdict], "")
+    mark = _MARKS.get(VERDICT_WORDS[cell.result.judgement.verdict], "")
     parts = [f"{mark} **{escape(cell.word)}**".strip()]
     oops = cell.oops
     if oops is not None:
@@ -79,16 +94,33 @@ def _grid(view: RunView) -> str:
     return "\n".join(rows)
 
 
+def _tested(view: RunView) -> str:
+    rows = ["| kernel | source | series | config | built by | key |", "|---|---|---|---|---|---|"]
+    for item in kernels_of(view):
+        columns = (
+            escape(source_text(item)),
+            escape(series_text(item), 600),
+            escape(", ".join(item.config)),
+            escape(tools_text(item)),
+            escape(item.key[:SHORT] or "not built"),
+        )
+        rows.append(f"| **{escape(item.kernel)}** | {' | '.join(columns)} |")
+    return "\n".join(("### What was tested", "", *rows)) if view.cells else ""
+
+
 def _details(view: RunView) -> str:
     rows = ["| cell | verdict | why | exposure | files |", "|---|---|---|---|---|"]
+    told: dict[str, str] = {}  # a cause that many cells share stands there once
     for cell in view.cells:
+        reason = cell.result.judgement.reason
+        first = told.setdefault(reason, cell.result.id) if cell.result.judgement.verdict is Verdict.ERROR else ""
+        why = f"as {first}" if first not in ("", cell.result.id) else reason
         names = (CellFile.CONSOLE, CellFile.QEMU_ARGV, *(oops.file for oops in cell.result.evidence.oopses))
         links = (_link(cell, name) for name in names)
         control = " (control)" if cell.result.control else ""
         exposure, reached = escape(summary_model.exposure_text(cell)), " ".join(dict.fromkeys(filter(None, links)))
         rows.append(
-            f"| {escape(cell.result.id)}{control} | {escape(cell.word)} | {escape(cell.result.judgement.reason)} "
-            f"| {exposure} | {reached} |"
+            f"| {escape(cell.result.id)}{control} | {escape(cell.word)} | {escape(why)} | {exposure} | {reached} |"
         )
     return "\n".join(("### Cells", "", *rows)) if view.cells else ""
 
@@ -115,4 +147,4 @@ def _crashes(view: RunView) -> str:
 
 
 def _legend() -> str:
-    return "\n".join(f"* **{word}**: {escape(meaning)}" for word, meaning in summary_model.LEGEND)
+    return "\n".join(f"* **{word}**: {escape(meaning)}" for word, meaning in LEGEND)

@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.evidence import CellResult, OopsSummary
+from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.layout import CellFile
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results.reports.sanitize import one_line
+from kzram_ci.results.reports.wording import VERDICT_WORDS, word
 from kzram_ci.verdict import races
 from kzram_ci.verdict.exposure import OVERRUNS, all_counters, counted
 from kzram_ci.verdict.judge import principal_oops
@@ -21,19 +23,6 @@ from kzram_ci.verdict.stats import Rate, phrase
 T = TypeVar("T")
 RECOMPRESSIONS = "recompressions"
 MOST_LISTED = 24  # cells that share a crash
-VERDICT_WORDS = {
-    Verdict.OK: "ok",
-    Verdict.FINDING: "FINDING",
-    Verdict.INCONCLUSIVE: "INCONCLUSIVE",
-    Verdict.ERROR: "ERROR",
-    Verdict.SKIPPED: "skipped",
-}
-LEGEND = (
-    ("ok", "what the plan expects of this kernel: a proved pass, or the expected oops"),
-    ("FINDING", "anything else the kernel did, also an expected oops that did not come"),
-    ("INCONCLUSIVE", "ended well, but without the proof of exposure the plan asks for"),
-    ("ERROR", "no verdict on the kernel: it was not built, did not reach the workload, or the host failed"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +50,7 @@ class CellView:
     @property
     def word(self) -> str:
         """Verdict and outcome in a word or two."""
-        judgement = self.result.judgement
-        if judgement.outcome is Outcome.NOT_RUN:
-            return "not run"
-        if judgement.verdict is Verdict.SKIPPED:
-            return "skipped"
-        if judgement.verdict is Verdict.INCONCLUSIVE and judgement.outcome is Outcome.INCONCLUSIVE:
-            return "INCONCLUSIVE"
-        return f"{VERDICT_WORDS[judgement.verdict]} {judgement.outcome}"
+        return word(self.result.judgement)
 
     @property
     def oops(self) -> OopsSummary | None:
@@ -99,6 +81,7 @@ class RunView:
     started: str = ""
     environment: Mapping[str, Any] = field(default_factory=dict)
     cells: tuple[CellView, ...] = ()
+    specs: Mapping[str, KernelSpec] = field(default_factory=dict)  # what the plan asks for, by kernel
     kernels: tuple[str, ...] = field(init=False)  # names in the order of the plan
     columns: tuple[str, ...] = field(init=False)  # tests with their axes, likewise
     crash_groups: tuple[CrashGroup, ...] = field(init=False)  # the principal oops of each cell, most frequent first
@@ -163,12 +146,12 @@ def _crash_groups(cells: Sequence[CellView]) -> dict[str, CrashGroup]:
         if (oops := cell.oops) is not None:
             found.setdefault(_crash_key(oops), (oops, []))[1].append(cell)
     return {
-        key: CrashGroup(signature=key, oops=oops, cells=tuple(same), listed=_listed(same))
+        key: CrashGroup(signature=key, oops=oops, cells=tuple(same), listed=listed(same))
         for key, (oops, same) in found.items()
     }
 
 
-def _listed(cells: Sequence[CellView]) -> str:
+def listed(cells: Sequence[CellView]) -> str:
     """Ids of cells, of many the first: each of them may show the whole list."""
     names = [cell.result.id for cell in cells[:MOST_LISTED]]
     more = len(cells) - len(names)
@@ -225,11 +208,15 @@ def make_view(
         started=started,
         environment=environment or {},
         cells=cells,
+        specs={cell.kernel.name: cell.kernel for cell in plan.cells},
     )
 
 
 def facts(view: RunView) -> dict[str, str]:
-    """The environment as flat words: `{"host": {"cpus": 2}}` gives `host.cpus: 2`. Empty ones are left out."""
+    """The environment as flat words: `{"host": {"cpus": 2}}` gives `host.cpus: 2`. Empty ones are left out.
+
+    So are details at length, which stand in environment.json.
+    """
     found: dict[str, str] = {}
 
     def add(name: str, value: Any) -> None:
@@ -239,7 +226,7 @@ def facts(view: RunView) -> dict[str, str]:
         elif value not in ("", None):
             found[name] = str(value)
 
-    add("", view.environment)
+    add("", {name: value for name, value in view.environment.items() if not name.endswith("_detail")})
     return found
 
 
@@ -258,26 +245,6 @@ def totals(view: RunView) -> dict[str, int]:
         words["not run" if not_run else VERDICT_WORDS[judgement.verdict]] += 1
     order = (*VERDICT_WORDS.values(), "not run")
     return {word: words[word] for word in order if words[word]}
-
-
-def failed_controls(view: RunView) -> tuple[str, ...]:
-    """A line for each control cell that did not show what it must: then the whole run proves little."""
-    return tuple(
-        f"{cell.result.id}: {one_line(cell.result.judgement.reason)}"
-        for cell in view.cells
-        if cell.result.control
-        and cell.result.judgement.verdict not in (Verdict.OK, Verdict.SKIPPED)
-        and cell.result.judgement.outcome is not Outcome.NOT_RUN
-    )
-
-
-def missing_controls(view: RunView) -> tuple[str, ...]:
-    """Ids of the control cells without any word yet, or skipped: nothing vouches for the run."""
-    return tuple(
-        cell.result.id
-        for cell in view.cells
-        if cell.result.control and cell.result.judgement.outcome in (Outcome.NOT_RUN, Outcome.SKIPPED)
-    )
 
 
 def counters(cell: CellView) -> tuple[tuple[str, int | None, int | None], ...]:

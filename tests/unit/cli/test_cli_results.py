@@ -68,7 +68,7 @@ def test_compare_directories_and_history(tmp_path: Path, capsys: pytest.CaptureF
     assert run("compare", str(before), str(before)) == 0
     assert capsys.readouterr().out == "no change in 7 cells\n"
     assert run("compare", str(before), str(after), "--fail-on-regression") == 1
-    assert capsys.readouterr().out.startswith("regressed  stock/anonmutate: ok pass, recompressions 51,234")
+    assert capsys.readouterr().out.startswith("regressed  stock/anonmutate: passed, recompressions 51,234")
     assert run("compare", str(after), str(before), "--fail-on-regression", "--json") == 0
     assert [change["kind"] for change in json.loads(capsys.readouterr().out)] == ["fixed"]
     database = tmp_path / "h.sqlite"

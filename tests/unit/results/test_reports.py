@@ -12,9 +12,10 @@ import report_samples as samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kzram_ci.cli.output import Terminal
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.outcome import Outcome, Verdict
-from kzram_ci.results.reports import html, kcidb, summary, table
+from kzram_ci.results.reports import controls, html, junit, kcidb, summary, table
 from kzram_ci.results.reports.compare import compare
 from kzram_ci.results.reports.summary_model import RunView, make_view
 
@@ -92,7 +93,7 @@ class TestHtml:
 class TestSummary:
     def test_grid_proofs_and_crashes(self) -> None:
         text = summary.render(sample())
-        assert "| **unstable** | ✅ **ok oops**<br>" in text
+        assert "| **unstable** | ✅ **crashed, as expected**<br>" in text
         assert "[console.log](<cells/stock.anonmutate/console.log>)" in text
         assert "0 overruns in 51,234 recompressions" in text
         assert "<summary>2 x BUG: kernel NULL pointer dereference" in text
@@ -117,7 +118,7 @@ class TestSummary:
             sample((samples.result(samples.PLAN.cells[0], Outcome.FAIL, Verdict.FINDING, reason=reason),))
         )
         rows = [line for line in text.split("\n") if line.startswith("|")]
-        assert [len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) for row in rows] == [3, 3, 3, 6, 6, 6]
+        assert [len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) for row in rows] == [3, 3, 3, 7, 7, 7, 6, 6, 6]
 
 
 class TestKcidb:
@@ -144,17 +145,12 @@ class TestKcidb:
         kcidb_io.schema.V5_0.validate(kcidb.render(view))
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 class TestTable:
     def test_plain_lines(self) -> None:
         text = table.plain(sample(), root="runs/x", files=("junit: runs/x/junit.xml",))
         lines = text.splitlines()
         assert lines[0].split() == ["kernel", "anonmutate", "pressure", "directmutate[algorithm=lz4]"]
-        assert re.match(r"unstable +ok oops \(control\) +- +FINDING pass", lines[2])
+        assert re.match(r"unstable +crashed, as expected \(control\) +- +FINDING: did not crash", lines[2])
         assert (
             f"crash unstable/anonmutate: {samples.TITLE} in obj_malloc: runs/x/cells/unstable.anonmutate/oops-1.txt"
             in lines
@@ -166,7 +162,7 @@ class TestTable:
         assert "\x1b" not in text
 
     def test_broken_controls_come_first(self) -> None:
-        assert table.plain(broken()).startswith(table.CONTROLS_FAILED)
+        assert table.plain(broken()).startswith(controls.FAILED)
 
     def test_a_pipe_gets_plain_text_in_its_own_encoding(self) -> None:
         raw = io.BytesIO()
@@ -178,24 +174,52 @@ class TestTable:
         assert b"\\xf6" in raw.getvalue()
         assert b"\x1b" not in raw.getvalue()
 
-    @pytest.mark.parametrize("columns", ["20", "60", "200"])
-    def test_a_terminal_of_any_width_gets_every_kernel_and_whole_paths(
-        self, columns: str, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("styled", [True, False])
+    @pytest.mark.parametrize("width", [20, 60, 80, 99, 100, 120, 200])
+    def test_a_terminal_of_any_width_gets_every_word_and_whole_paths(
+        self, width: int, styled: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv("COLUMNS", columns)
         monkeypatch.setenv("TERM", "xterm")
-        stream = Terminal()
-        table.show(sample(), stream, root="runs/x", files=("junit: runs/x/junit.xml",))
+        stream = io.StringIO()
+        screen = Terminal(width=width, styled=styled)
+        table.show(sample(), stream, screen=screen, root="runs/x", files=("junit: runs/x/junit.xml",))
+        assert ("\x1b" in stream.getvalue()) is styled
         text = re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())
+        for kernel in sample().kernels:
+            assert re.search(rf"(?m)^[│ ]*{kernel}\b", text)
+        for words in ("crashed,", "expected", "(control)", "INCONCLUSIVE", "51,234", "directmutate[algorithm=lz4]"):
+            assert words in text  # not broken
         assert "runs/x/cells/unstable.anonmutate/oops-1.txt" in text
         assert "junit: runs/x/junit.xml" in text
+        assert ("  anonmutate: crashed, as expected (control)" in text) is (width < 100)
+
+    def test_many_tests_are_a_list_on_a_wide_terminal_too(self) -> None:
+        results = [samples.result(samples.cell("stock", f"a-test-with-a-name-{n}")) for n in range(20)]
+        view = make_view(samples.PLAN, results, name="x")
+        stream = io.StringIO()
+        table.show(view, stream, screen=Terminal(width=150, styled=False))
+        assert "  a-test-with-a-name-19: passed\n" in stream.getvalue()
+
+    @pytest.mark.parametrize("width", [60, 150])
+    def test_hostile_text_cannot_drive_the_terminal(self, width: int) -> None:
+        stream = io.StringIO()
+        table.show(hostile(), stream, screen=Terminal(width=width, styled=True))
         assert "\x1b[2J" not in stream.getvalue()
 
-    def test_hostile_text_cannot_drive_the_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("TERM", "xterm")
-        stream = Terminal()
-        table.show(hostile(), stream)
-        assert "\x1b[2J" not in stream.getvalue()
+    def test_a_cause_that_cells_share_is_told_once(self) -> None:
+        cause = "kernels/x/0001.patch does not apply to mm/zsmalloc.c"
+        results = [
+            samples.result(cell, Outcome.PATCH_FAILED, Verdict.ERROR, reason=cause, key="")
+            for cell in samples.PLAN.cells[:4]
+        ]
+        view = make_view(samples.PLAN, results, name="x")
+        text = table.plain(
+            replace(view, cells=tuple(replace(c, result=replace(c.result, control=False)) for c in view.cells))
+        )
+        assert text.count(cause) == 1
+        assert "stock/anonmutate, stock/pressure, unstable/anonmutate, " in text
+        assert summary.render(view).count("does not apply") == 3  # the cell, and two controls
+        assert junit.render(view).count(f'message="{cause}"') == 4
 
 
 class TestCompare:

@@ -1,10 +1,11 @@
 from dataclasses import replace
 
+import pytest
 import report_samples as samples
 
-from kzram_ci.model.evidence import Evidence
+from kzram_ci.model.evidence import Evidence, Judgement
 from kzram_ci.model.outcome import Outcome, Verdict
-from kzram_ci.results.reports import summary_model
+from kzram_ci.results.reports import controls, html, summary, summary_model, table, wording
 from kzram_ci.results.reports.summary_model import RunView, make_view
 
 
@@ -17,7 +18,7 @@ def test_grid_keeps_the_order_of_the_plan() -> None:
     assert view.kernels == ("stock", "unstable", "saved-clen", "emergency-class")
     assert view.columns == ("anonmutate", "pressure", "directmutate[algorithm=lz4]")
     found = view.at("unstable", "directmutate[algorithm=lz4]")
-    assert found is not None and found.word == "FINDING pass"
+    assert found is not None and found.word == "FINDING: did not crash"
     assert view.at("stock", "directmutate[algorithm=lz4]") is None
 
 
@@ -33,7 +34,7 @@ def test_a_pass_is_told_beside_the_rate_of_the_kernel_that_must_crash() -> None:
     view = sample()
     said = summary_model.proof(view, view.cells[0])
     assert said.startswith("0 overruns in 51,234 recompressions; 95 % upper bound 5.8e-05")
-    assert said.endswith("unstable showed 2.0e-03")
+    assert said.endswith("unstable showed 4 overruns in 2,000")
     assert summary_model.proof(view, view.cells[1]) == ""  # a pressure control counts no recompressions
     assert summary_model.proof(view, view.cells[2]) == ""  # an expected oops proves something else
     assert summary_model.proof(view, view.cells[4]) == ""
@@ -55,15 +56,50 @@ def test_a_pass_is_told_in_races_where_they_are_counted() -> None:
     assert summary_model.proof(alone, alone.cells[0]) == "0 overruns in 812 races (95 % bound 0.37 %)"
 
 
-def test_controls() -> None:
-    view = sample()
-    assert summary_model.failed_controls(view) == ()
-    bad = samples.result(samples.PLAN.cells[2], Outcome.PASS, Verdict.FINDING, reason="not reproduced")
-    broken = make_view(samples.PLAN, (bad,), name="x")
-    assert summary_model.failed_controls(broken) == ("unstable/anonmutate: not reproduced",)
-    unborn = replace(bad, judgement=replace(bad.judgement, outcome=Outcome.NOT_RUN, verdict=Verdict.ERROR))
-    assert summary_model.failed_controls(make_view(samples.PLAN, (unborn,), name="x")) == ()
-    assert summary_model.missing_controls(make_view(samples.PLAN, (unborn,), name="x")) == ("unstable/anonmutate",)
+def with_control(outcome: Outcome, verdict: Verdict) -> RunView:
+    control = samples.result(samples.PLAN.cells[2], outcome, verdict, reason="why")
+    return make_view(samples.PLAN, (samples.results()[0], control), name="x")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict", "where"),
+    [
+        (Outcome.PASS, Verdict.FINDING, "failed"),
+        (Outcome.OOPS, Verdict.FINDING, "failed"),
+        (Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE, "failed"),
+        (Outcome.PATCH_FAILED, Verdict.ERROR, "unable"),
+        (Outcome.BUILD_FAILED, Verdict.ERROR, "unable"),
+        (Outcome.BOOT_FAILED, Verdict.ERROR, "unable"),
+        (Outcome.BOOT_FAILED, Verdict.FINDING, "unable"),
+        (Outcome.INFRA, Verdict.ERROR, "unable"),
+        (Outcome.FAIL, Verdict.ERROR, "unable"),
+        (Outcome.NOT_RUN, Verdict.ERROR, "missing"),
+        (Outcome.SKIPPED, Verdict.SKIPPED, "missing"),
+        (Outcome.OOPS, Verdict.OK, ""),
+    ],
+)
+def test_a_control_failed_only_when_it_ran(outcome: Outcome, verdict: Verdict, where: str) -> None:
+    view = with_control(outcome, verdict)
+    found = {"failed": controls.failed(view), "unable": controls.unable(view), "missing": controls.missing(view)}
+    told = "unstable/anonmutate" if where == "missing" else "unstable/anonmutate: why"
+    assert found == {name: (told,) if name == where else () for name in found}
+    texts = (table.plain(view), summary.render(view), html.render(view))
+    for text in texts:
+        assert ("controls failed" in text.lower()) is (where == "failed")
+        assert ("controls that could not run" in text.lower()) is (where == "unable")
+        assert ("controls not run" in text.lower()) is (where == "missing")
+
+
+def test_every_judgement_has_words() -> None:
+    """Total over both enums, and no two outcomes read alike under one verdict."""
+    assert set(wording.HAPPENED) == set(Outcome)
+    assert set(wording.VERDICT_WORDS) == set(Verdict)
+    for verdict in Verdict:
+        words = {wording.word(Judgement(outcome=outcome, verdict=verdict)) for outcome in Outcome}
+        assert len(words) == (2 if verdict is Verdict.SKIPPED else len(Outcome))
+    assert wording.word(Judgement(outcome=Outcome.OOPS, verdict=Verdict.OK)) == "crashed, as expected"
+    assert wording.word(Judgement(outcome=Outcome.PASS, verdict=Verdict.OK)) == "passed"
+    assert wording.word(Judgement(outcome=Outcome.BUILD_FAILED, verdict=Verdict.ERROR)) == "ERROR: not built"
 
 
 def test_exposure_shows_floors_and_what_was_not_reported() -> None:

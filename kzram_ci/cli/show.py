@@ -1,0 +1,15 @@
+"""The table of a run on standard output, for the terminal or the file that it is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from kzram_ci.cli.output import terminal_of
+from kzram_ci.results.reports import table
+from kzram_ci.results.reports.summary_model import RunView
+
+
+def show_run(view: RunView, *, root: str, files: Sequence[str]) -> None:
+    """Print the table. `root` is put before paths of crashes; `files` are named at the end."""
+    table.show(view, sys.stdout, screen=terminal_of(sys.stdout), root=root, files=files)
