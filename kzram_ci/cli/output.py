@@ -23,7 +23,7 @@ class Terminal:
 
 
 def terminal_of(stream: IO[str]) -> Terminal | None:
-    """The terminal behind a stream, None for a file or a pipe. $NO_COLOR (https://no-color.org) means no escapes."""
+    """The terminal behind a stream, None for a file or a pipe. $NO_COLOR (as no-color.org has it) means no escapes."""
     if not stream.isatty():
         return None
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"

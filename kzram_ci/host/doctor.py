@@ -52,7 +52,7 @@ def examine(archs: tuple[str, ...] = ("x86_64",), *, cache: Path, deadline: Dead
 
 
 def acceleration(arch: str, *, cache: Path, deadline: Deadline) -> Check:
-    """Which accelerator guests of an architecture get, with which CPU model, and all that QEMU said against others."""
+    """Which accelerator guests of an architecture get, with which CPU model; QEMU's messages where others failed."""
     name = f"acceleration {arch}"
     try:
         choice = accel.choose(Accel.AUTO, arch, cache=cache, deadline=deadline)

@@ -1,4 +1,4 @@
-"""What `environment.json` says of the host: enough to know, a year later, what a result came from."""
+"""What `environment.json` holds about the host: enough to know, a year later, what a result came from."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class MachineSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccelChoice:
-    """What `auto` became, and the proof. why: one short line; detail: all that QEMU said where KVM is refused.
+    """What `auto` became, and the proof. why: one short line; detail: QEMU's messages where KVM is refused.
 
     cpu: the model that was proved; "" for the architecture's first one.
     """

@@ -25,14 +25,14 @@ from kzram_ci.vm.binary import find, native
 
 KVM = Path("/dev/kvm")
 PROOF_SECONDS = 10.0
-GIST_CHARS = 60  # of what QEMU said, in the one line
+GIST_CHARS = 60  # of QEMU's message, in the one line
 DETAIL_CHARS = 4000
 _ANSWERS = 2  # raise it when what is remembered changes its shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why no guest ran under KVM: a few words, and all that QEMU said. final: another CPU model would not help."""
+    """Why no guest ran under KVM: a few words, and QEMU's messages. final: another CPU model would not help."""
 
     why: str
     detail: str = ""
@@ -75,7 +75,7 @@ def choose(
         why = f"a tiny guest ran under KVM{note}"
         return AccelChoice(accel=Accel.KVM, why=why, proved=True, cpu=proof.cpu, detail=proof.detail)
     if wanted is Accel.KVM:
-        hint = "kzram-ci doctor shows all that QEMU said; repair KVM, or use accel: auto"
+        hint = "kzram-ci doctor shows QEMU's messages; repair KVM, or use accel: auto"
         raise InfraError(f"accel: kvm is requested, but {proof.why}{note}", hint=hint)
     why = f"{proof.why}{note}"
     return AccelChoice(accel=Accel.TCG, why=why, proved=True, cpu=row.cpu_tcg, detail=proof.detail)
@@ -101,7 +101,7 @@ def _kvm(row: Arch, image: KernelImage | None, cache: Path, deadline: Deadline, 
 
 
 def _first_that_runs(row: Arch, image: KernelImage | None, deadline: Deadline, prover: Prover) -> Proof:
-    """Try the CPU models, the best one first. What the better ones said is kept, also when a plainer one runs."""
+    """Try the CPU models, the best one first. The messages of better ones are kept when a plainer one runs."""
     refused: list[tuple[str, Refusal]] = []
     for cpu in row.cpus_kvm:
         refusal = prover(row, cpu, image, deadline.within(PROOF_SECONDS))

@@ -155,7 +155,7 @@ static void *mutator(void *argument)
 	uint64_t index = (uintptr_t)argument, state = mix64(seed ^ (index + 1) << 8);
 
 	if (by_memcg)
-		make_it_fail(want_make_it_fail); /* whoever faults does the reclaim, and so zram's allocations */
+		make_it_fail(want_make_it_fail); /* a thread that faults does the reclaim, and so zram's allocations */
 	pin_mutating(index, evictors);
 	for (uint64_t turn = index * batch; !atomic_load(&stopping); turn++) {
 		uint64_t random = next_random(&state), number = pick_page(random, turn);
@@ -309,7 +309,7 @@ static void report(void)
 	     (unsigned long long)atomic_load(&verified), (unsigned long long)atomic_load(&corrupt));
 }
 
-/* Nobody else is left, so no locks; every page, most of them out of zram. */
+/* No other thread is left, so no locks; every page, most of them out of zram. */
 static void verify_all(void)
 {
 	for (uint64_t i = 0; i < page_count; i++)

@@ -8,7 +8,7 @@
  *
  * The device is cut in blocks of `batch` pages, alternately hot and control. Hot blocks are written from a
  * buffer that mutators keep changing: what they hold is undefined (whatever the compressor saw), so they are
- * only asked to be readable. Control blocks are written from a buffer nobody else touches, in the same size
+ * only asked to be readable. Control blocks are written from a buffer that no other thread touches, in the same size
  * classes as the hot ones, so that in zsmalloc they lie side by side: an overrun of a hot object damages a
  * control page. Control pages are checked byte by byte.
  */
@@ -65,7 +65,7 @@ static uint32_t mutate_page(uint64_t number, uint32_t version)
 	return version;
 }
 
-/* A mutator owns a share of the hot pages, of all writers; it never waits for anybody. */
+/* A mutator owns a share of the hot pages, of all writers; it never waits. */
 static void *mutator(void *argument)
 {
 	uint64_t index = (uintptr_t)argument, pages = writers * batch;

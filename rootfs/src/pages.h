@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /*
- * A page is a function of (seed, page number, version), so whoever knows the version can check every byte.
+ * A page is a function of (seed, page number, version), so a reader that knows the version can check every byte.
  *
  * The first 512 bytes hold a tag and a compressible pattern; after that come 8 units of 448 bytes. With
  * level = version % 9, the first `level` units are random and the others compressible. So a step from one

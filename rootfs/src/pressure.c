@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * pressure: more anonymous memory than there is RAM, written once and from then on only read. The control:
- * zram is in full use, and nobody changes a page that is being swapped out, so no kernel may complain.
+ * zram is in full use, and no page changes while it is being swapped out, so no kernel may complain.
  *
  * Every pass checks every byte of every page. As a pass is longer than memory, LRU order makes each pass swap
  * in nearly all of it, and out again: zram frees the slot at swap-in, so also unchanged pages are written anew.

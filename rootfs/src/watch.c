@@ -77,7 +77,7 @@ static void start(char **command)
 	}
 	if (!child.pid)
 		become_workload(command, ends[1]);
-	setpgid(child.pid, child.pid); /* whoever of us comes first */
+	setpgid(child.pid, child.pid); /* parent or child, the one that comes first */
 	close(ends[1]);
 	fcntl(ends[0], F_SETFL, O_NONBLOCK);
 	child.output = ends[0];
@@ -158,7 +158,7 @@ static void act_on_time(void)
 	}
 }
 
-/* Sleep until the workload says something or ends, or it is time for something. */
+/* Sleep until the workload prints something or ends, or it is time for something. */
 static void wait_for_news(const sigset_t *unblocked)
 {
 	struct pollfd output = { .fd = child.output, .events = POLLIN };

@@ -15,7 +15,7 @@ def a_kernel(name: str = "k", **fields: Any) -> KernelSpec:
 
 
 def a_workload(**fields: Any) -> WorkloadSpec:
-    """What runs in the guest: anonmutate, unless said."""
+    """What runs in the guest: anonmutate, unless given."""
     return WorkloadSpec(**{"program": "anonmutate", **fields})
 
 
