@@ -13,7 +13,7 @@ KzramError                  70   a defect of kzram-ci itself
 │   └── CommandFailed       69   (stages translate it when the kernel or the user is to blame)
 └── Interrupted            130   Ctrl-C or SIGTERM; what was produced so far is on disk
 
-A kernel crash is none of these: it is evidence.
+A kernel crash is not among them: it is evidence.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CONSEQUENCE = re.compile(r"tar: (?:Child returned|Error is not|Exiting with)|ma
 
 
 class KzramError(Exception):
-    """Root of all errors of the house; `str()` is one line for the person who must act."""
+    """Root of all errors of kzram-ci; `str()` is one line for the person who must act."""
 
     exit_code = 70
     actor = "kzram-ci"
@@ -93,7 +93,7 @@ class ConfigUnmet(KernelError):
 
 
 class BuildFailed(KernelError):
-    """The compiler said no; the message is the compiler's own line."""
+    """The compiler failed; the message is the compiler's own line."""
 
 
 class NotApplicable(KernelError):
@@ -121,8 +121,8 @@ class CommandFailed(InfraError):
         self.tail = tail
         self.reason = _reason(tail)
         what = f"was killed by signal {-code}" if code < 0 else f"exited with {code}"
-        told = f"{name or PurePath(argv[0]).name} {what}"
-        super().__init__(f"{self.reason} ({told})" if self.reason else f"{told} and printed nothing", log=log)
+        ended = f"{name or PurePath(argv[0]).name} {what}"
+        super().__init__(f"{self.reason} ({ended})" if self.reason else f"{ended} and printed nothing", log=log)
 
     def transcript(self) -> str:
         """The command as it can be typed, and what came of it."""
@@ -130,7 +130,7 @@ class CommandFailed(InfraError):
 
 
 def _reason(tail: str) -> str:
-    """The line that names the cause: the first that says so, else the last that is more than its consequence."""
+    """The line that names the cause: the first that is known to, else the last that is more than its consequence."""
     lines = [line.strip() for line in tail.splitlines() if line.strip()]
     causes = [line for line in lines if _CAUSE.match(line)]
     others = [line for line in lines if not _CONSEQUENCE.match(line)]

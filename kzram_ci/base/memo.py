@@ -22,7 +22,7 @@ def memoized(memory: Path, stamp: Any, ask: Callable[[], Any]) -> Any:
 
 
 def recall(memory: Path, stamp: Any) -> Any:
-    """The answer as far as it is known, else None."""
+    """The answer when it is known, else None."""
     try:
         data = json.loads(memory.read_bytes())
         known = data["answer"] if data["stamp"] == digest_json(stamp) else None

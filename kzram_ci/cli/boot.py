@@ -13,6 +13,12 @@ from kzram_ci.model.machine import Accel, MachineSpec
 
 TRAILING = True  # main hands on what stands after `--`: a command
 EPILOG = """\
+KERNEL is a name as for `kzram-ci build` (built first when it is not in the cache), a bootable image, or a source.
+The guest: root, busybox, /dev/zram0 in use as swap, debugfs mounted, no network and no disk (--disk gives a scratch
+one); /bin has the workloads: anonmutate, directmutate, pressure. What it writes is gone at the end; with
+--directory the console, QEMU's command line and the control port's log stay. Files go in by --rootfs, or on
+standard input: `kzram-ci boot stock -- 'cat >/tmp/f; …' <f`.
+
 One word after -- is a line for the guest's shell; several are a program and its arguments. A command reads what
 stands on standard input, unless that is a terminal. --timeout counts from the start of the command.
 exit codes: the command's own · 1 the guest went away before the command ended · 2 usage · 69 infrastructure
@@ -33,8 +39,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "boot",
         usage="kzram-ci boot [options] KERNEL [-- CMD...]",
         help="boot a kernel to a shell, or run a command in it",
-        description="Boot a kernel of ours, or a ready image, with zram as swap: to a root shell on its serial\n"
-        "console, or to run one command. What the guest changes is gone when it ends.",
+        description="Boot a kernel that is built here, or a ready image, with zram as swap: to a root shell on its\n"
+        "serial console, or to run one command. What the guest changes is gone when it ends.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

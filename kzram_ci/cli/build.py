@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 from kzram_ci.base.errors import UserError
@@ -17,7 +18,17 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 EXAMPLE = """\
-example:
+KERNEL is VARIANT or VARIANT-LINE, a file kernels/<name>.yaml in the working directory, or a source:
+@kernels@
+`kzram-ci mechanism KERNEL` says what a variant means on a line, docs/plans.md how to add your own.
+
+The first build of a source takes minutes (download, unpack, all of a small kernel), each further variant about 20 s,
+and a kernel that is in the cache none. Your own tree or repository is only read. What is printed is the path of the
+image in the cache (KZRAM_CACHE, default ~/.cache/kzram-ci); vmlinux, .config, modules and the log lie beside it.
+
+exit codes: 0 built or cached · 2 usage or a missing tool · 4 does not patch, configure or build · 69 infrastructure
+
+examples:
   kzram-ci build stock saved-clen
   kzram-ci build unstable --json | jq -r '.[0].image'
   kzram-ci build git:../linux@v6.13                    # stock's series and config on that source
@@ -26,16 +37,48 @@ example:
 """
 
 
+class _WithKernels(argparse.RawDescriptionHelpFormatter):
+    """Names the kernels there are, and reads their tables only when help is asked for."""
+
+    def add_text(self, text: str | None) -> None:
+        """A description or epilog."""
+        super().add_text(text.replace("@kernels@", kernels_there_are()) if text else text)
+
+
+def kernels_there_are() -> str:
+    """The variants and lines of kernels, two lines."""
+    from kzram_ci.base.library import Library
+    from kzram_ci.plan.tables import axes
+
+    try:
+        found = axes(Library())
+    except UserError as error:
+        return f"  (not known: {error})"
+    lines = (f"{line} (needs no suffix)" if line == found.default else line for line in found.lines)
+    rows = (("variants", found.variants), ("lines", lines))
+    return "\n".join(
+        textwrap.fill(
+            ", ".join(names), 110, break_on_hyphens=False, initial_indent=f"  {what:<10}", subsequent_indent=" " * 12
+        )
+        for what, names in rows
+    )
+
+
 def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
     parser = subparsers.add_parser(
         "build",
         help="build kernels into the cache",
-        description="Build kernels (kernels/<name>.yaml) into the cache and print where they are.",
+        description="Build kernels into the cache and print where they are.",
         epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_WithKernels,
     )
-    parser.add_argument("kernels", nargs="+", metavar="KERNEL", help="name of a kernel, or a source for `stock`")
+    parser.add_argument(
+        "kernels",
+        nargs="+",
+        metavar="KERNEL",
+        help="name of a kernel, or a source, which gets the series and config of `stock`",
+    )
     parser.add_argument("--kernel", action="append", default=[], metavar="SOURCE", help=SOURCE_HELP)
     parser.add_argument("--patch", action="append", default=[], metavar="[NAME=]FILE", help=PATCH_HELP)
     parser.add_argument("--refresh", action="store_true", help=REFRESH_HELP)

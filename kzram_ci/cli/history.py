@@ -21,6 +21,10 @@ example: kzram-ci history
          kzram-ci history 'unstable/*' --last 20
          kzram-ci history --plan overrun --json
 
+Every `kzram-ci run` adds its results; nothing has to be switched on. They stay when a run directory is removed.
+CELL is an id such as stock/anonmutate-failslab, or a pattern; `kzram-ci plan PLAN` lists the ids of a plan.
+`kzram-ci compare RUN RUN` sets two runs side by side, `kzram-ci report RUN` shows one again.
+
 The trail shows one letter a run, oldest first: . ok, F finding, i inconclusive, e error, s skipped.
 flaky: how often ok and finding differ from their majority on the very same kernel (same key); errors and
 inconclusive runs are not verdicts and do not count.

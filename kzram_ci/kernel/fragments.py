@@ -1,4 +1,4 @@
-"""Config fragments for a kernel version: `# versions: >=4.7 <6.12` makes a paragraph be for those alone. Pure."""
+"""Config fragments for a kernel version: `# versions: >=4.7 <6.12` limits a paragraph to those. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from kzram_ci.model.version import applies_to
 
 _VERSIONS = re.compile(r"#\s*versions:\s*(.+)")
 _CONSTRAINT = re.compile(r"(>=|<=|<|>|==)\d+(\.\d+)*")
-_NEWEST = "9999"  # what a tree counts as that does not tell its version
+_NEWEST = "9999"  # the version of a tree that does not state one
 
 
 def for_version(fragment: Fragment, version: str) -> Fragment:
     """The fragment with the paragraphs of other versions emptied; lines keep their numbers.
 
     A paragraph ends with an empty line. A version between two releases is the one its Makefile names.
-    Raises UserError with file and line for a constraint that is none.
+    Raises UserError with file and line for what is not a constraint.
     """
     lines, wanted = [], True
     for number, line in enumerate(fragment.text.splitlines(), start=1):

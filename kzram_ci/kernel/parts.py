@@ -48,7 +48,7 @@ def read_series(path: Path, problems: Problems) -> Series | None:
         problems.add(file, (), "patches or lines are required")
     for key in ("versions", "patches"):
         if model.lines is not None and getattr(model, key):
-            problems.add(file, (key,), f"{key} belong into each of `lines`", key=True)
+            problems.add(file, (key,), f"{key} must be in each of `lines` instead", key=True)
     named: list[tuple[Where, str]] = [(("patches", index), item) for index, item in enumerate(model.patches or ())]
     for number, line in enumerate(model.lines or ()):
         named += [(("lines", number, "patches", index), item) for index, item in enumerate(line.patches)]

@@ -66,7 +66,7 @@ def identify(
     """First version line of each tool that shapes the bytes. Answers are remembered by the program's (size, mtime).
 
     Raises UserError for a tool that is missing, with the command that installs it; without `start` also for one that
-    was not asked before, unless it is a compiler of the host's: whoever reads a plan must not run what it names.
+    was not asked before, unless it is a compiler of the host's: reading a plan must not run what it names.
     """
     wanted = commands(variables) | {name: (name,) for name in OPTIONAL if shutil.which(name)}
     found = []
@@ -82,7 +82,7 @@ def identify(
             found.append((name, memoized(memory, stamps, partial(_first_line, command, deadline.within(60)))))
         except CommandFailed:
             if name not in OPTIONAL:
-                raise  # an optional tool that does not run (a rustc of rustup without a toolchain) is none to kbuild
+                raise  # kbuild does without an optional tool that does not run (a rustc without its toolchain)
     return tuple(found)
 
 

@@ -139,7 +139,7 @@ NAMES = tuple(counter.name for counter in COUNTERS)
 INSTRUMENTS = tuple(counter.name for counter in COUNTERS if not counter.group)
 
 
-def complaint(name: str) -> str:
+def fault_of(name: str) -> str:
     """What is wrong with a counter's name, or nothing. New bare names pass unless they look like a known one."""
     if not _NAME.match(name):
         return f"{name!r} is not the name of a counter"

@@ -56,7 +56,7 @@ class Draft:
     layers: Mapping[str, Sequence[Layer]]  # by cell id
     kernels: Kernels
 
-    def complain(self, cell: Cell, field: Where, text: str) -> None:
+    def report(self, cell: Cell, field: Where, text: str) -> None:
         """Record what is wrong with a field of a cell."""
         where = written(self.document, self.layers.get(cell.id, ()), field)
         self.problems.add(self.document.file, where, text, key=True, about=f"cell {cell.id}")

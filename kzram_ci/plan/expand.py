@@ -15,7 +15,7 @@ from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.plan import merge
 from kzram_ci.plan.axes import axis_fields, include_values, label
 from kzram_ci.plan.draft import Layer, written
-from kzram_ci.plan.lint import complaints
+from kzram_ci.plan.lint import faults
 from kzram_ci.plan.matrix import Grid, Place, picks, seed_of
 from kzram_ci.plan.workloads import Workloads
 
@@ -131,7 +131,7 @@ class Expansion:
             control=data.get("control", False),
             skip=data.get("skip", ""),
         )
-        for where, text in complaints(cell, data.get("args", {}), self.workloads):
+        for where, text in faults(cell, data.get("args", {}), self.workloads):
             found = written(self.document, layers, where)
             self.problems.add(self.document.file, found, text, key=True, about=f"cell {cell.id}")
         return cell

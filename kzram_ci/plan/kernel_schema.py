@@ -19,7 +19,7 @@ class Source(Strict):
         "git: a commit of a repository; tarball; image: a ready bzImage, no build; given: a tree that only the user has"
     )
     package: Word | None = Field(
-        None, description="debian: the package, such as linux-source-6.12; linux-image-* is booted as it is"
+        None, description="debian: the package, such as linux-source-6.12; linux-image-* is booted without a build"
     )
     suite: Word | None = Field(None, description="debian: archive suite; default: what the host's apt offers")
     mirror: Word | None = Field(None, description="debian: URL of the mirror that has the suite; default: the host's")

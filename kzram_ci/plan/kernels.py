@@ -78,7 +78,7 @@ class Kernels:
         return self._combine(name, definition, base)
 
     def _definition(self, name: str, chain: tuple[tuple[str, str], ...]) -> Definition | None:
-        """A plan's kernel may stand on the file of the same name; otherwise the plan's own wins."""
+        """A plan's kernel may have the file of its own name as its base; otherwise the plan's own wins."""
         inline = self._inline.get(name)
         if inline is not None and not (chain and chain[-1] == (name, inline.file)):
             return inline
@@ -147,7 +147,7 @@ class Kernels:
             self.problems.add(definition.file, (*definition.where, "arch"), text, key=True)
         return tuple(name for name in (*base.config, *ours) if name not in theirs)
 
-    def complain(self, kernel: str, part: str, text: str) -> None:
+    def report(self, kernel: str, part: str, text: str) -> None:
         """Record what is wrong with a series or fragment of a kernel, at the place that names it."""
         file, where = self._parts.get(kernel, {}).get(part) or (next(iter(self.problems.documents), ""), ("kernels",))
         self.problems.add(file, where, text, about=f"kernel {kernel}")

@@ -191,7 +191,7 @@ def _check_facts(facts: Mapping[str, str], file: str, where: Where, problems: Pr
 
 
 def on_axes(asked: KernelAxes, axes: Axes, document: Document, problems: Problems) -> dict[str, tuple[str, str, Where]]:
-    """The kernels that a plan's `kernels: {lines, variants}` means: variant, line, and where the plan says so."""
+    """The kernels that a plan's `kernels: {lines, variants}` means: variant, line, and the place in the plan."""
     lines = _named(asked.lines, tuple(axes.lines), "line", document, problems)
     variants = _named(asked.variants, tuple(axes.variants), "variant", document, problems)
     return {axes.name(variant, line): (variant, line, lines[line]) for line in lines for variant in variants}

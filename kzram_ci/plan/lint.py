@@ -10,25 +10,25 @@ from kzram_ci.plan.counters import WORKLOAD
 from kzram_ci.plan.workloads import Workloads
 
 Field = tuple[str, ...]
-Complaint = tuple[Field, str]  # (path of the field within the test, what is wrong)
+Fault = tuple[Field, str]  # (path of the field within the test, what is wrong)
 
 LEAST_MEMORY_MIB = 32
 # struct zram_table_entry, 16 bytes a page on 64 bit: allocated when the device gets its size
 TABLE_BYTES_A_PAGE = 16
 
 
-def complaints(cell: Cell, args: Mapping[str, Any], workloads: Workloads) -> Iterator[Complaint]:
+def faults(cell: Cell, args: Mapping[str, Any], workloads: Workloads) -> Iterator[Fault]:
     """What is wrong with a cell whose workload gets these arguments."""
     yield from _device(cell, workloads)
     yield from _machine(cell)
     yield from _time(cell)
     yield from _expectation(cell)
     yield from _counters(cell, workloads)
-    for name, text in workloads.complaints(cell.workload.program, args):
+    for name, text in workloads.faults(cell.workload.program, args):
         yield (("args", name) if name else ("args",)), text
 
 
-def _device(cell: Cell, workloads: Workloads) -> Iterator[Complaint]:
+def _device(cell: Cell, workloads: Workloads) -> Iterator[Fault]:
     work = cell.workload
     row = workloads.rows.get(work.program)
     if row is not None and row.zram == "raw" and work.zram.swap:
@@ -46,7 +46,7 @@ def _device(cell: Cell, workloads: Workloads) -> Iterator[Complaint]:
         )
 
 
-def _machine(cell: Cell) -> Iterator[Complaint]:
+def _machine(cell: Cell) -> Iterator[Fault]:
     if cell.workload.readers and not cell.machine.disk_mib:
         yield ("readers",), "readers need a disk to read from: set machine.disk, such as 256M"
     if cell.machine.memory_mib < LEAST_MEMORY_MIB:
@@ -56,14 +56,14 @@ def _machine(cell: Cell) -> Iterator[Complaint]:
         )
 
 
-def _time(cell: Cell) -> Iterator[Complaint]:
+def _time(cell: Cell) -> Iterator[Fault]:
     if cell.workload.duration_s < 1:
         yield ("duration",), "the duration must be at least 1s"
     if cell.workload.sample_ms < 10:
         yield ("sample",), "sampling more often than every 10ms disturbs what it measures"
 
 
-def _expectation(cell: Cell) -> Iterator[Complaint]:
+def _expectation(cell: Cell) -> Iterator[Fault]:
     expect, stop, ceilings = cell.expect, dict(cell.workload.stop), dict(cell.expect.ceilings)
     if expect.outcome == "pass" and (expect.oops.types or expect.oops.function or expect.oops.title):
         yield ("expect",), "an oops is described, but the expected outcome is pass: add outcome: oops"
@@ -74,13 +74,13 @@ def _expectation(cell: Cell) -> Iterator[Complaint]:
             yield ("stop", name), f"the cell stops at {name} {stop[name]:,}, below its floor {bound:,}"
 
 
-def _counters(cell: Cell, workloads: Workloads) -> Iterator[Complaint]:
+def _counters(cell: Cell, workloads: Workloads) -> Iterator[Fault]:
     """Counters of the workload's own: reported beside the kernel's, and not known where a stop is decided."""
     bounds = [("expect", "floors", name) for name, _ in cell.expect.floors]
     bounds += [("expect", "ceilings", name) for name, _ in cell.expect.ceilings]
     for field in bounds:
         group, _, rest = field[-1].partition(".")
-        if group == WORKLOAD and (text := workloads.counter_complaint(cell.workload.program, rest)):
+        if group == WORKLOAD and (text := workloads.counter_fault(cell.workload.program, rest)):
             yield field, text
     for name, _ in cell.workload.stop:
         if name.startswith(f"{WORKLOAD}."):

@@ -21,7 +21,7 @@ from kzram_ci.base.suggest import allowed
 from kzram_ci.base.units import parse_duration, parse_size
 from kzram_ci.model.vocab import OOPS_TYPES
 from kzram_ci.plan import vocabulary
-from kzram_ci.plan.counters import complaint
+from kzram_ci.plan.counters import fault_of
 
 __all__ = ["MANY_SCHEMA", "Name", "Patterns", "Regex", "Word", "one_or_many", "text_of"]  # of all grammars
 
@@ -31,7 +31,7 @@ MOST_SECONDS = MOST_DAYS * 86_400.0
 
 
 def _check_counter(value: str) -> str:
-    if text := complaint(value):
+    if text := fault_of(value):
         raise ValueError(text)
     return value
 

@@ -13,7 +13,7 @@ from kzram_ci.base.suggest import allowed
 if TYPE_CHECKING:
     from kzram_ci.plan.workload_schema import ArgumentRow, WorkloadRow
 
-Complaint = tuple[str, str]  # (argument, what is wrong with it)
+Fault = tuple[str, str]  # (argument, what is wrong with it)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Workloads:
     rows: Mapping[str, WorkloadRow] = field(default_factory=dict)
     most_threads: int = 64
 
-    def complaints(self, program: str, args: Mapping[str, Any]) -> Iterator[Complaint]:
+    def faults(self, program: str, args: Mapping[str, Any]) -> Iterator[Fault]:
         """What is wrong with the arguments that a plan gives a workload; of an unknown workload, nothing."""
         if (row := self.rows.get(program)) is None:
             return
@@ -39,7 +39,7 @@ class Workloads:
             named = next((name for name in row.threads if name in args), "")
             yield named, f"{total} threads ({' + '.join(row.threads)}); at most {self.most_threads}"
 
-    def counter_complaint(self, program: str, name: str) -> str:
+    def counter_fault(self, program: str, name: str) -> str:
         """What is wrong with `name` as a counter that the workload itself reports, or nothing."""
         if (row := self.rows.get(program)) is None or name in row.reports:
             return ""

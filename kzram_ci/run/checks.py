@@ -34,11 +34,11 @@ def checked_plan(path: Path, library: Library) -> Plan:
     for cell in draft.plan.cells:
         _memory(cell, draft)
         if programs and cell.workload.program not in programs:
-            draft.complain(cell, ("workload",), f"{library.rootfs()} does not build {cell.workload.program}")
+            draft.report(cell, ("workload",), f"{library.rootfs()} does not build {cell.workload.program}")
         algorithm, known = cell.workload.zram.algorithm, offered[cell.kernel.name]
         if known and algorithm not in known:
             text = f"the config of {cell.kernel.name} gives zram no {algorithm}; {allowed(algorithm, known)}"
-            draft.complain(cell, ("zram", "algorithm"), text)
+            draft.report(cell, ("zram", "algorithm"), text)
     draft.problems.raise_if_any()
     return draft.plan
 
@@ -55,7 +55,7 @@ def _memory(cell: Cell, draft: Draft) -> None:
     for machine in (cell.machine, *(case.machine for case in cell.cases)):
         if machine.memory_mib > has:
             text = f"{machine.memory_mib:,} MiB of memory, and this host has {has:,} MiB"
-            draft.complain(cell, ("machine", "memory"), text)
+            draft.report(cell, ("machine", "memory"), text)
 
 
 def _offered(spec: KernelSpec, draft: Draft, library: Library) -> tuple[str, ...]:
@@ -65,7 +65,7 @@ def _offered(spec: KernelSpec, draft: Draft, library: Library) -> tuple[str, ...
         if (path := library.find(Kind.SERIES, name)) is not None:
             loaded.append(read_series(path, draft.problems))
     for name, missing in missing_before([series for series in loaded if series is not None]):
-        draft.kernels.complain(spec.name, name, f"series {name} requires {missing}: put {missing} before it")
+        draft.kernels.report(spec.name, name, f"series {name} requires {missing}: put {missing} before it")
     version, fragments = version_of(spec), []
     for name in spec.config:
         if library.find(Kind.FRAGMENT, name) is None:
@@ -74,7 +74,7 @@ def _offered(spec: KernelSpec, draft: Draft, library: Library) -> tuple[str, ...
             fragments.append(for_version(load_fragment(name, library), version))
             merged = kconfig.merge(fragments)
         except UserError as error:
-            draft.kernels.complain(spec.name, name, str(error))
+            draft.kernels.report(spec.name, name, str(error))
             return ()
     values = {symbol: want.value for symbol, want in merged.items()} if fragments else {}
     return compressors.offered(values, version)

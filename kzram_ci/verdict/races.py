@@ -1,6 +1,6 @@
 """Races: the chances that a test had to go wrong, and what none or some of them lost proves. Pure.
 
-A second compression of a page that did not change cannot overrun, with or without a remedy, so it is no trial. A
+A recompression of a page that did not change cannot overrun, with or without a remedy, so it is no trial. A
 trial is a *race*: a second result that needs a larger size class than the object has (`grew_class`, which a remedy in
 zram has to cope with), or a write fault that met a page under writeback and was refused (`reuse_refused_write`, which
 without stable pages would have changed the page under zram). On one kernel only one of the two happens: what is

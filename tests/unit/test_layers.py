@@ -46,6 +46,7 @@ PURE = (
     "guest.modinfo",
     "guest.schema",
     "kernel.buildfixes",
+    "kernel.compressors",
     "kernel.diff",
     "kernel.fragments",
     "kernel.kbuild.causes",

@@ -11,7 +11,7 @@ from kzram_ci.base.suggest import allowed
 
 
 def kebab(name: str) -> str:
-    """A key as it is written: with dashes. Underscores are accepted too."""
+    """A key in the spelling of documents: with dashes. Underscores are accepted too."""
     return name.replace("_", "-")
 
 

@@ -1,4 +1,4 @@
-"""Data through a pydantic model; every complaint becomes a line that people understand. Pure."""
+"""Data through a pydantic model; what pydantic finds wrong becomes a line for people. Pure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def checked(
     where: Where = (),
     context: Mapping[str, Any] | None = None,
 ) -> M | None:
-    """The model of `data`, or None with every complaint recorded. `where` is the data's place in the document."""
+    """The model of `data`, or None with all that is wrong recorded. `where` is the data's place in the document."""
     from pydantic import ValidationError
 
     try:

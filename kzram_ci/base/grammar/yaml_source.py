@@ -81,9 +81,9 @@ def _compose(text: str | bytes, file: str, problems: Problems) -> Any:
         problems.add_at(file, before.count(b"\n") + 1, column, "", "not UTF-8 text")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        said = "; ".join(part for part in (error.problem, error.context) if part)
+        parts = "; ".join(part for part in (error.problem, error.context) if part)
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        problems.add_at(file, line, column, "", f"not YAML: {said}")
+        problems.add_at(file, line, column, "", f"not YAML: {parts}")
     except yaml.reader.ReaderError as error:
         before_text = decoded[: error.position]
         column = error.position - (before_text.rfind("\n") + 1) + 1

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.cli import build as build_command
 from kzram_ci.cli import plan as plan_command
 from kzram_ci.cli import schema as schema_command
 from kzram_ci.cli import validate as validate_command
@@ -153,3 +154,18 @@ def test_plan_starts_nothing_that_a_plan_names(home: Path, capsys: pytest.Captur
 def test_plan_says_that_a_source_is_not_there(home: Path) -> None:
     with pytest.raises(UserError, match=f"{home} is not a kernel source tree"):
         plan_command.main(parse(plan_command, "plan", "p.yaml", "--kernel", f"directory:{home}"))
+
+
+def test_the_help_of_build_names_the_kernels_there_are(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row = "  my-line: {source: {kind: directory, path: linux}}\n"
+    (home / "kernels/lines.yaml").write_text(f"lines:\n{row}")
+    with pytest.raises(SystemExit):
+        parse(build_command, "build", "--help")
+    text = " ".join(capsys.readouterr().out.split())
+    assert "variants stock, unstable, " in text
+    assert "6.12 (needs no suffix)" in text
+    assert "my-line" in text
+    (home / "kernels/lines.yaml").write_text("lines: [")
+    with pytest.raises(SystemExit):
+        parse(build_command, "build", "--help")
+    assert "lines.yaml:1:9: not YAML" in capsys.readouterr().out

@@ -61,7 +61,7 @@ def test_new_files_lie_beside_the_patches(tmp_path: Path, monkeypatch: pytest.Mo
         ("name: mine\nkind: fix\n", "yaml:1:1: patches or lines are required"),
         (
             "name: mine\nkind: fix\npatches: [1.patch]\nlines: [{versions: ['6'], patches: [1.patch]}]\n",
-            "yaml:3:1: patches: patches belong into each of `lines`",
+            "yaml:3:1: patches: patches must be in each of `lines` instead",
         ),
         ("name: [\n", "series.yaml:2:1: not YAML"),
     ],

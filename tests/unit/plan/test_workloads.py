@@ -89,14 +89,14 @@ def test_the_most_threads_agree_with_the_programs() -> None:
     ],
 )  # fmt: skip
 def test_wrong_arguments(program: str, args: dict[str, object], wrong: list[str]) -> None:
-    found = [text for _, text in table().complaints(program, args)]
+    found = [text for _, text in table().faults(program, args)]
     assert len(found) == len(wrong)
     assert all(want in text for want, text in zip(wrong, found, strict=True)), found
 
 
 def test_a_workload_reports_what_it_counts() -> None:
-    assert table().counter_complaint("anonmutate", "evicted") == ""
-    assert "does not report 'evictd'; allowed: mutated, evicted" in table().counter_complaint("anonmutate", "evictd")
+    assert table().counter_fault("anonmutate", "evicted") == ""
+    assert "does not report 'evictd'; allowed: mutated, evicted" in table().counter_fault("anonmutate", "evictd")
 
 
 def test_errors_of_the_table_have_a_place() -> None:
@@ -161,5 +161,5 @@ def test_counters_agree_with_the_instruments() -> None:
     ],
 )
 def test_misspelled_counters(name: str, told: str) -> None:
-    assert told in counters.complaint(name)
-    assert bool(told) == bool(counters.complaint(name))
+    assert told in counters.fault_of(name)
+    assert bool(told) == bool(counters.fault_of(name))
