@@ -18,11 +18,9 @@ from kzram_ci.model.kernel import KernelSpec
 
 def parts_of(spec: KernelSpec, library: Library) -> Parts:
     """All that a definition names. Raises UserError for what does not exist or cannot be read."""
-    return Parts(
-        series=(*(load_series(name, library) for name in spec.series), *oneoff.series_of(spec.patches)),
-        fragments=tuple(load_fragment(name, library) for name in spec.config),
-        fixes=load_fixes(library),
-    )
+    named = tuple(load_series(name, library) for name in spec.series)
+    fragments = tuple(load_fragment(name, library) for name in spec.config)
+    return Parts(series=(*named, *oneoff.series_of(spec.patches)), fragments=fragments, fixes=load_fixes(library))
 
 
 def load_series(name: str, library: Library) -> Series:

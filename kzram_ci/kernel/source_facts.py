@@ -23,11 +23,16 @@ def facts_of(tree: Tree, context: Context) -> Facts:
     return mechanism.probe(kbuild.pristine(tree, context).read)
 
 
-def keep(key: str, tree: Tree, context: Context) -> None:
-    """Remember the facts of a kernel that was found built, if they are not known and nothing must be unpacked."""
-    if recall(key, cache=context.cache) is None and kbuild.is_local(tree, cache=context.cache):
+def keep(key: str, tree: Tree, context: Context, *, unpack: bool) -> Facts | None:
+    """The facts of a kernel's source, from memory or asked and remembered; None when they would need unpacking.
+
+    Raises UserError, InfraError, Interrupted.
+    """
+    facts = recall(key, cache=context.cache)
+    if facts is None and (unpack or kbuild.is_local(tree, cache=context.cache)):
         facts = facts_of(tree, context)
         remember(key, facts, cache=context.cache)
+    return facts
 
 
 def remember(key: str, facts: Facts, *, cache: Path) -> None:

@@ -87,17 +87,15 @@ def image_of(spec: KernelSpec, tree: Tree, context: KernelContext) -> KernelImag
 
 def _image(spec: KernelSpec, tree: Tree, ctx: Context) -> KernelImage:
     inputs = _inputs(spec, tree, ctx)
-    if (image := kbuild.cached(inputs, cache=ctx.cache)) is not None:
+    image = kbuild.cached(inputs, cache=ctx.cache)
+    facts = source_facts.keep(kbuild.key(inputs), tree, ctx, unpack=image is None)
+    if image is not None:
         ctx.listener(BuildDone(kernel=spec.name, how="cached"))
-        source_facts.keep(image.key, tree, ctx)
         return image
-    facts = source_facts.facts_of(tree, ctx)
-    if reason := mechanism.meaning(facts, spec.series):
+    if facts is not None and (reason := mechanism.meaning(facts, spec.series)):
         raise NotApplicable(reason)
     toolchain.require()
-    image = kbuild.build(inputs, ctx)
-    source_facts.remember(image.key, facts, cache=ctx.cache)
-    return image
+    return kbuild.build(inputs, ctx)
 
 
 def _inputs(spec: KernelSpec, tree: Tree, ctx: Context) -> kbuild.Inputs:
