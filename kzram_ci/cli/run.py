@@ -18,7 +18,7 @@ from kzram_ci.verdict.exitcode import exit_code
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from kzram_ci.run.recorded import RunRequest
+    from kzram_ci.run.request import RunRequest
 
 REPEAT_HELP = (
     "boot each cell N times (overrides repeats); auto: as often as it takes until a pass by luck is improbable; the "
@@ -35,7 +35,7 @@ examples:
   kzram-ci run overrun --kernel unstable --patch my-fix=0001-zram-fix.patch   # with the crash as a control
   kzram-ci run --kernel image:/boot/vmlinuz-$(uname -r)
   git bisect run kzram-ci run my-plan.yaml --bisect-run --kernel directory:. --repeat auto
-  kzram-ci run --resume runs/20260101T000000Z-overrun-1a2b3c
+  kzram-ci run --resume
 """
 
 
@@ -57,7 +57,13 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--patch", action="append", default=[], metavar="[NAME=]FILE", help=PATCH_HELP)
     parser.add_argument("--repeat", type=repeat, metavar="N|auto", help=REPEAT_HELP)
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run directories go")
-    parser.add_argument("--resume", type=Path, metavar="RUNDIR", help="go on where a stopped run was")
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="",
+        metavar="RUNDIR",
+        help="go on where a run was stopped (default: the newest that is)",
+    )
     parser.add_argument(
         "--jobs", type=int, default=0, metavar="N", help="guests at a time (default: as many as the host has room for)"
     )
@@ -72,8 +78,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """The command."""
-    from kzram_ci.run.recorded import RunRequest  # heavy; --help needs none of it
-    from kzram_ci.run.selection import Selection
+    from kzram_ci.run.request import RunRequest, Selection  # heavy; --help needs none of it
 
     selection = Selection(
         kernels=tuple(args.kernel), tests=tuple(args.test), cells=tuple(args.cell), patches=patches_of(args.patch)
@@ -83,7 +88,7 @@ def main(args: argparse.Namespace) -> int:
         selection=selection,
         repeats=args.repeat,
         runs=args.runs,
-        resume=args.resume,
+        resume=None if args.resume is None else Path(args.resume) if args.resume else "newest",
         jobs=args.jobs,
         make_jobs=args.make_jobs,
         accel=Accel(args.accel) if args.accel else None,
@@ -96,7 +101,8 @@ def main(args: argparse.Namespace) -> int:
 
 def run(request: RunRequest, *, quiet: bool = False) -> int:
     """Run, report, return the exit code."""
-    from kzram_ci.run.recorded import begin, execute, report_files, shown_at, view_of
+    from kzram_ci.run.recorded import execute, report_files, shown_at, view_of
+    from kzram_ci.run.request import begin
 
     directory = begin(request, _warn)
     directory.note_environment(environment.describe())

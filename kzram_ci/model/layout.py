@@ -16,6 +16,7 @@ class RunFile(StrEnum):
     HTML = "report.html"
     SUMMARY = "summary.md"
     KCIDB = "kcidb.json"
+    LOCK = "lock"  # held by the process that works on the run
 
 
 REPORTS = (RunFile.JUNIT, RunFile.HTML, RunFile.SUMMARY, RunFile.KCIDB)

@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kzram_ci.base import clock, files
-from kzram_ci.base.errors import InfraError, UserError
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import InfraError, KzramError, UserError
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.evidence import CellResult
@@ -137,9 +139,16 @@ def resume(path: Path) -> RunDir:
     A half-written last line is cut off, and what unfinished cells left is set aside (`interrupted-N`), so
     that logs of two attempts never mix. Raises as `open_run` does.
     """
-    run = open_run(path)
+    layout = RunDirLayout(path=path.absolute())
+    if not layout.file(RunFile.PLAN).is_file():
+        open_run(path)  # which says what is wrong
+    with held(layout):
+        return _resumed(open_run(path))
+
+
+def _resumed(run: RunDir) -> RunDir:
     results = run.layout.file(RunFile.RESULTS)
-    with files.disk_errors(f"cannot go on with {path}"):
+    with files.disk_errors(f"cannot go on with {run.path}"):
         data = results.read_bytes() if results.is_file() else b""
         if data and not data.endswith(b"\n"):
             kept = data[: data.rfind(b"\n") + 1]
@@ -150,6 +159,31 @@ def resume(path: Path) -> RunDir:
                 run.cell_dir(cell).keep_interrupted()
                 _be_born(run.cell_dir(cell), cell)
     return run
+
+
+@contextmanager
+def held(layout: RunDirLayout) -> Iterator[None]:
+    """Be the only process that works on a run. Raises UserError when another one does."""
+    try:
+        with files.lock(layout.file(RunFile.LOCK), Deadline.after(0.1)):
+            yield
+    except InfraError as error:
+        if "another kzram-ci holds" not in error.message:
+            raise
+        raise UserError(f"another kzram-ci works on {layout.path}", hint="wait for it, or stop it") from error
+
+
+def newest(root: Path) -> Path:
+    """The newest run below a directory that is neither finished nor worked on. Raises UserError when there is none."""
+    found = sorted((path.parent for path in root.glob(f"*/{RunFile.PLAN}")), key=lambda path: path.name, reverse=True)
+    for path in found:
+        with suppress(KzramError):  # damaged, or another process works on it
+            run = open_run(path)
+            if run.finished() >= {cell.id for cell in run.plan.cells}:
+                continue
+            with held(run.layout):
+                return path
+    raise UserError(f"no unfinished run in {root}", hint="kzram-ci run --resume RUNDIR, or --runs DIR")
 
 
 def born(cell: Cell, *, relative: str) -> CellResult:

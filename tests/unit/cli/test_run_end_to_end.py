@@ -264,7 +264,15 @@ class TestInterrupted:
         assert "Traceback" not in done.out
         assert house.ours() == []
         assert sum(suite.tests for suite in done.junit) == 4, "complete on disk"
+        last = done.out.splitlines()[-1]
+        before = len(done.results)
+        count = f"{before} of 4 cells done"
+        assert last == f"kzram-ci: interrupted, {count}; to go on: kzram-ci run --resume runs/{done.path.name}"
+        assert "before the cell started" not in (done.path / "summary.md").read_text() + done.out
         gate.touch()
-        again = house.run("--resume", str(done.path))
+        again = house.run("--resume")
+        assert again.path == done.path
         assert again.code == 0
+        assert (f"({before + 1}/4)" in again.out, "(1/4)" in again.out) == (True, before == 0)
+        assert "no unfinished run in runs" in house.run("--resume").out
         assert set(again.verdicts.values()) == {("pass", "ok")}

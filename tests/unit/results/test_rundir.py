@@ -163,6 +163,41 @@ def test_cells_may_finish_in_several_threads(tmp_path: Path) -> None:
     assert run.revision == 7
 
 
+def test_one_process_at_a_time_works_on_a_run(tmp_path: Path) -> None:
+    run = rundir.create(tmp_path, samples.PLAN)
+    with rundir.held(run.layout), pytest.raises(UserError, match="another kzram-ci works on"):
+        rundir.resume(run.path)
+    rundir.resume(run.path)
+
+
+class TestNewest:
+    def made(self, root: Path, name: str, *, done: int = 0) -> Path:
+        run = rundir.create(root, samples.PLAN)
+        for result in samples.results()[:done]:
+            run.finish(result)
+        return run.path.rename(root / name)
+
+    def test_is_the_newest_that_is_not_finished(self, tmp_path: Path) -> None:
+        self.made(tmp_path, "20260101T000000Z-a")
+        wanted = self.made(tmp_path, "20260102T000000Z-a", done=6)
+        self.made(tmp_path, "20260103T000000Z-a", done=7)
+        damaged = self.made(tmp_path, "20260104T000000Z-a", done=1)
+        (damaged / "plan.json").write_text("{")
+        (tmp_path / "20260105T000000Z-bisect-a").mkdir()
+        assert rundir.newest(tmp_path) == wanted
+
+    def test_is_not_one_that_another_process_works_on(self, tmp_path: Path) -> None:
+        older = self.made(tmp_path, "20260101T000000Z-a")
+        busy = self.made(tmp_path, "20260102T000000Z-a")
+        with rundir.held(rundir.open_run(busy).layout):
+            assert rundir.newest(tmp_path) == older
+        assert rundir.newest(tmp_path) == busy
+
+    def test_may_not_exist(self, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match="no unfinished run in"):
+            rundir.newest(tmp_path / "nowhere")
+
+
 def test_two_runs_in_one_second_do_not_meet(tmp_path: Path) -> None:
     assert len({rundir.create(tmp_path, Plan(name="x", cells=())).path for _ in range(5)}) == 5
 
