@@ -113,8 +113,10 @@ class CommandDialogue:
                 for line in _FIND_STDIN.splitlines():
                     self._child.sendline(line)
             reading = ' <"$STDIN"' if self._stdin is not None else ""
-            self._child.sendline(f'COMMAND=$(. /{CONF}; printf %s "$COMMAND"); echo {self._typed}begin')
-            self._child.sendline(f'(eval "$COMMAND"){reading}; echo {self._typed}end:$?')
+            self._child.sendline(f'COMMAND=$(. /{CONF}; printf %s "$COMMAND")')
+            # One line: a shell that edits lines echoes what is typed, and none of that may follow `begin`.
+            run = f'(eval "$COMMAND"){reading}'
+            self._child.sendline(f"echo {self._typed}begin; {run}; echo {self._typed}end:$?")
             self._stage = self._begin
             return []
         if self._ask_again.expired():
