@@ -116,6 +116,7 @@ class RunState:
         self.builds: dict[str, RunningBuild] = {}
         self.boots: dict[str, RunningCell] = {}
         self.found: list[str] = []
+        self._causes: dict[str, str] = {}  # of errors, and the first kernel or cell that had them
 
     @property
     def finished(self) -> int:
@@ -146,8 +147,9 @@ class RunState:
                 return _progress(kernel, build, now)
             case BuildDone(kernel=kernel, how=how):
                 return _line(kernel, _took(self.builds.pop(kernel, None), now, how))
-            case BuildFailed(kernel=kernel, reason=reason):
-                line = _line(kernel, _took(self.builds.pop(kernel, None), now, reason), tone=Tone.BAD)
+            case BuildFailed(kernel=kernel, reason=reason, cause=cause):
+                text = self._once(cause, kernel, reason)
+                line = _line(kernel, _took(self.builds.pop(kernel, None), now, text), tone=Tone.BAD)
                 self._keep(line)
                 return line
         assert_never(event)
@@ -176,12 +178,17 @@ class RunState:
     def _cell_done(self, event: CellDone, now: float) -> LogLine:
         self._ended += 1
         word = event.judgement
-        text = f"{word.verdict}: {word.reason}"
+        text = f"{word.verdict}: {self._once(word.cause, event.cell, word.reason)}"
         if word.verdict not in (Verdict.OK, Verdict.SKIPPED):
             self._keep(_line(event.cell, text))
         tone = Tone.BAD if word.verdict is Verdict.FINDING else Tone.PLAIN
         took = _took(self.boots.pop(event.cell, None), now, text)
         return _line(event.cell, f"{took} ({self.finished}/{self.total})", tone=tone)
+
+    def _once(self, cause: str, subject: str, reason: str) -> str:
+        """The reason; where its cause was told of another subject, a reference to that."""
+        first = self._causes.setdefault(cause, subject) if cause else subject
+        return reason if first == subject else f"as {first}"
 
     def _boot(self, cell: str, now: float) -> RunningCell:
         return RunningCell(cell=cell, began=now, shown=now, goals=self._goals.get(cell, ()))

@@ -34,10 +34,11 @@ class BuildDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildFailed:
-    """A kernel does not come to be; none of its cells can run."""
+    """A kernel does not come to be; none of its cells can run. `cause`: the reason without the kernel's name."""
 
     kernel: str
     reason: str
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

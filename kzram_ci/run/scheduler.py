@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from kzram_ci.base import proc
-from kzram_ci.base.errors import Interrupted, NotApplicable
+from kzram_ci.base.errors import Interrupted, KzramError, NotApplicable
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import BuildFailed, CellStarted, Listener
 from kzram_ci.model.evidence import CellResult
@@ -102,7 +102,8 @@ class _Scheduler:
     def _built(self, cells: tuple[Cell, ...], future: Future[KernelImage]) -> Iterator[Ended]:
         if (error := _error(future)) is not None:
             if isinstance(error, Exception) and not isinstance(error, Interrupted | NotApplicable):
-                self._work.listener(BuildFailed(kernel=cells[0].kernel.name, reason=str(error)))
+                cause = error.cause if isinstance(error, KzramError) else ""
+                self._work.listener(BuildFailed(kernel=cells[0].kernel.name, reason=str(error), cause=cause))
             yield from ((cell, error) for cell in cells)
             return
         kernel = future.result()

@@ -121,7 +121,7 @@ def _failure_text(view: RunView, cell: CellView) -> str:
     lines += [f"corruption: {one_line(line)}" for line in result.evidence.corruptions[:20]]
     lines += [f"guest: {one_line(line)}" for line in result.evidence.guest_errors[:20]]
     exposure = summary_model.exposure_text(cell)
-    lines += [f"counters: {exposure}"] if exposure else []
+    lines += [f"counters: {one_line(exposure)}"] if exposure else []
     if (oops := cell.oops) is not None:
         lines += _same_crash(view, cell)
         lines += [
@@ -139,7 +139,7 @@ def _same_crash(view: RunView, cell: CellView) -> list[str]:
 
 
 def _stdout(view: RunView, cell: CellView) -> str:
-    lines = [f"{name}: {one_line(value, MESSAGE_LIMIT)}" for name, value in case_properties(cell).items()]
+    lines = [f"{one_line(name)}: {one_line(value, MESSAGE_LIMIT)}" for name, value in case_properties(cell).items()]
     if cell.result.judgement.outcome is Outcome.NOT_RUN:
         return "\n".join(lines)
     lines.append(f"directory: {visible(cell.result.directory)}")

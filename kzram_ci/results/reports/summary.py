@@ -112,9 +112,9 @@ def _details(view: RunView) -> str:
     rows = ["| cell | verdict | why | exposure | files |", "|---|---|---|---|---|"]
     told: dict[str, str] = {}  # a cause that many cells share stands there once
     for cell in view.cells:
-        reason = cell.result.judgement.reason
-        first = told.setdefault(reason, cell.result.id) if cell.result.judgement.verdict is Verdict.ERROR else ""
-        why = f"as {first}" if first not in ("", cell.result.id) else reason
+        word = cell.result.judgement
+        first = told.setdefault(word.cause or word.reason, cell.result.id) if word.verdict is Verdict.ERROR else ""
+        why = f"as {first}" if first not in ("", cell.result.id) else word.reason
         names = (CellFile.CONSOLE, CellFile.QEMU_ARGV, *(oops.file for oops in cell.result.evidence.oopses))
         links = (_link(cell, name) for name in names)
         control = " (control)" if cell.result.control else ""

@@ -121,8 +121,8 @@ def reason_lines(view: RunView, *, good: bool = True) -> list[str]:
         if verdict is Verdict.OK and not good:
             continue
         alone = cell.result.id if verdict not in (Verdict.ERROR, Verdict.SKIPPED) else ""
-        alike.setdefault((alone, f"{cell.word}: {_why(cell)}"), []).append(cell)
-    return [f"{summary_model.listed(cells)}: {text}" for (_, text), cells in alike.items()]
+        alike.setdefault((alone, f"{cell.word}: {cell.result.judgement.cause or _why(cell)}"), []).append(cell)
+    return [f"{summary_model.listed(cells)}: {cells[0].word}: {_why(cells[0])}" for cells in alike.values()]
 
 
 def _why(cell: CellView) -> str:

@@ -245,3 +245,25 @@ def test_a_plan_without_cells() -> None:
 def test_seconds() -> None:
     assert [say_seconds(s) for s in (0.9, 59.9, 60, 245, 3723)] == ["0 s", "59 s", "1:00", "4:05", "1:02:03"]
     assert progress_state.QUIET_SECONDS >= 10
+
+
+def test_a_cause_is_told_once_of_all_kernels_and_cells_that_have_it() -> None:
+    cause = "scripts/cc-version.sh: Permission denied"
+    judgement = Judgement(
+        outcome=Outcome.BUILD_FAILED, verdict=Verdict.ERROR, reason=f"b: {cause}; log: /l", cause=cause
+    )
+    state = RunState(samples.PLAN)
+    events: list[Event] = [
+        BuildFailed(kernel="a", reason=f"a: {cause}; log: /k", cause=cause),
+        BuildFailed(kernel="b", reason=f"b: {cause}; log: /l", cause=cause),
+        BuildFailed(kernel="c", reason="c: mm/a.c:1: error: other", cause="mm/a.c:1: error: other"),
+        CellDone(cell="b/t", judgement=judgement),
+        CellDone(cell="d/t", judgement=finding("crash")),
+        CellDone(cell="e/t", judgement=finding("crash")),
+    ]
+    lines = [line.text for event in events if (line := state.take(event)) is not None]
+    assert [cause in line for line in lines] == [True, False, False, False, False, False]
+    assert "as a" in lines[1]
+    assert "other" in lines[2]
+    assert "error: as a" in lines[3]
+    assert all("crash" in line for line in lines[4:])

@@ -221,6 +221,21 @@ class TestTable:
         assert summary.render(view).count("does not apply") == 3  # the cell, and two controls
         assert junit.render(view).count(f'message="{cause}"') == 4
 
+    def test_kernels_that_fail_for_one_cause_share_it_whatever_their_names(self) -> None:
+        cause = "scripts/cc-version.sh: Permission denied"
+        results = []
+        for cell in samples.PLAN.cells[:4]:
+            made = samples.result(
+                cell, Outcome.BUILD_FAILED, Verdict.ERROR, reason=f"{cell.kernel.name}: {cause}", key=""
+            )
+            results.append(replace(made, control=False, judgement=replace(made.judgement, cause=cause)))
+        view = make_view(samples.PLAN, results, name="x")
+        assert len({result.kernel for result in results}) > 1
+        assert "\n".join(table.reason_lines(view)).count(cause) == 1
+        details = summary.render(view).partition("### Cells")[2]
+        assert details.count(cause) == 1
+        assert details.count(f"as {results[0].id}") == 3
+
 
 class TestCompare:
     def test_kinds_of_change(self) -> None:

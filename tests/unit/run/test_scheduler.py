@@ -204,7 +204,7 @@ class TestOrder:
         run, sunk = plan_run(tmp_path, cells(6, kernels=2), stages(image=image), events=events)
         run.execute()
         assert [event for event in events if isinstance(event, KernelFailed)] == [
-            KernelFailed(kernel="k1", reason="mm/x.c:1:2: error: no")
+            KernelFailed(kernel="k1", reason="mm/x.c:1:2: error: no", cause="mm/x.c:1:2: error: no")
         ]
         started = {event.cell for event in events if isinstance(event, CellStarted)}
         done = [event.cell for event in events if isinstance(event, CellDone)]
