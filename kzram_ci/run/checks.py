@@ -6,6 +6,7 @@ The plan room knows the grammar; what a series, a fragment and the guest hold is
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kzram_ci.base import budget
@@ -17,8 +18,9 @@ from kzram_ci.base.suggest import allowed
 from kzram_ci.guest import rootfs
 from kzram_ci.kernel import compressors, kconfig
 from kzram_ci.kernel.fragments import for_version
+from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.parts import load_fragment, read_series
-from kzram_ci.kernel.series import missing_before
+from kzram_ci.kernel.series import Series, missing_before
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.source import DebianSource
@@ -29,7 +31,8 @@ from kzram_ci.plan.load import draft_plan
 def checked_plan(path: Path, library: Library) -> Plan:
     """A plan that can run, as far as is known without its sources. Raises GrammarErrors with all that is wrong."""
     draft = draft_plan(read_bytes(path), path, library)
-    offered = {spec.name: _offered(spec, draft, library) for spec in draft.plan.kernels()}
+    parts = _Parts(draft=draft, library=library)
+    offered = {spec.name: parts.offered(spec) for spec in draft.plan.kernels()}
     programs = _programs(draft.problems, library)
     for cell in draft.plan.cells:
         _memory(cell, draft)
@@ -58,26 +61,46 @@ def _memory(cell: Cell, draft: Draft) -> None:
             draft.report(cell, ("machine", "memory"), text)
 
 
-def _offered(spec: KernelSpec, draft: Draft, library: Library) -> tuple[str, ...]:
-    """The algorithms that a kernel gives zram, its series and fragments checked on the way; none: not known."""
-    loaded = []
-    for name in spec.series:
-        if (path := library.find(Kind.SERIES, name)) is not None:
-            loaded.append(read_series(path, draft.problems))
-    for name, missing in missing_before([series for series in loaded if series is not None]):
-        draft.kernels.report(spec.name, name, f"series {name} requires {missing}: put {missing} before it")
-    version, fragments = version_of(spec), []
-    for name in spec.config:
-        if library.find(Kind.FRAGMENT, name) is None:
-            continue
-        try:
-            fragments.append(for_version(load_fragment(name, library), version))
-            merged = kconfig.merge(fragments)
-        except UserError as error:
-            draft.kernels.report(spec.name, name, str(error))
-            return ()
-    values = {symbol: want.value for symbol, want in merged.items()} if fragments else {}
-    return compressors.offered(values, version)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """The series and fragments that a plan's kernels name, each read once."""
+
+    draft: Draft
+    library: Library
+    series: dict[Path, Series | None] = field(default_factory=dict)
+    fragments: dict[str, Fragment] = field(default_factory=dict)
+
+    def offered(self, spec: KernelSpec) -> tuple[str, ...]:
+        """The algorithms that a kernel gives zram, its series and fragments checked on the way; none: not known."""
+        paths = [path for name in spec.series if (path := self.library.find(Kind.SERIES, name)) is not None]
+        loaded = [series for path in paths if (series := self._series(path)) is not None]
+        unread = set(spec.series) - {series.name for series in loaded}  # what is wrong with them is recorded
+        for name, missing in missing_before(loaded):
+            if missing in unread:
+                continue
+            self.draft.kernels.report(spec.name, name, f"series {name} requires {missing}: put {missing} before it")
+        version, fragments = version_of(spec), []
+        for name in spec.config:
+            if self.library.find(Kind.FRAGMENT, name) is None:  # the draft has it among its problems
+                return ()
+            try:
+                fragments.append(for_version(self._fragment(name), version))
+                kconfig.merge(fragments)
+            except UserError as error:
+                self.draft.kernels.report(spec.name, name, str(error))
+                return ()
+        values = {symbol: want.value for symbol, want in kconfig.merge(fragments).items()}
+        return compressors.offered(values, version)
+
+    def _series(self, path: Path) -> Series | None:
+        if path not in self.series:
+            self.series[path] = read_series(path, self.draft.problems)
+        return self.series[path]
+
+    def _fragment(self, name: str) -> Fragment:
+        if name not in self.fragments:
+            self.fragments[name] = load_fragment(name, self.library)
+        return self.fragments[name]
 
 
 def _programs(problems: Problems, library: Library) -> tuple[str, ...]:

@@ -165,3 +165,16 @@ def test_versions_and_compressors() -> None:
     assert compressors.offered(old, "6.12") == ()
     assert compressors.offered(old, "") == ("lzo", "lzo-rle", "zstd")
     assert compressors.offered({"CONFIG_ZRAM_BACKEND_842": "y"}, "7.3") == ("842",)
+
+
+def test_one_mistake_is_reported_as_one(host: Path) -> None:
+    """A series that cannot be read is not missing for those that require it; nor is a fragment's compressor."""
+    for name, text in (("broken", "name: broken\nkind: fx\n"), ("next", "name: next\nkind: fix\nafter: [broken]\n")):
+        (host / "kernels/patches" / name).mkdir(parents=True)
+        (host / "kernels/patches" / name / "series.yaml").write_text(f"{text}patches: [1.patch]\n")
+        (host / "kernels/patches" / name / "1.patch").write_text("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n")
+    [line] = errors(", add_series: [broken, next]")
+    assert line.endswith("did you mean fix?")
+    assert "broken/series.yaml:2:7: kind: unknown value 'fx'" in line
+    [line] = errors(", config: [base, zrm]")
+    assert "no fragment 'zrm'" in line
