@@ -5,24 +5,22 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kzram_ci.base.units import say_count
 from kzram_ci.model import codec
 from kzram_ci.results.history import History, default_history
 from kzram_ci.results.past import results_of
-from kzram_ci.results.reports.compare import Change, compare
-from kzram_ci.results.reports.sanitize import one_line
+from kzram_ci.results.reports.compare import as_lines, compare, kernel_changes
 from kzram_ci.results.reports.table import printable
 
 EXAMPLE = """\
 example: kzram-ci compare runs/20260101T000000Z-overrun-1a2b3c runs/20260102T000000Z-overrun-4d5e6f
          kzram-ci compare 20260101T000000Z-overrun-1a2b3c RUNDIR --fail-on-regression
 
-exit codes: 0 compared · 1 something that was ok is a finding now (with --fail-on-regression) · 2 no such run
+exit codes: 0 compared · 1 with --fail-on-regression: a cell that was ok no longer is (a finding, an error,
+inconclusive) · 2 no such run
 """
 
 
@@ -42,14 +40,14 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "compare",
         help="what changed between two runs",
-        description="Show the cells whose verdict, outcome, crash or kernel differs between two runs.",
+        description="Show the cells that differ between two runs, and what made their kernels differ.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("before", metavar="RUN_A", help="run directory, or the name of a run in the history")
     parser.add_argument("after", metavar="RUN_B", help="run directory, or the name of a run in the history")
     parser.add_argument("--json", action="store_true", help="for programs")
-    parser.add_argument("--fail-on-regression", action="store_true", help="exit 1 when an ok cell is a finding now")
+    parser.add_argument("--fail-on-regression", action="store_true", help="exit 1 when a cell that was ok no longer is")
     parser.add_argument("--database", type=Path, metavar="FILE", help="history file (default: in the cache)")
     parser.set_defaults(func=main)
 
@@ -71,20 +69,9 @@ def show(request: CompareRequest) -> int:
     """Compare and print. Raises UserError for a run that is not known."""
     history = History(path=request.database) if request.database else default_history()
     before, after = results_of(request.before, history), results_of(request.after, history)
-    changes = compare(before, after)
+    changes, kernels = compare(before, after), kernel_changes(before, after)
     if request.as_json:
         print(json.dumps([codec.to_json(change) for change in changes], indent=2))
     else:
-        sys.stdout.write(printable("\n".join(lines(changes, total=len(after))) + "\n", sys.stdout))
+        sys.stdout.write(printable("\n".join(as_lines(changes, kernels, total=len(after))) + "\n", sys.stdout))
     return 1 if request.fail_on_regression and any(change.worse for change in changes) else 0
-
-
-def lines(changes: Sequence[Change], *, total: int) -> list[str]:
-    """One line a change, or one for "no change"."""
-    if not changes:
-        return [f"no change in {say_count(total, 'cell')}"]
-    shown = []
-    for change in changes:
-        arrow = f"{one_line(change.before) or '-'} -> {one_line(change.after) or '-'}"
-        shown.append(f"{change.kind:<9}  {one_line(change.id)}: {arrow}")
-    return shown

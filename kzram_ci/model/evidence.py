@@ -79,6 +79,7 @@ class CellResult:
     totals: Mapping[str, int] = field(default_factory=dict)  # counters of all attempts, if there are several
     boot_failures: int = 0
     kernel_key: str = ""
+    setup_key: str = ""  # of all else that decides: machine, workload, expectation, root file system, accelerator
     kernel_release: str = ""
     provenance: Provenance | None = None  # of the kernel
     accel: str = ""

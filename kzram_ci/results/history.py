@@ -53,6 +53,17 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """A run, and how many of its results have which verdict (the last of each cell)."""
+
+    run: str
+    plan: str
+    directory: str
+    recorded: str
+    verdicts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """The history file. Every call opens it again, so one value may be shared by threads and processes."""
 
@@ -112,6 +123,30 @@ class History:
             )
             for run, name, place, when, data in reversed(rows)
         )
+
+    def runs(self, *, plan: str = "", limit: int = 1_000) -> tuple[RunRecord, ...]:
+        """Recorded runs, oldest first, the newest `limit` of them; also those that have no result."""
+        query = (
+            "SELECT runs.id, runs.plan, runs.directory, runs.recorded, last.verdict, COUNT(last.verdict) FROM runs"
+            " LEFT JOIN (SELECT run, verdict, MAX(seq) FROM results GROUP BY run, cell) AS last ON last.run = runs.id"
+            " WHERE ? IN ('', runs.plan) GROUP BY runs.id, last.verdict ORDER BY runs.recorded, runs.id"
+        )
+        if not self.path.is_file():
+            return ()
+        with self._transaction("BEGIN") as db:
+            rows = db.execute(query, (plan,)).fetchall()
+        found: dict[str, RunRecord] = {}
+        for run, name, place, when, verdict, count in rows:
+            known = found.get(run) or RunRecord(run=run, plan=name, directory=place, recorded=when, verdicts={})
+            found[run] = replace(known, verdicts={**known.verdicts, verdict: count} if verdict else known.verdicts)
+        return tuple(found.values())[-limit:]
+
+    def cells(self) -> tuple[str, ...]:
+        """Ids of all cells with a result."""
+        if not self.path.is_file():
+            return ()
+        with self._transaction("BEGIN") as db:
+            return tuple(row[0] for row in db.execute("SELECT DISTINCT cell FROM results ORDER BY cell"))
 
     @contextmanager
     def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:

@@ -15,7 +15,7 @@ from kzram_ci.results.history import History
 def results_of(name: str, history: History) -> Sequence[CellResult]:
     """Results of a run by directory or by name in the history. Raises UserError when there is neither."""
     if (Path(name) / RunFile.PLAN).is_file():
-        return rundir.load(Path(name))[1]
+        return rundir.open_run(Path(name)).results()  # what did not run, too: it may have been ok before
     latest = {record.result.id: record.result for record in history.records(run=Path(name).name)}
     if not latest:
         raise UserError(f"no run {name}, neither a run directory nor in the history", hint="kzram-ci history")

@@ -19,8 +19,25 @@ _LETTERS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One result of a cell: when, in which run, of which kernel from which source."""
+
+    recorded: str
+    run: str
+    outcome: str
+    verdict: str
+    reason: str
+    kernel_key: str
+    kernel_release: str
+    source: str  # "" when an older version recorded it
+    commit: str
+    dirty: bool
+    setup_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trail:
-    """One cell of one plan over its runs. `flake_rate` is None without two verdicts on one kernel."""
+    """One cell of one plan over its runs. `flake_rate` is None without two verdicts on one kernel and set-up."""
 
     plan: str
     cell: str
@@ -30,6 +47,7 @@ class Trail:
     outcomes: dict[str, int]
     flake_rate: float | None
     last_run: str
+    results: tuple[Step, ...] = ()
 
 
 def trails(records: Sequence[Record], *, last: int = 0) -> tuple[Trail, ...]:
@@ -53,15 +71,37 @@ def _trail(plan: str, cell: str, group: Sequence[Record]) -> Trail:
         outcomes=dict(Counter(str(judgement.outcome) for judgement in judgements)),
         flake_rate=flake_rate(group),
         last_run=group[-1].run,
+        results=tuple(_step(record) for record in group),
+    )
+
+
+def _step(record: Record) -> Step:
+    result, made = record.result, record.result.provenance
+    return Step(
+        recorded=record.recorded,
+        run=record.run,
+        outcome=str(result.judgement.outcome),
+        verdict=str(result.judgement.verdict),
+        reason=result.judgement.reason,
+        kernel_key=result.kernel_key,
+        kernel_release=result.kernel_release,
+        source=made.source if made is not None else "",
+        commit=made.commit if made is not None else "",
+        dirty=made.dirty if made is not None else False,
+        setup_key=result.setup_key,
     )
 
 
 def flake_rate(group: Sequence[Record]) -> float | None:
-    """Verdicts off the majority of their kernel key, over all verdicts on keys that have at least two."""
-    keys: dict[str, Counter[Verdict]] = {}
+    """Verdicts off the majority of their kernel and set-up, over all verdicts on those that have at least two.
+
+    A changed kernel, root file system, machine, workload or expectation is a change, not chance.
+    """
+    keys: dict[tuple[str, str], Counter[Verdict]] = {}
     for record in group:
         if record.result.judgement.verdict in (Verdict.OK, Verdict.FINDING):
-            keys.setdefault(record.result.kernel_key, Counter())[record.result.judgement.verdict] += 1
+            key = (record.result.kernel_key, record.result.setup_key)
+            keys.setdefault(key, Counter())[record.result.judgement.verdict] += 1
     repeated = [counts for counts in keys.values() if counts.total() > 1]
     total = sum(counts.total() for counts in repeated)
     return sum(counts.total() - max(counts.values()) for counts in repeated) / total if total else None

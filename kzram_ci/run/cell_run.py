@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from kzram_ci.base import clock, files
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.digest import digest_json
 from kzram_ci.base.errors import (
     BuildFailed,
     ConfigUnmet,
@@ -79,6 +80,13 @@ def wants_another(cell: Cell, words: list[Judgement]) -> bool:
     return words[-1].verdict is not Verdict.OK
 
 
+def setup_key(job: CellJob) -> str:
+    """What a result depends on besides its kernel and chance: with the same key the same verdict is to be expected."""
+    cell = job.cell
+    parts = (cell.machine, cell.workload, cell.expect)
+    return digest_json([*map(codec.to_json, parts), job.rootfs.key, str(job.accel.accel)])
+
+
 def run_cell(job: CellJob, boot: BootStage, listener: Listener) -> CellResult:
     """Run one cell and judge it. Raises Interrupted and UserError only; all else is in the result."""
     began, started = clock.monotonic(), clock.now_utc().isoformat(timespec="seconds")
@@ -111,6 +119,7 @@ def run_cell(job: CellJob, boot: BootStage, listener: Listener) -> CellResult:
         totals=together(evidences).counters if len(evidences) > 1 else {},
         boot_failures=failures,
         kernel_key=job.kernel.key,
+        setup_key=setup_key(job),
         provenance=job.kernel.provenance,
         kernel_release=job.kernel.release,
         accel=str(job.accel.accel),

@@ -3,6 +3,8 @@
 import argparse
 import json
 import os
+import re
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from kzram_ci.cli.repro import listed
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.layout import REPORTS
 from kzram_ci.model.outcome import Outcome, Verdict
+from kzram_ci.model.provenance import Provenance
 from kzram_ci.results import rundir
 from kzram_ci.results.history import History, Record
 from kzram_ci.results.trails import trails
@@ -82,9 +85,36 @@ def test_compare_directories_and_history(tmp_path: Path, capsys: pytest.CaptureF
         run("compare", "nowhere", str(after), "--database", str(database))
 
 
-def record(run: str, verdict: Verdict, key: str = "k") -> Record:
+@pytest.mark.parametrize(
+    ("outcome", "verdict", "code", "kind"),
+    [
+        (Outcome.OOPS, Verdict.FINDING, 1, "regressed"),
+        (Outcome.BUILD_FAILED, Verdict.ERROR, 1, "lost"),
+        (Outcome.INFRA, Verdict.ERROR, 1, "lost"),
+        (Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE, 1, "lost"),
+        (Outcome.SKIPPED, Verdict.SKIPPED, 0, "changed"),
+    ],
+)
+def test_whatever_was_ok_and_no_longer_is_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], outcome: Outcome, verdict: Verdict, code: int, kind: str
+) -> None:
+    before = made(tmp_path / "a", samples.results())
+    after = made(tmp_path / "b", (samples.result(samples.PLAN.cells[0], outcome, verdict), *samples.results()[1:]))
+    assert run("compare", str(before), str(after), "--fail-on-regression") == code
+    assert capsys.readouterr().out.split()[0] == kind
+
+
+def test_what_did_not_run_any_more_is_lost_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before, stopped = made(tmp_path / "a", samples.results()), made(tmp_path / "b", samples.results()[1:])
+    assert run("compare", str(before), str(stopped), "--fail-on-regression") == 1
+    assert capsys.readouterr().out == (
+        "lost       stock/anonmutate: passed, recompressions 51,234, overruns 0 -> not run\n"
+    )
+
+
+def record(run: str, verdict: Verdict, key: str = "k", setup: str = "s") -> Record:
     outcome = {Verdict.OK: Outcome.PASS, Verdict.FINDING: Outcome.OOPS}.get(verdict, Outcome.INFRA)
-    result = samples.result(samples.PLAN.cells[0], outcome, verdict, key=key)
+    result = samples.result(samples.PLAN.cells[0], outcome, verdict, key=key, setup_key=setup)
     return Record(run=run, plan="overrun", directory="", recorded="", result=result)
 
 
@@ -96,6 +126,9 @@ def test_flaky_means_different_verdicts_on_the_same_kernel() -> None:
     assert line.flake_rate == 0.0
     (line,) = trails([record("1", ok), record("2", bad, "new")])
     assert line.flake_rate is None
+    changed = [record("1", ok), record("2", ok), record("3", bad, setup="new"), record("4", bad, setup="new")]
+    (line,) = trails(changed)  # another root file system, say: a change, not chance
+    assert line.flake_rate == 0.0
     (line,) = trails([record("1", bad), record("2", ok), record("3", ok)], last=2)
     assert (line.trail, line.flake_rate) == ("..", 0.0)
 
@@ -115,6 +148,46 @@ def test_history(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[1].split() == ["overrun", "unstable/anonmutate", "3", "0%", "3", "oops", "..."]
     assert run("history", "--plan", "overrun", "--json", "--database", str(database)) == 0
     assert len(json.loads(capsys.readouterr().out)) == 7
+    assert run("history", "unstabel/anonmutate", "--database", str(database)) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("no cell matches 'unstabel/anonmutate'; 7 cells recorded in ")
+    assert out.endswith("did you mean unstable/anonmutate?\n")
+    assert run("history", "--plan", "overrum", "--database", str(database)) == 0
+    assert "did you mean overrun?" in capsys.readouterr().out
+
+
+def test_history_shows_each_result_and_the_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database = tmp_path / "h.sqlite"
+    history = History(path=database)
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    made_of = Provenance(source="directory:../linux", version="6.13", identity="x", commit=commit, dirty=True)
+    for number in range(3):
+        history.add_run(f"run-{number}", samples.PLAN, tmp_path / f"run-{number}")
+        if number < 2:
+            for result in samples.results():
+                history.add_result(f"run-{number}", replace(result, provenance=made_of if number else None))
+            history.add_result(f"run-{number}", samples.results()[0])  # again: the last one counts
+    assert run("history", "saved-clen/anonmutate", "--database", str(database)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    at = lines.index("saved-clen/anonmutate of overrun:")
+    assert lines[at + 1].split() == ["date", "run", "result", "kernel", "source"]
+    date, newest, older = r" *\d{4}-\d\d-\d\d \d\d:\d\d +", lines[at + 2], lines[at + 3]
+    kernel = r"FINDING: crashed +6\.12\.117 f00dfeedf00d +"
+    assert re.fullmatch(date + r"run-1 +" + kernel + r"directory:\.\./linux 0123456789ab \(dirty\)", newest)
+    assert re.fullmatch(date + r"run-0 +" + kernel + "not recorded", older)
+    assert run("history", "saved-clen/anonmutate", "--json", "--database", str(database)) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert [(one["run"], one["commit"], one["dirty"]) for one in found["results"]] == [
+        ("run-0", "", False),
+        ("run-1", commit, True),
+    ]
+    assert run("history", "--runs", "--database", str(database)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[2] for line in lines[1:]] == ["run-2", "run-1", "run-0"]
+    assert "none" in lines[1]
+    assert "3 ok, 2 FINDING, 1 INCONCLUSIVE, 1 skipped" in lines[2]
+    assert run("history", "--runs", "--json", "--plan", "overrun", "--database", str(database)) == 0
+    assert [one["run"] for one in json.loads(capsys.readouterr().out)] == ["run-0", "run-1", "run-2"]
 
 
 def test_repro_prints_or_takes_over(

@@ -33,6 +33,7 @@ from kzram_ci.results import rundir
 from kzram_ci.results.draw import Reports
 from kzram_ci.results.layout import RunDirLayout
 from kzram_ci.results.rundir import RunDir
+from kzram_ci.run.cell_run import setup_key
 from kzram_ci.run.job import CellJob, Stages
 from kzram_ci.run.plan_run import PlanRun
 from kzram_ci.run.pool import Budget
@@ -126,6 +127,31 @@ def run(
     )
     plan_run.execute(done=where.finished())
     return where, {result.id: result for result in where.results()}
+
+
+def test_what_a_result_depends_on_besides_its_kernel_is_one_key() -> None:
+    job = CellJob(
+        cell=cell("a"),
+        kernel=image(cell("a").kernel),
+        rootfs=RootfsImage(key="r", path="/nowhere"),
+        accel=AccelChoice(accel=Accel.TCG, why="test", proved=True),
+        place=RunDirLayout(path=Path("/nowhere")).cell("k/a"),
+    )
+    key = setup_key(job)
+    same = (
+        replace(job, kernel=replace(job.kernel, key="other")),
+        replace(job, cell=replace(job.cell, id="x", seed=7, repeats=3, control=True)),
+        replace(job, accel=replace(job.accel, why="another")),
+    )
+    other = (
+        replace(job, rootfs=replace(job.rootfs, key="changed")),
+        replace(job, accel=replace(job.accel, accel=Accel.KVM)),
+        replace(job, cell=replace(job.cell, machine=replace(job.cell.machine, memory_mib=1))),
+        replace(job, cell=replace(job.cell, workload=replace(job.cell.workload, duration_s=9))),
+        replace(job, cell=replace(job.cell, expect=Expectation(outcome="oops"))),
+    )
+    assert {setup_key(one) for one in same} == {key}
+    assert len({setup_key(one) for one in other} | {key}) == len(other) + 1
 
 
 def test_a_pass_is_recorded_with_its_kernel(tmp_path: Path) -> None:
