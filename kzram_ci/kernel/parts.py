@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from kzram_ci.base.errors import UserError
@@ -25,8 +26,20 @@ def parts_of(spec: KernelSpec, library: Library) -> Parts:
 
 def load_series(name: str, library: Library) -> Series:
     """A series by name. Raises UserError with all that is wrong with its series.yaml, or with its patches."""
+    path = library.series(name)
+    return _loaded(path, _stamp(path.parent))
+
+
+def _stamp(directory: Path) -> tuple[tuple[str, int, int], ...]:
+    """What shows that a file of a series has changed."""
+    status = {str(path): path.stat() for path in sorted(directory.rglob("*")) if path.is_file()}
+    return tuple((name, found.st_size, found.st_mtime_ns) for name, found in status.items())
+
+
+@cache  # the kernels of a plan share most of their series, and each is asked for several times
+def _loaded(path: Path, stamp: tuple[tuple[str, int, int], ...]) -> Series:
     problems = Problems()
-    series = read_series(library.series(name), problems)
+    series = read_series(path, problems)
     problems.raise_if_any()
     assert series is not None
     return series

@@ -29,6 +29,19 @@ def test_a_series_from_the_working_directory(tmp_path: Path, monkeypatch: pytest
     assert loaded.patches[0].text == CHANGE
 
 
+def test_a_series_that_changes_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_series(tmp_path, "mine", "name: mine\nkind: fix\npatches: [1.patch, sub/1.patch]\n")
+    below = tmp_path / "kernels/patches/mine/sub/1.patch"
+    below.parent.mkdir()
+    below.write_text(CHANGE)
+    monkeypatch.chdir(tmp_path)
+    first = parts.load_series("mine", Library())
+    assert parts.load_series("mine", Library()) is first
+    below.write_text(CHANGE.replace("+new", "+newer"))
+    assert "+newer" in parts.load_series("mine", Library()).patches[1].text
+    assert "+newer" not in first.patches[1].text
+
+
 NEW = "name: mine\nkind: instrument\npatches: [1.patch]\nfiles: {drivers/new.c: new.c}\n"
 
 
