@@ -16,7 +16,7 @@ INIT = Path(__file__).resolve().parents[2] / "rootfs" / "init"
 SHELLS = {"dash": ("dash",), "busybox": ("busybox", "sh")}
 # Every stand-in writes down how it was called. `kzwatch` without --emit is the workload's run.
 STUBS = """\
-called() { for word in "$@"; do printf '%s\\037' "$word"; done >>{log}; echo >>{log}; }
+called() ( IFS=$(printf '\\037'); printf '%s\\037\\n' "$*" >>{log} ) # in one write: readers call it at the same time
 {plain}
 mount() {
     called mount "$@"
