@@ -99,5 +99,10 @@ def commands(run: rundir.RunDir, result: CellResult) -> list[str]:
     ]
     qemu = run.layout.at(result.directory).file(CellFile.QEMU_ARGV)
     if qemu.is_file():
-        lines += ["# the boot alone:", qemu.read_text("utf-8", "backslashreplace").strip()]
+        lines += [
+            "# the boot alone, console on this terminal:",
+            f"sh {shlex.quote(str(qemu))}",
+            "# QEMU as it was started then, by kzram-ci:",
+            *(f"#   {line}" for line in rundir.qemu_command(run.layout.at(result.directory)).splitlines()),
+        ]
     return lines

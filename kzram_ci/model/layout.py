@@ -33,6 +33,7 @@ class CellFile(StrEnum):
     QEMU_ARGV = "qemu.txt"
     QEMU_LOG = "qemu.log"
     CONF = "cell.conf"
+    ARCHIVE = "cell.cpio"  # the cell's own part of its initramfs
     INITRD = "initrd.img"
     DISK = "disk.img"
     COUNTERS = "counters.json"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from kzram_ci.model.kernel import KernelImage, RootfsImage
 from kzram_ci.model.layout import OOPS_GLOB, CellFile
 from kzram_ci.model.machine import AccelChoice
 from kzram_ci.vm import argv as qemu_argv
+from kzram_ci.vm import by_hand
 from kzram_ci.vm.binary import find as find_qemu
 from kzram_ci.vm.qemu import Machine, SocketDirectory
 
@@ -66,8 +66,10 @@ def prepared(
         paths = tuple(f"/{path}" for path in modules)
         conf = guest_conf.cell_conf(cell, nonce, modules=paths, interactive=interactive, command=command)
         files.write_atomic(directory / CellFile.CONF, conf)
+        archive = cpio.archive({guest_conf.PATH: conf.encode(), **modules})
+        files.write_atomic(directory / CellFile.ARCHIVE, archive)
         with files.disk_errors(f"cannot prepare a boot in {directory}"):
-            _write_initrd(initrd, Path(rootfs.path), cpio.archive({guest_conf.PATH: conf.encode(), **modules}))
+            _write_initrd(initrd, Path(rootfs.path), archive)
             if cell.machine.disk_mib:
                 disk.touch()
                 os.truncate(disk, cell.machine.disk_mib << 20)
@@ -83,12 +85,34 @@ def prepared(
             cell.machine, accel.accel, cpu=accel.cpu, kernel=image.image, initrd=str(initrd), paths=place
         )
         argv = (find_qemu(arch_of(cell.machine.arch)), *argv[1:])
-        files.write_atomic(directory / CellFile.QEMU_ARGV, shlex.join(argv) + "\n")
+        files.write_atomic(directory / CellFile.QEMU_ARGV, _by_hand(argv, cell, image, rootfs, accel))
         yield Prepared(argv=argv, paths=place, nonce=nonce)
     finally:
         sockets.remove()
         initrd.unlink(missing_ok=True)
         disk.unlink(missing_ok=True)
+
+
+def _by_hand(argv: qemu_argv.Argv, cell: Cell, image: KernelImage, rootfs: RootfsImage, accel: AccelChoice) -> str:
+    alone = qemu_argv.alone_argv(
+        cell.machine,
+        accel.accel,
+        cpu=accel.cpu,
+        kernel=image.image,
+        initrd=CellFile.INITRD,
+        control=CellFile.CONTROL,
+        disk=CellFile.DISK if cell.machine.disk_mib else "",
+    )
+    return by_hand.script(
+        argv,
+        (argv[0], *alone[1:]),
+        kernel=image.image,
+        rootfs=rootfs.path,
+        archive=CellFile.ARCHIVE,
+        initrd=CellFile.INITRD,
+        control=CellFile.CONTROL,
+        disk=(CellFile.DISK, cell.machine.disk_mib),
+    )
 
 
 def _write_initrd(initrd: Path, rootfs: Path, conf: bytes) -> None:

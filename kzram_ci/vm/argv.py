@@ -87,14 +87,13 @@ def control_args(paths: CellPaths) -> Argv:
 
     We listen, QEMU connects: the port is open at the host's end before the guest's first byte.
     """
-    return (
-        "-device",
-        "virtio-serial-pci",
-        "-chardev",
-        f"socket,id=control,path={escaped(paths.control)}",
-        "-device",
-        f"virtserialport,chardev=control,name={CONTROL_PORT}",
-    )
+    return port_args(f"socket,id=control,path={escaped(paths.control)}")
+
+
+def port_args(chardev: str) -> Argv:
+    """The control port, on what QEMU is to connect it to."""
+    port = f"virtserialport,chardev=control,name={CONTROL_PORT}"
+    return ("-device", "virtio-serial-pci", "-chardev", chardev, "-device", port)
 
 
 def stdin_args(paths: CellPaths) -> Argv:
@@ -141,6 +140,26 @@ def argv(
         *stdin_args(paths),
         *disk_args(paths),
         *kernel_args(kernel, initrd, (*cmdline_of(spec, accel), *cmdline)),
+        *spec.qemu_args,
+    )
+
+
+def alone_argv(
+    spec: MachineSpec, accel: Accel, *, kernel: str, initrd: str, control: str, disk: str = "", cpu: str = ""
+) -> Argv:
+    """The same machine with nothing at the other end: console and monitor on a terminal, the control port a file."""
+    row = arch_of(spec.arch)
+    paths = CellPaths(qmp="", control="", serial="", console="", disk=disk)
+    return (
+        *base_args(row),
+        *accel_args(row, accel, cpu),
+        *size_args(spec),
+        *end_args(row),
+        "-serial",
+        "mon:stdio",
+        *port_args(f"file,id=control,path={escaped(control)}"),
+        *disk_args(paths),
+        *kernel_args(kernel, initrd, cmdline_of(spec, accel)),
         *spec.qemu_args,
     )
 

@@ -70,6 +70,7 @@ PURE = (
     "run.boot_state",
     "verdict",
     "vm.argv",
+    "vm.by_hand",
     "vm.tiny_guest",
 )
 EDGE = (

@@ -85,7 +85,15 @@ def test_a_good_boot_leaves_evidence_and_files(tmp_path: Path, monkeypatch: pyte
     sampled = {"vmstat.pswpout": 5, "overruns": 1}
     assert [event.counters for event in events if isinstance(event, CellProgress)] == [sampled]
     left = {path.name for path in (tmp_path / "cells" / "k-t").iterdir()}
-    assert left == {"cell.conf", "console.log", "control.log", "counters.json", "qemu.log", "qemu.txt"}
+    assert left == {
+        "cell.conf",
+        "cell.cpio",
+        "console.log",
+        "control.log",
+        "counters.json",
+        "qemu.log",
+        "qemu.txt",
+    }
 
 
 @pytest.fixture
