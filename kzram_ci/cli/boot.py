@@ -47,7 +47,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "kernel", metavar="KERNEL", help="name of a kernel, path of a bootable image, or a source for `stock`"
     )
-    parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)  # for an error that tells where they belong
+    parser.add_argument(
+        "words", metavar="COMMAND", nargs="*", default=[], help=argparse.SUPPRESS
+    )  # for an error that tells where they belong
     parser.add_argument("--kernel", dest="source", default="", metavar="SOURCE", help=SOURCE_HELP)
     parser.add_argument("--patch", action="append", default=[], metavar="[NAME=]FILE", help=PATCH_HELP)
     parser.add_argument(

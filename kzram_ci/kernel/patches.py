@@ -176,7 +176,7 @@ def _apply_nearest(work: _Work, choice: Choice) -> tuple[AppliedSeries, Near | N
             _restore(work.scratch, before)
             failures.append(error)
         else:
-            note = f"{series.name}: made for {line.ranges()}, applied to {version} as it is, not tested there"
+            note = f"{series.name}: made for {line.ranges()}, applied to {version} unchanged, not tested there"
             return replace(done, notes=(note, *done.notes)), near
     if refused := [(versions, refusal) for (name, versions), refusal in work.broken.items() if name == series.name]:
         versions, refusal = refused[0]

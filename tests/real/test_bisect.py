@@ -76,7 +76,7 @@ def test_a_plan_runs_on_a_ref_of_a_repository(
     grown: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     repository: Path = grown.grow(cache_root())
-    words = ("run", "smoke", "--kernel", f"git:{repository}@base", "--runs", str(tmp_path))
+    words = ("run", "smoke", "--kernel", f"git:{repository}@base", "--runs", str(tmp_path), "--no-history")
     code = main(words)
     out, err = capsys.readouterr()
     assert code == 0, out + err

@@ -61,9 +61,9 @@ def test_what_does_not_compile_gives_way_to_the_next_line(bench: Bench) -> None:
     image = bench.build(series(v6_11={"b.c": BROKEN}, v5_10={"b.c": GOOD}))
     assert b"int b2;" in Path(image.image).read_bytes()
     assert [note.partition(" (log")[0] for note in bench.notes] == [
-        "s: made for >=6.11 <6.11.99, applied to 6.12.1 as it is, not tested there",
+        "s: made for >=6.11 <6.11.99, applied to 6.12.1 unchanged, not tested there",
         "s: made for >=6.11 <6.11.99, applies but does not compile: b.c:1:2: error: #error told so",
-        "s: made for >=5.10 <5.10.99, applied to 6.12.1 as it is, not tested there",
+        "s: made for >=5.10 <5.10.99, applied to 6.12.1 unchanged, not tested there",
     ]
     log = Path(bench.notes[1].partition("(log: ")[2].rstrip(")"))
     assert "#error told so" in log.read_text()

@@ -143,7 +143,7 @@ def test_between_the_lines_the_nearest_that_applies_is_taken_and_told() -> None:
     listed = lines(v5_10=CHANGE, v6_11=created + other, v7_3=other)
     done = apply({"mm/a.c": "".join(LINES).encode()}, listed)
     assert done.files == {"mm/a.c": "".join(changed(20, "new")).encode()}  # nothing is left of what did not fit
-    assert done.notes == ("s: made for >=5.10 <5.10.99, applied to 6.12.117 as it is, not tested there",)
+    assert done.notes == ("s: made for >=5.10 <5.10.99, applied to 6.12.117 unchanged, not tested there",)
 
 
 def test_between_the_lines_where_none_applies_the_nearest_says_why() -> None:
