@@ -261,7 +261,9 @@ class TestTheChild:
         notes = [event["text"] for event in of(events, "note")]
         assert "3" in notes, "ls has its own directory open there"  # 0 1 2 and that one
         assert "4" not in notes
-        assert [note.split("\t")[1] for note in notes if note.startswith("Sig")] == ["0" * 16] * 2
+        masks = [int(note.split("\t")[1], 16) for note in notes if note.startswith("Sig")]
+        # glibc keeps 32 and 33 for its threads and refuses to change them: what the parent left there stays
+        assert [mask & ~(0b11 << 31) for mask in masks] == [0, 0]
         assert notes[-1] == "500"
 
     def test_its_whole_group_goes_with_it(self, kzwatch: Path, root: Path) -> None:
