@@ -104,12 +104,20 @@ def _kernel(result: CellResult) -> str:
     return f"kernel {result.kernel_key[:SHORT]}"
 
 
+_AFTER_OK = {
+    Verdict.OK: "",
+    Verdict.FINDING: "regressed",
+    Verdict.ERROR: "lost",
+    Verdict.INCONCLUSIVE: "lost",
+    Verdict.SKIPPED: "changed",
+}
+
+
 def _kind(old: CellResult, new: CellResult) -> str:
     was, now = old.judgement, new.judgement
     if was.verdict is not now.verdict:
         if was.verdict is Verdict.OK:
-            worse = {Verdict.FINDING: "regressed", Verdict.ERROR: "lost", Verdict.INCONCLUSIVE: "lost"}
-            return worse.get(now.verdict, "changed")
+            return _AFTER_OK[now.verdict]
         return "fixed" if now.verdict is Verdict.OK and was.verdict is Verdict.FINDING else "changed"
     if was.outcome is not now.outcome:
         return "changed"
