@@ -14,7 +14,7 @@ from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results.reports import controls, summary_model
 from kzram_ci.results.reports.sanitize import one_line
 from kzram_ci.results.reports.summary_model import CellView, RunView
-from kzram_ci.results.reports.tested import kernels_of, one_text
+from kzram_ci.results.reports.tested import kernels_of, texts
 from kzram_ci.results.reports.wording import LEGEND, VERDICT_WORDS
 from kzram_ci.verdict.exposure import OVERRUNS
 
@@ -145,7 +145,7 @@ def control_lines(view: RunView) -> list[str]:
 
 def tested_lines(view: RunView) -> list[str]:
     """What each kernel was made of."""
-    return [f"tested {one_line(item.kernel)}: {one_text(item)}" for item in kernels_of(view)]
+    return [f"tested {one_line(kernel)}: {text}" for kernel, text in texts(kernels_of(view))]
 
 
 def crash_lines(view: RunView, root: str = "") -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kzram_ci.model.provenance import AppliedSeries, Provenance
@@ -110,7 +110,22 @@ def tools_text(item: Tested) -> str:
 
 def one_text(item: Tested) -> str:
     """All of it on one line."""
-    return one_line("; ".join(f"{name} {text}" if name else text for name, text in parts(item)), 600)
+    return _joined(parts(item))
+
+
+def texts(items: Sequence[Tested]) -> list[tuple[str, str]]:
+    """(kernel, text) on a line each; what all kernels have in common once, before them, as that of `all kernels`."""
+    each = [list(parts(item)) for item in items]
+    common = [part for part in each[0] if all(part in one for one in each)] if len(each) > 1 else []
+    head = [("all kernels", _joined(common))] if common else []
+    return head + [
+        (item.kernel, _joined(part for part in own if part not in common))
+        for item, own in zip(items, each, strict=True)
+    ]
+
+
+def _joined(named: Iterable[tuple[str, str]]) -> str:
+    return one_line("; ".join(f"{name} {text}" if name else text for name, text in named), 600)
 
 
 def parts(item: Tested) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.model.provenance import AppliedSeries, Provenance
 from kzram_ci.results.reports import html, junit, kcidb, summary, table
 from kzram_ci.results.reports.summary_model import RunView, make_view
-from kzram_ci.results.reports.tested import kernel_of, kernels_of, one_text, series_text, source_text
+from kzram_ci.results.reports.tested import kernel_of, kernels_of, one_text, series_text, source_text, texts
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 MADE = Provenance(
@@ -47,6 +47,19 @@ def test_a_kernel_of_a_commit() -> None:
         "series overrun-detector (2 patches), counters (left out), my-fix (1 patch); "
         "config base.config, zram.config; built by clang version 19.1.7, LLVM=1; key f00dfeedf00d"
     )
+
+
+def test_what_all_kernels_have_in_common_is_told_once() -> None:
+    other = replace(MADE, series=MADE.series[:1])
+    told = dict(texts(kernels_of(view_of(MADE, other))))
+    assert told == {
+        "all kernels": "git:https://example.org/linux.git@v6.13, 6.13.0, commit 0123456789ab; "
+        "config base.config, zram.config; built by clang version 19.1.7, LLVM=1; key f00dfeedf00d",
+        "stock": "series overrun-detector (2 patches), counters (left out), my-fix (1 patch)",
+        "unstable": "series overrun-detector (2 patches)",
+    }
+    assert list(dict(texts(kernels_of(view_of(MADE))))) == ["stock"]
+    assert texts(()) == []
 
 
 def test_a_tree_that_is_not_as_committed() -> None:
