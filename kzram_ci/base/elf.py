@@ -1,4 +1,4 @@
-"""What we ask of ELF files, read by pyelftools: whose machine code it is, whether it needs a dynamic linker, a section.
+"""What we ask of ELF files, read by pyelftools: whose machine code it is, what it is linked with, a section.
 
 Takes the content of a file, from anywhere: a damaged file is a ValueError, whatever is damaged.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile
@@ -38,6 +38,28 @@ def program(data: bytes) -> Program:
             little_endian=bool(elf.little_endian),
             dynamic=dynamic,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linkage:
+    """What the dynamic linker is asked for: the linker's own path ("" in a library), and names of libraries."""
+
+    interpreter: str = ""
+    libraries: tuple[str, ...] = ()  # DT_NEEDED, in order
+
+
+def linkage(data: bytes) -> Linkage:
+    """What a program or library is linked with; nothing for a static one. Raises ValueError for what is not ELF."""
+    with _opened(data) as elf:
+        segments: tuple[Any, ...] = tuple(elf.iter_segments())
+        asked = (segment.get_interp_name() for segment in segments if segment["p_type"] == "PT_INTERP")
+        libraries = (
+            str(tag.needed)
+            for segment in segments
+            if segment["p_type"] == "PT_DYNAMIC"
+            for tag in segment.iter_tags("DT_NEEDED")
+        )
+        return Linkage(interpreter=str(next(asked, "")), libraries=tuple(libraries))
 
 
 def section(data: bytes, name: str) -> bytes:

@@ -42,6 +42,7 @@ PURE = (
     "guest.conf",
     "guest.cpio",
     "guest.kernel_lines",
+    "guest.libraries",
     "guest.messages",
     "guest.modinfo",
     "guest.schema",
