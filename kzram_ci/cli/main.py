@@ -26,6 +26,7 @@ COMMANDS = {
     "build": "build kernels into the cache",
     "boot": "boot a kernel to a shell, or run a command in it",
     "oops": "find oopses in console logs",
+    "ktap": "the tests in logs of KTAP or TAP, and how each ended",
     "report": "render the reports of a run directory again",
     "history": "outcomes of cells over all recorded runs",
     "compare": "what changed between two runs",

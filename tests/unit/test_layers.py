@@ -12,6 +12,7 @@ FLOORS = {
     "model": 1,
     "guest": 2,
     "kernel": 2,
+    "ktap": 2,
     "oops": 2,
     "plan": 2,
     "verdict": 2,
@@ -63,6 +64,7 @@ PURE = (
     "kernel.schema",
     "kernel.series",
     "kernel.source.aptsources",
+    "ktap",
     "model",
     "oops",
     "plan",
@@ -89,7 +91,7 @@ EDGE = (
     "bisect.reports.html",
 )
 # Knowledge that rooms on the same floor may ask: pure, and it stands on nothing of its own room.
-SHARED = ("kernel.mechanism",)
+SHARED = ("kernel.mechanism", "oops.lines")
 DOORS = (
     "kzram_ci.base.proc",
     "kzram_ci.base.clock",

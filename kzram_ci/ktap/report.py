@@ -1,0 +1,98 @@
+"""The tree of tests that a log told of, what is wrong with it, and its test points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from kzram_ci.base.units import say_count
+from kzram_ci.model.points import BAD, Point, PointStatus
+
+SEPARATOR = " / "  # between the names of a test point: KUnit's, kselftest's and LTP's own names hold none
+OUTPUT_CHARS = 4000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A test, with the tests it is made of. `line` is where its result stands, from 1."""
+
+    name: str
+    status: PointStatus
+    reason: str = ""
+    number: int | None = None
+    line: int = 0
+    output: tuple[str, ...] = ()
+    tests: tuple[Node, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command prints it."""
+        return {
+            "name": self.name,
+            "status": str(self.status),
+            "reason": self.reason,
+            "number": self.number,
+            "line": self.line,
+            "output": list(self.output),
+            "tests": [test.to_json() for test in self.tests],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All tests of a log. `problems`: what the log says that cannot be, with its line."""
+
+    tests: tuple[Node, ...] = ()
+    problems: tuple[str, ...] = ()
+    unplanned: bool = False  # no plan: whether tests are missing cannot be known
+    bailed: str | None = None  # the reason of a `Bail out!`
+
+    def points(self) -> tuple[Point, ...]:
+        """The tests without parts, and those with parts that failed though no part of them did."""
+        return tuple(point for test in self.tests for point in _points(test, ()))
+
+    @property
+    def bad(self) -> bool:
+        """Whether a test failed, or the log contradicts itself."""
+        return bool(self.problems) or self.bailed is not None or any(p.status in BAD for p in self.points())
+
+    @property
+    def proved(self) -> bool:
+        """Whether a test passed, and it is known that none is missing."""
+        good = (PointStatus.PASS, PointStatus.XFAIL)
+        return not self.bad and not self.unplanned and any(p.status in good for p in self.points())
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command prints it."""
+        return {
+            "ok": self.proved,
+            "counts": {str(status): number for status, number in counts(self.points()).items()},
+            "problems": list(self.problems),
+            "unplanned": self.unplanned,
+            "bailed_out": self.bailed,
+            "tests": [test.to_json() for test in self.tests],
+        }
+
+
+def counts(points: tuple[Point, ...]) -> dict[PointStatus, int]:
+    """How many points ended how, in the order of the vocabulary; what never happened is left out."""
+    found = {status: sum(point.status is status for point in points) for status in PointStatus}
+    return {status: number for status, number in found.items() if number}
+
+
+def summary(points: tuple[Point, ...]) -> str:
+    """`12 tests: 10 pass, 1 fail, 1 skip`."""
+    if not points:
+        return "no tests"
+    words = ", ".join(f"{number:,} {status}" for status, number in counts(points).items())
+    return f"{say_count(len(points), 'test')}: {words}"
+
+
+def _points(test: Node, above: tuple[str, ...]) -> Iterator[Point]:
+    path = (*above, test.name)
+    inner = [point for part in test.tests for point in _points(part, path)]
+    yield from inner
+    explained = test.status not in BAD or any(point.status in BAD for point in inner)
+    if not inner or not explained:
+        output = "\n".join(test.output)[-OUTPUT_CHARS:]
+        yield Point(name=SEPARATOR.join(path), status=test.status, reason=test.reason, output=output)

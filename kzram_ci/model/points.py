@@ -1,0 +1,32 @@
+"""What a test of many parts said of each of them: the test points of KTAP and TAP, as results carry them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class PointStatus(StrEnum):
+    """How a test point ended. MISSING: it was planned, or begun, and no result of it came."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    SKIP = "skip"
+    XFAIL = "xfail"  # failed, as expected
+    TODO = "todo"  # not ready; its result does not count
+    TIMEOUT = "timeout"
+    ERROR = "error"
+    MISSING = "missing"
+
+
+BAD = frozenset({PointStatus.FAIL, PointStatus.TIMEOUT, PointStatus.ERROR, PointStatus.MISSING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A test point without parts of its own; `name` has the names of all it is part of in front."""
+
+    name: str
+    status: PointStatus
+    reason: str = ""  # what stands behind its directive, or what is missing
+    output: str = ""  # what was printed for it, cut to a sane length
