@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 _FIRST = re.compile(r"^(diff --git a/|--- \S.*\n\+\+\+ \S)", re.MULTILINE)
 _MOVED = re.compile(r"(?:rename|copy) (?:from|to) (.+)")
+_NAMED = re.compile(r"diff --git a/(.+) b/(.+)")
+_NO_FILE_MODE = re.compile(r"(?:new|old|new file|deleted file) mode 1[26]0000")
 _NO_FILE = "/dev/null"
+_LOOKED_AT = 200  # lines of a hunk that are compared with every place of a file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +103,10 @@ def _file(item: PatchedFile, reader: _Reader) -> FileDiff:
     for line in item.patch_info or ():
         if moved := _MOVED.fullmatch(line.rstrip("\n")):
             _inside(moved[1])
+        if named := _NAMED.fullmatch(line.rstrip("\n")):  # git goes by them where there is no hunk
+            _inside(named[1]), _inside(named[2])
+        if _NO_FILE_MODE.match(line):
+            raise ValueError(f"{item.path} is a symbolic link or a submodule: only files can be patched")
     if item.is_symlink or item.is_submodule:
         raise ValueError(f"{item.path} is a symbolic link or a submodule: only files can be patched")
     return FileDiff(
@@ -124,8 +131,11 @@ def _path(name: str) -> str:
 
 
 def _inside(path: str) -> str:
-    if path.startswith("/") or ".." in PurePosixPath(path).parts:
+    parts = PurePosixPath(path).parts
+    if path.startswith("/") or ".." in parts:
         raise ValueError(f"path {path} leaves the source tree")
+    if any(part.lower() == ".git" for part in parts):
+        raise ValueError(f"path {path} is git's own, and belongs to no source tree")
     if path.startswith('"') or path.endswith('"'):
         raise ValueError(f"path {path} is quoted: the names of kernel files need no quotes")
     return path
@@ -139,10 +149,10 @@ def touched(text: str) -> frozenset[str]:
 def misfit(hunk: Hunk, content: str) -> str:
     """Why a hunk does not fit a file: the first line that differs where most of it fits best."""
     lines = content.split("\n")
-    length = len(hunk.old)
+    length = min(len(hunk.old), _LOOKED_AT)
 
     def score(at: int) -> tuple[int, int]:
-        same = sum(a == b for a, b in zip(hunk.old, lines[at : at + length], strict=False))
+        same = sum(a == b for a, b in zip(hunk.old[:length], lines[at : at + length], strict=False))
         return same, -abs(at - (hunk.start - 1))
 
     best = max(range(max(1, len(lines))), key=score)
@@ -150,6 +160,8 @@ def misfit(hunk: Hunk, content: str) -> str:
         return "nothing in the file looks like its context"
     for offset, wanted in enumerate(hunk.old):
         have = lines[best + offset] if best + offset < len(lines) else "end of file"
+        if have != wanted and have.split() == wanted.split():
+            return f"line {best + offset + 1} differs in blanks only: the patch was damaged on its way here"
         if have != wanted:
             return f"line {best + offset + 1} is {have.strip()!r}, the patch wants {wanted.strip()!r}"
     return f"its context is at line {best + 1}, but an earlier hunk already covers that place"
