@@ -25,6 +25,29 @@ class OopsSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gains:
+    """What a counter gained from each sample to the next: how many samples, the sum, the sum of squares, the most."""
+
+    samples: int = 0
+    total: int = 0
+    squares: int = 0
+    most: int = 0
+
+    def and_then(self, gain: int) -> Gains:
+        """With one more sample."""
+        return self + Gains(samples=1, total=gain, squares=gain * gain, most=gain)
+
+    def __add__(self, other: Gains) -> Gains:
+        """Those of several boots."""
+        return Gains(
+            samples=self.samples + other.samples,
+            total=self.total + other.total,
+            squares=self.squares + other.squares,
+            most=max(self.most, other.most),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Facts of one boot. Times in seconds since QEMU was started; counters as last seen."""
 
@@ -40,6 +63,7 @@ class Evidence:
     oopses: tuple[OopsSummary, ...] = ()
     overrun_lines: int = 0  # detector reports on the console: the last sample may be older than the crash
     counters: Mapping[str, int] = field(default_factory=dict)
+    gains: Mapping[str, Gains] = field(default_factory=dict)  # of the counters that count races
     missing: tuple[str, ...] = ()  # counters that floors need and this kernel does not report: it was ended at once
     console_bytes: int = 0
     last_line: str = ""
@@ -50,6 +74,15 @@ class Evidence:
     work_seconds: float = 0.0  # of the workload, by the host's clock
     guest_work_seconds: float = 0.0  # the same by the guest's clock
     host_error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootCounts:
+    """What one of several boots counted of its races, and whether the kernel died in it."""
+
+    counters: Mapping[str, int] = field(default_factory=dict)
+    gains: Mapping[str, Gains] = field(default_factory=dict)
+    crashed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +110,7 @@ class CellResult:
     evidence: Evidence = Evidence()
     attempts: int = 0
     totals: Mapping[str, int] = field(default_factory=dict)  # counters of all attempts, if there are several
+    each: tuple[BootCounts, ...] = ()  # of each attempt, if there are several
     boot_failures: int = 0
     kernel_key: str = ""
     setup_key: str = ""  # of all else that decides: machine, workload, expectation, root file system, accelerator

@@ -7,6 +7,7 @@ rate of about 3/N at 95 % confidence. The bounds are exact, not approximations, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import exp, expm1, lgamma, log, log1p, sqrt
 
 CONFIDENCE = 0.95
@@ -62,15 +63,17 @@ def beta_cdf(a: float, b: float, x: float) -> float:
     return max(0.0, 1.0 - front * _fraction(b, a, 1.0 - x) / b)
 
 
-def _check(events: int, trials: int, confidence: float) -> None:
+def _check(events: float, trials: float, confidence: float) -> None:
     if not (0 <= events <= trials and trials > 0 and 0.0 < confidence < 1.0):
         raise ValueError(f"no bound for {events} events in {trials} trials at confidence {confidence}")
 
 
-def upper_bound(events: int, trials: int, confidence: float = CONFIDENCE) -> float:
+@lru_cache(maxsize=1 << 12)
+def upper_bound(events: float, trials: float, confidence: float = CONFIDENCE) -> float:
     """The largest rate that is not ruled out: at it, so few events come with probability 1 - confidence.
 
-    Raises ValueError unless 0 <= events <= trials and trials > 0.
+    Counts that were divided by a design effect need not be whole (Korn and Graubard, 1998). Raises ValueError unless
+    0 <= events <= trials and trials > 0.
     """
     _check(events, trials, confidence)
     alpha = 1.0 - confidence
@@ -81,14 +84,14 @@ def upper_bound(events: int, trials: int, confidence: float = CONFIDENCE) -> flo
     low, high = events / trials, 1.0
     for _ in range(_STEPS):  # the middle is geometric: bounds are small, and their leading digits count
         middle = sqrt(low * high)
-        if 1.0 - beta_cdf(events + 1.0, float(trials - events), middle) > alpha:
+        if 1.0 - beta_cdf(events + 1.0, trials - events, middle) > alpha:
             low = middle
         else:
             high = middle
     return high
 
 
-def lower_bound(events: int, trials: int, confidence: float = CONFIDENCE) -> float:
+def lower_bound(events: float, trials: float, confidence: float = CONFIDENCE) -> float:
     """The smallest rate that is not ruled out. Raises ValueError as `upper_bound` does."""
     _check(events, trials, confidence)
     return 1.0 - upper_bound(trials - events, trials, confidence) if events else 0.0
