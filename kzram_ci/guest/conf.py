@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from kzram_ci.model.cell import Cell
+from kzram_ci.model.filesystem import kind_of
+from kzram_ci.model.workload import WorkloadSpec
 
 PATH = "etc/kzram/cell.conf"
+TOOLS = "/usr/lib/kzram"  # in the guest: mkfs and its libraries, where no shell takes its own applet for it
 
 
 def cell_conf(
@@ -32,11 +35,22 @@ def cell_conf(
         "DURATION_S": str(work.duration_s),
         "SAMPLE_MS": str(work.sample_ms),
         "READERS": str(work.readers),
+        **filesystem_conf(work),
         "MODULES": " ".join(modules),
         "SHELL": str(int(interactive)),
         **({"COMMAND": command} if command else {}),
     }
     return "".join(f"{name}={quoted(value)}\n" for name, value in values.items())
+
+
+def filesystem_conf(work: WorkloadSpec) -> dict[str, str]:
+    """The file system on zram and the user to be; nothing where init's own defaults hold."""
+    values = {"RUN_AS": str(work.uid)} if work.uid else {}
+    if (spec := work.filesystem) is not None:
+        kind = kind_of(spec.kind)
+        words = (f"{TOOLS}/{kind.program}", *kind.words, *spec.options)
+        values |= {"FS_KIND": kind.name, "FS_MKFS": " ".join(words), "FS_MOUNT": ",".join(spec.mount)}
+    return values
 
 
 def quoted(value: str) -> str:

@@ -13,6 +13,7 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import UserError
 from kzram_ci.guest import modinfo
 from kzram_ci.model.cell import Cell
+from kzram_ci.model.filesystem import kind_of
 from kzram_ci.model.kernel import KernelImage
 
 # Without these there is no control port or no zram: a kernel must have them, built in or as modules.
@@ -37,7 +38,10 @@ def collect(image: KernelImage, cell: Cell, *, deadline: Deadline) -> dict[str, 
         return {}
     found = _Modules(root, deadline)
     algorithm = cell.workload.zram.algorithm
-    optional = (COMPRESSORS.get(algorithm, algorithm), *HELPFUL)
+    optional: tuple[str, ...] = (COMPRESSORS.get(algorithm, algorithm), *HELPFUL)
+    kind = kind_of(spec.kind) if (spec := cell.workload.filesystem) is not None else None
+    if kind is not None:
+        optional = (*optional, *kind.helpers, found.one_of(kind.modules, image))
     needed = (*NEEDED, *((DISK,) if cell.machine.disk_mib else ()))
     for name in needed:
         found.must_have(name, image)
@@ -69,6 +73,13 @@ class _Modules:
         if name not in self._paths and self._builtin is not None and name not in self._builtin:
             hint = f"take a kernel that has {name}, or name the directory that holds it (modules)"
             raise UserError(f"{image.name}: {self._root} has no {name}, and it is not built in", hint=hint)
+
+    def one_of(self, names: tuple[str, ...], image: KernelImage) -> str:
+        """The first of these modules that is here or known as built in. Raises UserError when none is."""
+        here = (name for name in names if name in self._paths or (self._builtin is not None and name in self._builtin))
+        if (found := next(here, None)) is None:
+            self.must_have(names[0], image)
+        return found or names[0]
 
     def info(self, name: str) -> modinfo.Info | None:
         path = self._paths.get(name)

@@ -9,6 +9,7 @@ from kzram_ci.base.errors import NotApplicable
 from kzram_ci.kernel import compressors, kconfig, mechanism, source_facts
 from kzram_ci.kernel.workshop import KernelContext, Prospect
 from kzram_ci.model.cell import Cell
+from kzram_ci.model.filesystem import kind_of
 from kzram_ci.model.kernel import KernelImage
 from kzram_ci.model.workload import Fault
 
@@ -53,6 +54,9 @@ def _no_option(cell: Cell, image: KernelImage) -> str:
     if not cell.kernel.source.ready or not image.config:
         return ""
     has = kconfig.parse(Path(image.config).read_text("utf-8", "replace"))
+    kind = kind_of(spec.kind) if (spec := cell.workload.filesystem) is not None else None
+    if kind is not None and all(has.get(name, "n") == "n" for name in kind.symbols):
+        return f"{image.release} has no {kind.name} ({kind.symbols[0]})"
     missing = [name for name in (*_FAULT_NEEDS[cell.workload.fault.kind], "CONFIG_ZRAM") if has.get(name, "n") == "n"]
     algorithm, offered = cell.workload.zram.algorithm, compressors.offered(has, image.release)
     if not missing and offered and algorithm not in offered:

@@ -25,6 +25,15 @@ class ZramSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FilesystemSpec:
+    """A file system on the zram device, in place of swap. `options` are words for its mkfs, `mount` the mount's own."""
+
+    kind: str
+    options: tuple[str, ...] = ()
+    mount: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FaultSpec:
     """Fault injection on zram's atomic allocation; probability in percent."""
 
@@ -39,7 +48,8 @@ class WorkloadSpec:
     """A workload and when it has done enough.
 
     `stop`: pairs (counter, at least); the workload ends when all are reached, or after `duration_s` of
-    guest time. `args` are passed to the program after `--seed N`.
+    guest time. `args` are passed to the program after `--seed N`. `uid`: the user that the readers are, and that a
+    workload becomes which can.
     """
 
     program: str
@@ -50,3 +60,5 @@ class WorkloadSpec:
     duration_s: int = 60
     sample_ms: int = 250
     readers: int = 0
+    filesystem: FilesystemSpec | None = None
+    uid: int = 0

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from kzram_ci.base.grammar.scalars import Regex, Word, one_or_many
+from kzram_ci.base.grammar.scalars import Regex, Word, choice, one_or_many
 from kzram_ci.base.grammar.strict import Strict
+from kzram_ci.model import filesystem
 from kzram_ci.model.vocab import OOPS_TYPES
-from kzram_ci.plan.scalars import Algorithm, ArgValue, Bounds, OopsType, Seconds, Size, Workload
+from kzram_ci.plan.scalars import Algorithm, ArgValue, Bounds, MountOptions, OopsType, Seconds, Size, Words, Workload
 
 
 class Machine(Strict):
@@ -36,6 +37,26 @@ class Zram(Strict):
         None, description="written to queue/stable_writes before swapon; omitted: left as the kernel has it"
     )
     swap: bool | None = Field(None, description="true: swap on it; false: the raw device only; default true")
+
+
+class Filesystem(Strict):
+    """A file system on the zram device, in place of swap; a kind alone is short for it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=lambda s: s.update(type=["object", "string"], pattern=f"^({'|'.join(filesystem.NAMES)})$"),
+    )
+    kind: Annotated[str, choice("file system", filesystem.NAMES)] | None = Field(
+        None, description=f"{', '.join(filesystem.NAMES)}; a kernel that is built needs the config fragment `fs`"
+    )
+    options: Words | None = Field(None, description="words for its mkfs, such as -O ^has_journal")
+    mount: MountOptions | None = Field(
+        None, description="mount options, such as data=journal; each must be in force afterwards"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, data: Any) -> Any:
+        return {"kind": data} if isinstance(data, str) else data
 
 
 class FaultInjection(Strict):
@@ -88,11 +109,14 @@ class Expect(Strict):
 class Fields(Strict):
     """What a test, the defaults, an axis value or an override may set."""
 
-    workload: Workload | None = Field(None, description="program in the guest: anonmutate, directmutate, pressure")
+    workload: Workload | None = Field(
+        None, description="program in the guest: anonmutate, directmutate, fsmutate, pressure"
+    )
     args: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_-]*$")], ArgValue] | None = Field(
         None, description="arguments: `pages: 8192` becomes --pages 8192, true a bare flag, false and null nothing"
     )
     zram: Zram | None = Field(None, description="the zram device")
+    filesystem: Filesystem | None = Field(None, description="a file system on the zram device, in place of swap")
     fault: FaultInjection | None = Field(None, description="fault injection on zram's atomic allocation")
     machine: Machine | None = Field(None, description="over the plan's machine")
     stop: Bounds | None = Field(None, description="counter: at least; when all are reached the cell ends")
@@ -100,6 +124,9 @@ class Fields(Strict):
     sample: Seconds | None = Field(None, description="how often counters are sampled; default 250ms")
     readers: Annotated[int, Field(ge=0, le=64)] | None = Field(
         None, description="background readers of the scratch disk, for page cache pressure"
+    )
+    uid: Annotated[int, Field(ge=0, lt=1 << 31)] | None = Field(
+        None, description="user that readers are, and a workload that can (fsmutate); default 0, root"
     )
     repeats: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         None, description="a pass must come that often; an expected oops has that many tries; default 1"

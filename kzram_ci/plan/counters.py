@@ -131,6 +131,9 @@ COUNTERS: tuple[Counter, ...] = (
         some_us | microseconds | in which some task waited for memory
         full_us | microseconds | in which all tasks waited for memory
     """),
+    *_rows("/proc/self/mountinfo", "fs.", """
+        mounted | mounts | 1 when the plan's file system is mounted, with all its options; a floor of each such cell
+    """),
     *_rows("times of the fault injector", "fault.", """
         injected | allocations | that fault injection made fail
     """),

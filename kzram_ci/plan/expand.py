@@ -118,14 +118,15 @@ class Expansion:
             text = "workload is required, in the test or under defaults"
             self.problems.add(self.document.file, ("tests", place.test), text, key=True)
             return None
+        work = merge.workload(data)
         cell = Cell(
             id=place.id,
             kernel=place.kernel,
             test=place.test,
             axes=place.values,
             machine=merge.machine(data.get("machine", {}), place.kernel.arch),
-            workload=merge.workload(data),
-            expect=merge.expectation(data.get("expect", {})),
+            workload=work,
+            expect=merge.expectation(data.get("expect", {}), mounted=work.filesystem is not None),
             seed=seed_of(self.model.seed, place.id),
             repeats=data.get("repeats", 1),
             control=data.get("control", False),

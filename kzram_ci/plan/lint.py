@@ -33,8 +33,16 @@ def _device(cell: Cell, workloads: Workloads) -> Iterator[Fault]:
     row = workloads.rows.get(work.program)
     if row is not None and row.zram == "raw" and work.zram.swap:
         yield ("zram", "swap"), f"{work.program} writes to the zram device itself: set zram.swap to false"
-    if row is not None and row.zram == "swap" and not work.zram.swap:
+    if row is not None and row.zram == "swap" and not work.zram.swap and work.filesystem is None:
         yield ("zram", "swap"), f"{work.program} swaps: zram.swap cannot be false"
+    if row is not None and row.zram == "files" and work.filesystem is None:
+        yield ("workload",), f"{work.program} works on files: it needs a `filesystem`, such as ext4"
+    if work.filesystem is not None and work.zram.swap:
+        yield ("zram", "swap"), "the device holds a file system or swap, not both: zram.swap cannot be true"
+    if row is not None and row.zram != "files" and work.filesystem is not None:
+        yield ("filesystem",), f"{work.program} does not use files: a file system is in its way"
+    if row is not None and work.uid and not row.users:
+        yield ("uid",), f"{work.program} runs as root only"
     if work.zram.size_mib < 1:
         yield ("zram", "size"), "the zram device needs a size"
     table_mib = (work.zram.size_mib << 20) // 4096 * TABLE_BYTES_A_PAGE >> 20

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kzram_ci.model.cell import Case, Cell, Expectation, OopsWanted
 from kzram_ci.model.machine import Accel, MachineSpec
-from kzram_ci.model.workload import Fault, FaultSpec, WorkloadSpec, ZramSpec
+from kzram_ci.model.workload import Fault, FaultSpec, FilesystemSpec, WorkloadSpec, ZramSpec
 
 if TYPE_CHECKING:
     from kzram_ci.plan.cell_schema import Fields
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Data = dict[str, Any]
 
 DERIVED = "derived"  # the outcome that the kernel's source decides
+MOUNTED = "fs.mounted"  # counter: the guest found the mount that the plan asks for, by the kernel's own word
 CASES = ("pass", "oops")  # what it may be; the order of `Cell.cases`
 _EXPECT = frozenset({"outcome", "oops", "floors", "ceilings"})
 _NOT_FIELDS = frozenset({"description", "kernels", "axes", "kernel", "line", "variant", "test", "derived", "axes_"})
@@ -45,7 +46,7 @@ def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> Data:
         elif isinstance(value, dict):
             below = result.get(key)
             below = below if isinstance(below, dict) else {}
-            result[key] = merge(_kept_expectation(below, value) if key == "expect" else below, value)
+            result[key] = merge(_KEPT[key](below, value) if key in _KEPT else below, value)
         else:
             result[key] = value
     return result
@@ -64,6 +65,14 @@ def _kept_expectation(below: Data, over: Data) -> Data:
     if "outcome" in over and (over["outcome"] or "pass") != below.get("outcome", "pass"):
         return {}
     return below
+
+
+def _kept_filesystem(below: Data, over: Data) -> Data:
+    """Options of one kind of file system say nothing to another."""
+    return {} if over.get("kind", below.get("kind")) != below.get("kind") else below
+
+
+_KEPT: dict[str, Callable[[Data, Data], Data]] = {"expect": _kept_expectation, "filesystem": _kept_filesystem}
 
 
 def case(data: Data, outcome: str) -> Data:
@@ -99,7 +108,10 @@ def workload(data: Data) -> WorkloadSpec:
     if "size" in zram:
         zram["size_mib"] = zram.pop("size")
     fault["kind"] = Fault(fault.get("kind", "none"))
-    given: Data = {"readers": data["readers"]} if "readers" in data else {}
+    given: Data = {name: data[name] for name in ("readers", "uid") if name in data}
+    if "kind" in (filesystem := data.get("filesystem", {})):
+        given["filesystem"] = FilesystemSpec(**{name: _frozen(value) for name, value in filesystem.items()})
+        zram.setdefault("swap", False)
     if "duration" in data:
         given["duration_s"] = round(data["duration"])
     if "sample" in data:
@@ -114,6 +126,10 @@ def workload(data: Data) -> WorkloadSpec:
     )
 
 
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
 def arguments(args: Mapping[str, Any]) -> tuple[str, ...]:
     """Words of a command line, sorted by option, so that their order in the file does not matter."""
     words: list[str] = []
@@ -124,14 +140,15 @@ def arguments(args: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(words)
 
 
-def expectation(data: Data) -> Expectation:
-    """What is expected of a cell."""
+def expectation(data: Data, *, mounted: bool = False) -> Expectation:
+    """What is expected of a cell. `mounted`: its file system must be there, or what it did was done elsewhere."""
+    floors = {**data.get("floors", {}), **({MOUNTED: 1} if mounted else {})}
     oops = data.get("oops", {})
     return Expectation(
         outcome=data.get("outcome", "pass"),
         oops=OopsWanted(
             types=tuple(oops.get("types", ())), function=oops.get("function", ""), title=oops.get("title", "")
         ),
-        floors=tuple(data.get("floors", {}).items()),
+        floors=tuple(floors.items()),
         ceilings=tuple(data.get("ceilings", {}).items()),
     )

@@ -61,6 +61,16 @@ def _check_argument(value: Any) -> Any:
     return check_word(value) if isinstance(value, str) else value
 
 
+def _split_at(separator: str | None) -> BeforeValidator:
+    def split(value: Any) -> Any:
+        return value.split(separator) if isinstance(value, str) else value
+
+    return BeforeValidator(split)
+
+
+# Words as on a command line (`-O ^has_journal`), and options as mount takes them (`noatime,data=journal`); or lists
+Words = Annotated[list[Word], _split_at(None), WithJsonSchema(MANY_SCHEMA)]
+MountOptions = Annotated[list[Word], _split_at(","), WithJsonSchema(MANY_SCHEMA)]
 Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_SIZE_SCHEMA)]
 Seconds = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_TIME_SCHEMA)]
 Counter = Annotated[str, AfterValidator(_check_counter)]

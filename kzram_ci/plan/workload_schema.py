@@ -29,7 +29,10 @@ class WorkloadRow(Strict):
     """A workload."""
 
     meaning: Text = Field(description="what it does")
-    zram: Literal["swap", "raw"] = Field(description="swap: it swaps; raw: it writes to the device itself")
+    zram: Literal["swap", "raw", "files"] = Field(
+        description="swap: it swaps; raw: it writes to the device itself; files: it needs a `filesystem`"
+    )
+    users: bool = Field(False, description="whether it can run as another user than root (`uid`)")
     threads: list[ArgumentName] = Field(default_factory=list, description="arguments that count threads")
     arguments: dict[ArgumentName, ArgumentRow] = Field(default_factory=dict, description="name: its row")
     reports: dict[CounterName, Text] = Field(default_factory=dict, description="counter of its own: what it counts")

@@ -6,6 +6,7 @@ The plan room knows the grammar; what a series, a fragment and the guest hold is
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.parts import load_fragment, read_series
 from kzram_ci.kernel.series import Series, missing_before
 from kzram_ci.model.cell import Cell, Plan
+from kzram_ci.model.filesystem import kind_of
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.source import DebianSource
 from kzram_ci.plan.draft import Draft
@@ -32,16 +34,13 @@ def checked_plan(path: Path, library: Library) -> Plan:
     """A plan that can run, as far as is known without its sources. Raises GrammarErrors with all that is wrong."""
     draft = draft_plan(read_bytes(path), path, library)
     parts = _Parts(draft=draft, library=library)
-    offered = {spec.name: parts.offered(spec) for spec in draft.plan.kernels()}
+    config = {spec.name: parts.config(spec) for spec in draft.plan.kernels()}
     programs = _programs(draft.problems, library)
     for cell in draft.plan.cells:
         _memory(cell, draft)
         if programs and cell.workload.program not in programs:
             draft.report(cell, ("workload",), f"{library.rootfs()} does not build {cell.workload.program}")
-        algorithm, known = cell.workload.zram.algorithm, offered[cell.kernel.name]
-        if known and algorithm not in known:
-            text = f"the config of {cell.kernel.name} gives zram no {algorithm}; {allowed(algorithm, known)}"
-            draft.report(cell, ("zram", "algorithm"), text)
+        _config(cell, config[cell.kernel.name], draft)
     draft.problems.raise_if_any()
     return draft.plan
 
@@ -51,6 +50,20 @@ def version_of(spec: KernelSpec) -> str:
     source = spec.source
     named = re.search(r"-(\d+\.\d+)", source.package) if isinstance(source, DebianSource) else None
     return spec.line or (named[1] if named else "")
+
+
+def _config(cell: Cell, values: Mapping[str, str], draft: Draft) -> None:
+    """What a kernel's fragments do not give this cell, as far as they are known."""
+    algorithm, known = cell.workload.zram.algorithm, compressors.offered(values, version_of(cell.kernel))
+    if known and algorithm not in known:
+        text = f"the config of {cell.kernel.name} gives zram no {algorithm}; {allowed(algorithm, known)}"
+        draft.report(cell, ("zram", "algorithm"), text)
+    if not values or (spec := cell.workload.filesystem) is None:
+        return
+    kind = kind_of(spec.kind)
+    if all(values.get(symbol, "n") == "n" for symbol in kind.symbols):
+        text = f"the config of {cell.kernel.name} has no {kind.symbols[0]}: add_config: [fs]"
+        draft.report(cell, ("filesystem",), text)
 
 
 def _memory(cell: Cell, draft: Draft) -> None:
@@ -70,8 +83,8 @@ class _Parts:
     series: dict[Path, Series | None] = field(default_factory=dict)
     fragments: dict[str, Fragment] = field(default_factory=dict)
 
-    def offered(self, spec: KernelSpec) -> tuple[str, ...]:
-        """The algorithms that a kernel gives zram, its series and fragments checked on the way; none: not known."""
+    def config(self, spec: KernelSpec) -> dict[str, str]:
+        """What a kernel's fragments ask for, its series and fragments checked on the way; nothing: not known."""
         paths = [path for name in spec.series if (path := self.library.find(Kind.SERIES, name)) is not None]
         loaded = [series for path in paths if (series := self._series(path)) is not None]
         unread = set(spec.series) - {series.name for series in loaded}  # what is wrong with them is recorded
@@ -82,15 +95,14 @@ class _Parts:
         version, fragments = version_of(spec), []
         for name in spec.config:
             if self.library.find(Kind.FRAGMENT, name) is None:  # the draft has it among its problems
-                return ()
+                return {}
             try:
                 fragments.append(for_version(self._fragment(name), version))
                 kconfig.merge(fragments)
             except UserError as error:
                 self.draft.kernels.report(spec.name, name, str(error))
-                return ()
-        values = {symbol: want.value for symbol, want in kconfig.merge(fragments).items()}
-        return compressors.offered(values, version)
+                return {}
+        return {symbol: want.value for symbol, want in kconfig.merge(fragments).items()}
 
     def _series(self, path: Path) -> Series | None:
         if path not in self.series:

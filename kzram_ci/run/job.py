@@ -26,6 +26,12 @@ class CellJob:
     boot_retries: int = 0
 
 
+def equipment(cell: Cell) -> tuple[str, str]:
+    """What a guest's image is made for: architecture, and the file system whose tools are in it."""
+    spec = cell.workload.filesystem
+    return cell.kernel.arch, "" if spec is None else spec.kind
+
+
 # One boot of a job's cell. An executor of processes needs one that can be pickled: a function of a module, or a value.
 BootStage = Callable[[CellJob, Deadline, Listener], Evidence]
 
@@ -43,7 +49,7 @@ class Stages:
     """The stages a plan needs, as functions; tests put others in their place. All but `boot` run in this process."""
 
     image: Callable[[KernelSpec], KernelImage]
-    rootfs: Callable[[str], RootfsImage]  # by architecture
+    rootfs: Callable[[Cell], RootfsImage]  # the same for cells of one `equipment`
     accel: Callable[[MachineSpec], AccelChoice]
     boot: BootStage
     fit: Callable[[Cell, KernelImage], Cell] = _unchanged  # to the source of its kernel

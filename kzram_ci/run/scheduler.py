@@ -22,7 +22,7 @@ from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.machine import AccelChoice
 from kzram_ci.results.layout import CellDir
 from kzram_ci.run.cell_run import run_cell
-from kzram_ci.run.job import CellJob, Stages
+from kzram_ci.run.job import CellJob, Stages, equipment
 from kzram_ci.run.pool import Budget, Gate
 from kzram_ci.run.relay import Relay, relayed
 
@@ -117,7 +117,7 @@ class _Scheduler:
 
     def _equip(self, cell: Cell, kernel: KernelImage) -> None:
         """Root file system and accelerator are the same for many cells: asked for once, beside the builds."""
-        key = (cell.kernel.arch, cell.machine.arch, cell.machine.accel)
+        key = (*equipment(cell), cell.machine.arch, cell.machine.accel)
         if key in self._equipment:
             self._enqueue(cell, kernel, self._equipment[key])
             return
@@ -128,7 +128,7 @@ class _Scheduler:
             self._pending[future] = partial(self._equipped, key)
 
     def _fetch(self, cell: Cell) -> Equipment:
-        return self._work.stages.rootfs(cell.kernel.arch), self._work.stages.accel(cell.machine)
+        return self._work.stages.rootfs(cell), self._work.stages.accel(cell.machine)
 
     def _equipped(self, key: tuple[str, ...], future: Future[Equipment]) -> Iterator[Ended]:
         waiting = self._unequipped.pop(key)

@@ -19,28 +19,29 @@ from kzram_ci.model.machine import Accel, AccelChoice, MachineSpec
 from kzram_ci.run.boot import boot_once
 from kzram_ci.run.foresight import looked_ahead
 from kzram_ci.run.guest_image import rootfs_for
-from kzram_ci.run.job import CellJob, Stages
+from kzram_ci.run.job import CellJob, Stages, equipment
 from kzram_ci.vm import accel
 
 STAGE_SECONDS = 600.0
 
 
 class SharedResources:
-    """Guest images and accelerators are the same for all cells of an architecture: made once, at the first request."""
+    """Guest images and accelerators are the same for many cells: made once, at the first request."""
 
     def __init__(self, context: KernelContext, wanted: Accel | None) -> None:
         self._context = context
         self._wanted = wanted
         self._lock = threading.Lock()
-        self._rootfs: dict[str, RootfsImage] = {}
+        self._rootfs: dict[tuple[str, str], RootfsImage] = {}
         self.accels: dict[tuple[Accel, str], AccelChoice] = {}
 
-    def rootfs(self, arch: str) -> RootfsImage:
-        """The guest's image for an architecture."""
+    def rootfs(self, cell: Cell) -> RootfsImage:
+        """The guest's image for a cell: by architecture and kind of file system."""
+        key = equipment(cell)
         with self._lock:
-            if arch not in self._rootfs:
-                self._rootfs[arch] = rootfs_for(arch, self._context)
-            return self._rootfs[arch]
+            if key not in self._rootfs:
+                self._rootfs[key] = rootfs_for(key[0], self._context, key[1])
+            return self._rootfs[key]
 
     def accel(self, machine: MachineSpec) -> AccelChoice:
         """The accelerator for a machine; the command line's wish comes before the plan's."""

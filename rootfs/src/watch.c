@@ -5,6 +5,7 @@
  *   kzwatch --emit EVENT [KEY=TEXT | KEY:=JSON]...         one event, for init
  *   kzwatch [--stop 'NAME=N ...'] [--duration S] [--sample MS] [--grace S]
  *           [--fault-file TIMES --fault-times N] -- PROGRAM [ARG...]
+ *   kzwatch --as UID -- PROGRAM [ARG...]                   become that user and the program; no control port
  *
  * The guest it lives in is out of memory on purpose. So: locked into memory, exempt from the OOM killer,
  * nothing allocated after the start. And the host may stop reading: every write has a deadline.
@@ -15,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -274,10 +276,25 @@ static char **read_options(char **words)
 	return *words && words[1] ? words + 1 : NULL;
 }
 
+static int become_user(const char *uid, char **command)
+{
+	uid_t user = (uid_t)strtoul(uid, NULL, 10);
+
+	if (setgroups(0, NULL) || setresgid(user, user, user) || setresuid(user, user, user)) {
+		fprintf(stderr, "kzwatch: cannot become user %s: %s\n", uid, strerror(errno));
+		return EXIT_SETUP;
+	}
+	execvp(command[0], command);
+	fprintf(stderr, "kzwatch: cannot run %s: %s\n", command[0], strerror(errno));
+	return EXIT_SETUP;
+}
+
 int main(int argc, char **argv)
 {
 	char **command;
 
+	if (argc > 4 && !strcmp(argv[1], "--as") && !strcmp(argv[3], "--"))
+		return become_user(argv[2], argv + 4);
 	open_control();
 	if (argc > 1 && !strcmp(argv[1], "--emit"))
 		return emit_event(argv + 2);

@@ -53,4 +53,4 @@ def boot(job: CellJob, deadline: Deadline, listener: Listener) -> Evidence:
 
 def stages(boot: BootStage = boot, image: Callable[[KernelSpec], KernelImage] = image) -> Stages:
     """All stages."""
-    return Stages(image=image, rootfs=lambda arch: a_rootfs(), accel=lambda machine: an_accel(), boot=boot)
+    return Stages(image=image, rootfs=lambda cell: a_rootfs(), accel=lambda machine: an_accel(), boot=boot)

@@ -28,9 +28,12 @@ mkswap() { called mkswap "$@"; [ -z '{mkswap}' ] || { echo "mkswap: {mkswap}" >&
 uname() { case $1 in -r) echo 6.12.1 ;; -m) echo x86_64 ;; *) echo '#1 SMP' ;; esac; }
 dd() { called dd "$@"; return 1; } # or its reader reads for ever
 poweroff() { called poweroff "$@"; exit 86; }
+chmod() { called chmod "$@"; }
+mkfs() { called mkfs "$@"; case $1 in bad*) echo "mkfs: not this way"; return 1 ;; esac; }
 kzwatch() {
     called kzwatch "$@"
-    [ "$1" = --emit ] || { called env "${KZRAM_MAKE_IT_FAIL:-unset}"; return {code}; }
+    [ "$1" = --as ] && return 1 # or its reader reads for ever
+    [ "$1" = --emit ] || { called uid "$KZRAM_UID"; called env "${KZRAM_MAKE_IT_FAIL:-unset}"; return {code}; }
 }
 """
 PLAIN = ("umount", "swapon", "sync", "reboot", "setsid", "cttyhack", "sleep")
@@ -88,7 +91,7 @@ class Host:
         text = INIT.read_text()
         text = text.replace("export PATH=/bin ", f"export PATH={os.environ['PATH']} ")
         text, count = re.subn(
-            r"(?<![\w.*\]])/(etc|proc|sys|dev|tmp)(?=[/\s)\"]|$)", rf"{self.root}/\1", text, flags=re.M
+            r"(?<![\w.*\]])/(etc|proc|sys|dev|tmp|mnt|usr)(?=[/\s)\"]|$)", rf"{self.root}/\1", text, flags=re.M
         )
         assert count > 30
         assert "PATH=/bin" not in text
@@ -105,7 +108,7 @@ class Host:
     def workload(self) -> tuple[dict[str, str], tuple[str, ...]] | None:
         """Options and command of the run, None when there was none."""
         for call in self.calls:
-            if call[0] == "kzwatch" and call[1] != "--emit":
+            if call[0] == "kzwatch" and call[1] not in ("--emit", "--as"):
                 middle = call.index("--")
                 words = call[1:middle]
                 return dict(zip(words[::2], words[1::2], strict=True)), call[middle + 1 :]

@@ -100,7 +100,7 @@ class LocalRunner:
 
     def boot(self, cell: Cell, kernel: Kernel, directory: Path) -> tuple[Evidence, str]:
         """One boot, without retries: a boot that fails is a fact of its own here."""
-        rootfs, accel = self.stages.rootfs(cell.kernel.arch), self.stages.accel(cell.machine)
+        rootfs, accel = self.stages.rootfs(cell), self.stages.accel(cell.machine)
         cell = self.stages.fit(cell, kernel.image)
         seconds = cell.machine.boot_seconds + cell.workload.duration_s + STOP_MARGIN_SECONDS
         place = CellDir(path=directory, relative=directory.name)

@@ -18,7 +18,8 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 ETC = Path("/etc/apt")
 VARIABLE = "KZRAM_DEBIAN_MIRROR"
 # What an image package may be split into; of these the one with the same version is needed too.
-_PARTS = re.compile(r"\b(linux-(?:image|modules|binary)-[0-9][a-z0-9.+~-]*)(?: \(= [^)]*\))?")
+_PART = re.compile(r"linux-(?:image|modules|binary)-[0-9][a-z0-9.+~-]*")
+_NAMES = re.compile(r"(?:^|[,|])\s*([a-z0-9][a-z0-9.+-]+)")  # of a field of dependencies
 
 
 class NoPackage(UserError):
@@ -38,32 +39,56 @@ class Fetched:
     root: Path
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """What a package says of itself: its version, and what it depends on, alternatives after each other."""
+
+    version: str
+    depends: tuple[str, ...] = ()
+
+
+class Archive:
+    """An archive whose lists are fetched; packages are unpacked below `scratch`/deb."""
+
+    def __init__(self, ref: DebianSource, scratch: Path, context: Context) -> None:
+        """Fetch the lists. Raises UserError (no apt), InfraError (no network)."""
+        fix = "use a source of another kind on hosts without apt"
+        self.root = scratch / "deb"
+        self._ref, self._scratch, self._context = ref, scratch, context
+        self._apt = (proc.which("apt-get", fix=fix), *_options(scratch / "apt", ref))
+        self._complaints = _run((*self._apt, "update"), ref, scratch, context)
+
+    def unpack(self, name: str) -> Control:
+        """Fetch and unpack one package. Raises NoPackage, InfraError."""
+        self._context.note(self._ref.package, f"downloading {name} by apt")
+        _run((*self._apt, "download", name), self._ref, self._scratch, self._context, earlier=self._complaints)
+        debs = sorted(self._scratch.glob("*.deb"))
+        if len(debs) != 1:
+            raise InfraError(f"apt-get download {name} left {len(debs)} files")
+        proc.run(("dpkg-deb", "-x", str(debs[0]), str(self.root)), deadline=self._context.deadline)
+        needed = ", ".join(_field(debs[0], field, self._context) for field in ("Pre-Depends", "Depends"))
+        version = _field(debs[0], "Version", self._context)
+        debs[0].unlink()
+        return Control(version=version, depends=tuple(dict.fromkeys(_NAMES.findall(needed))))
+
+
 def download(ref: DebianSource, scratch: Path, context: Context) -> Fetched:
     """Fetch a package, and what a metapackage stands for, and unpack it below `scratch`.
 
     Raises NoPackage, UserError (no apt), InfraError (no network).
     """
-    fix = "use a source of another kind on hosts without apt"
-    apt = (proc.which("apt-get", fix=fix), *_options(scratch / "apt", ref))
-    fetched = Fetched(package=ref.package, version="", root=scratch / "deb")
-    complaints = _run((*apt, "update"), ref, scratch, context)
+    archive = Archive(ref, scratch, context)
+    fetched = Fetched(package=ref.package, version="", root=archive.root)
     todo, seen = [ref.package], set[str]()
     while todo:
         name = todo.pop(0)
         seen.add(name)
-        context.note(ref.package, f"downloading {name} by apt")
-        _run((*apt, "download", name), ref, scratch, context, earlier=complaints)
-        debs = sorted(scratch.glob("*.deb"))
-        if len(debs) != 1:
-            raise InfraError(f"apt-get download {name} left {len(debs)} files")
-        version = _field(debs[0], "Version", context)
+        control = archive.unpack(name)
         if not fetched.version or name.startswith("linux-image-"):
-            fetched = Fetched(package=name, version=version, root=fetched.root)
-        proc.run(("dpkg-deb", "-x", str(debs[0]), str(fetched.root)), deadline=context.deadline)
+            fetched = Fetched(package=name, version=control.version, root=fetched.root)
         if ref.ready:
-            depends = _field(debs[0], "Depends", context)
-            todo += [part for part in dict.fromkeys(_PARTS.findall(depends)) if part not in seen and part not in todo]
-        debs[0].unlink()
+            parts = [part for part in control.depends if _PART.fullmatch(part)]
+            todo += [part for part in parts if part not in seen and part not in todo]
     return fetched
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kzram_ci.guest.conf import cell_conf, quoted
-from kzram_ci.model.workload import Fault, FaultSpec, WorkloadSpec, ZramSpec
+from kzram_ci.model.workload import Fault, FaultSpec, FilesystemSpec, WorkloadSpec, ZramSpec
 
 
 def conf(work: WorkloadSpec) -> dict[str, str]:
@@ -57,3 +57,14 @@ def test_a_line_for_the_guests_shell_of_any_length() -> None:
     text = cell_conf(a_cell(), "abc", interactive=True, command=line)
     assert f"COMMAND={quoted(line)}\n" in text
     assert "COMMAND=" not in cell_conf(a_cell(), "abc", interactive=True)
+
+
+def test_a_file_system_and_a_user() -> None:
+    spec = FilesystemSpec(kind="ext4", options=("-O", "^has_journal"), mount=("noatime", "data=journal"))
+    found = conf(WorkloadSpec(program="fsmutate", filesystem=spec, uid=1000))
+    assert {name: found[name] for name in ("FS_KIND", "FS_MKFS", "FS_MOUNT", "RUN_AS")} == {
+        "FS_KIND": "ext4",
+        "FS_MKFS": "/usr/lib/kzram/mkfs.ext4 -q -F -O ^has_journal",
+        "FS_MOUNT": "noatime,data=journal",
+        "RUN_AS": "1000",
+    }

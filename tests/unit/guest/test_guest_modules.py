@@ -16,7 +16,7 @@ from kzram_ci.guest import modules as guest_modules
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.kernel import KernelImage
 from kzram_ci.model.machine import MachineSpec
-from kzram_ci.model.workload import ZramSpec
+from kzram_ci.model.workload import FilesystemSpec, ZramSpec
 
 MODULES = {  # as in Debian's 6.1 cloud kernel
     "kernel/drivers/virtio/virtio_ring": "",
@@ -29,6 +29,9 @@ MODULES = {  # as in Debian's 6.1 cloud kernel
     "kernel/mm/zsmalloc": "",
     "kernel/crypto/lzo-rle": "",
     "kernel/drivers/net/virtio_net": "virtio",
+    "kernel/fs/ext4/ext4": "jbd2",
+    "kernel/fs/jbd2/jbd2": "",
+    "kernel/crypto/crc32c_generic": "",
 }
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
@@ -53,6 +56,11 @@ def install(root: Path, *leave_out: str, suffix: str = "", builtin: str = "") ->
 def cell(algorithm: str = "lzo-rle", disk: int = 0) -> Cell:
     work = a_workload(program="pressure", zram=ZramSpec(algorithm=algorithm))
     return a_cell(machine=MachineSpec(disk_mib=disk), workload=work)
+
+
+def with_filesystem(kind: str) -> Cell:
+    work = a_workload(program="fsmutate", zram=ZramSpec(swap=False), filesystem=FilesystemSpec(kind=kind))
+    return a_cell(workload=work)
 
 
 def collect(image: KernelImage, wanted: Cell | None = None) -> dict[str, bytes]:
@@ -102,3 +110,16 @@ def test_a_damaged_module_is_named(tmp_path: Path) -> None:
     (tmp_path / "kernel/mm/zsmalloc.ko").write_text("no ELF")
     with pytest.raises(UserError, match=r"zsmalloc\.ko: not an ELF file"):
         collect(image)
+
+
+@pytest.mark.parametrize("kind", ["ext4", "ext2"])
+def test_a_file_system_comes_with_what_it_asks_for_by_name(tmp_path: Path, kind: str) -> None:
+    names = [Path(path).stem for path in collect(install(tmp_path), with_filesystem(kind))]
+    assert names.index("crc32c_generic") < names.index("jbd2") < names.index("ext4")
+
+
+def test_a_file_system_that_is_built_in_or_missing(tmp_path: Path) -> None:
+    image = install(tmp_path, builtin="kernel/fs/xfs/xfs.ko")
+    assert not [path for path in collect(image, with_filesystem("xfs")) if "xfs" in path]
+    with pytest.raises(UserError, match="has no btrfs, and it is not built in"):
+        collect(install(tmp_path), with_filesystem("btrfs"))

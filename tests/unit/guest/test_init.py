@@ -88,6 +88,67 @@ class TestAGoodCell:
         assert [words[0] for words in guest.ran("dd")] == [f"if={guest.root}/dev/vda"] * 2
 
 
+class TestAFileSystem:
+    MOUNT = "25 1 254:0 / {root}/mnt rw,noatime shared:1 - ext4 {root}/dev/zram0 rw,data=journal\n"
+    OTHER = "24 1 0:2 / / rw - rootfs none rw\n"
+
+    @pytest.fixture(autouse=True)
+    def kernel(self, guest: Host) -> None:
+        guest.conf |= {"FS_KIND": "ext4", "FS_MKFS": "mkfs -q -O ^has_journal", "FS_MOUNT": "noatime,data=journal"}
+        guest.conf["SWAP"] = "0"
+        guest.write("proc/filesystems", "nodev\tproc\n\text4\n")
+        guest.write("usr/lib/kzram/mkfs")
+        guest.write("proc/self/mountinfo", (self.OTHER + self.MOUNT).format(root=guest.root))
+
+    def test_it_is_made_and_mounted_and_the_mount_is_proved(self, guest: Host, shell: str) -> None:
+        assert guest.run(shell) == POWERED_OFF
+        device, place = str(guest.root / "dev/zram0"), str(guest.root / "mnt")
+        assert guest.ran("mkfs") == [("-q", "-O", "^has_journal", device)]
+        assert ("-t", "ext4", "-o", "noatime,data=journal", device, place) in guest.ran("mount")
+        assert not guest.ran("mkswap") + guest.ran("swapon")
+        assert guest.emitted("sample") == [{"counters:": '{"fs.mounted":1}'}]
+        assert f"mounted: ext4 {device} rw,data=journal rw,noatime" in guest.emitted("note")[0]["text"]
+        assert guest.emitted("exit") == [{"nonce": "abc", "code:": "0"}]
+
+    @pytest.mark.parametrize(
+        ("before", "after", "text"),
+        [
+            ("ext4 ", "ext2 ", "/mnt is not ext4 on /dev/zram0, but: ext2 /dev/zram0 rw,data=journal rw,noatime"),
+            ("/dev/zram0", "/dev/vda", "/mnt is not ext4 on /dev/zram0, but: ext4 /dev/vda rw,data=journal rw,noatime"),
+            (
+                "data=journal",
+                "data=ordered",
+                "mounted without data=journal: ext4 /dev/zram0 rw,data=ordered rw,noatime",
+            ),
+            ("noatime", "relatime", "mounted without noatime: ext4 /dev/zram0 rw,data=journal rw,relatime"),
+            ("/mnt ", "/mnt2 ", "/mnt is not ext4 on /dev/zram0, but: nothing"),
+        ],
+    )
+    def test_a_mount_that_is_not_the_one_meant(
+        self, guest: Host, shell: str, before: str, after: str, text: str
+    ) -> None:
+        guest.write("proc/self/mountinfo", (self.OTHER + self.MOUNT.replace(before, after)).format(root=guest.root))
+        assert told(guest, shell) == text
+        assert not guest.emitted("sample")
+
+    def test_a_kernel_without_it(self, guest: Host, shell: str) -> None:
+        guest.write("proc/filesystems", "nodev\tproc\n\text4x\n")
+        assert told(guest, shell) == "this kernel has no file system ext4"
+
+    def test_a_mkfs_that_fails(self, guest: Host, shell: str) -> None:
+        guest.conf["FS_MKFS"] = "mkfs bad"
+        assert told(guest, shell) == "mkfs bad /dev/zram0: mkfs: not this way"
+
+    def test_readers_and_workload_of_another_user(self, guest: Host, shell: str) -> None:
+        guest.conf |= {"READERS": "1", "RUN_AS": "1000"}
+        guest.write("dev/vda")
+        assert guest.run(shell) == POWERED_OFF
+        assert (("a+r", str(guest.root / "dev/vda"))) in guest.ran("chmod")
+        as_user = [call for call in guest.calls if call[:3] == ("kzwatch", "--as", "1000")]
+        assert as_user[0][3:5] == ("--", "dd")
+        assert guest.ran("uid") == [("1000",)]
+
+
 class TestDevices:
     def test_zram_as_a_hot_added_device(self, guest: Host, shell: str) -> None:
         guest.remove("sys/block/zram0")

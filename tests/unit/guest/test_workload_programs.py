@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import guest_programs
 import pytest
 import requires
 
-NAMES = ("anonmutate", "directmutate", "pressure")
+NAMES = ("anonmutate", "directmutate", "fsmutate", "pressure")
 SMALL = ("--pages", "128", "--batch", "4", "--bulk", "8")
 ENVIRONMENT = {**os.environ, **guest_programs.ENVIRONMENT}
 
@@ -63,6 +65,7 @@ def test_wrong_arguments(programs: dict[str, Path], name: str, words: tuple[str,
         ("directmutate", ("--writers", "60", "--mutators", "5")),
         ("directmutate", ("--batch", str(2**63))),
         ("directmutate", ("--pages", "16", "--batch", "16")),
+        ("fsmutate", ("--others", "62")),
         ("pressure", ("--threads", "65")),
     ],
 )
@@ -142,3 +145,64 @@ class TestOnAFile:
         code, told = self.finish(self.start(programs["directmutate"], tmp_path / "none"), tmp_path / "none")
         assert code == 4
         assert told[-1]["text"].startswith("cannot open ")
+
+
+FS_MODES = ("odirect", "mmap", "buffered", "gup", "metadata", "inplace")
+
+
+class TestFiles:
+    """fsmutate on a directory of the host: its load and its checks, not the race."""
+
+    @pytest.fixture
+    def where(self) -> Iterator[Path]:
+        """Open to other users, as pytest's own directories are not."""
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name)
+            path.chmod(0o755)
+            try:
+                os.close(os.open(path / "probe", os.O_RDWR | os.O_CREAT | os.O_DIRECT))
+            except OSError as error:
+                requires.lacking("odirect", f"{path}: {error.strerror}")
+            yield path
+
+    def words(self, where: Path, mode: str) -> tuple[str, ...]:
+        return ("--dir", str(where), "--mode", mode, "--pages", "128", "--batch", "4", "--names", "8")
+
+    @pytest.mark.parametrize("mode", FS_MODES)
+    def test_what_was_written_is_read_back(self, programs: dict[str, Path], where: Path, mode: str) -> None:
+        code, told = run(programs["fsmutate"], *self.words(where, mode), "--duration", "1")
+        assert code == 0, told
+        last = told[-1]
+        assert last["written"] > 0
+        assert last["verified"] > (0 if mode in ("metadata", "inplace") else 128 // 4)
+        assert last["corrupt"] == last["other_corrupt"] == last["errors"] == 0
+        assert (last["synced"] > 0) is (mode != "odirect")
+
+    @pytest.mark.parametrize(("mode", "file"), [("odirect", "kept.0"), ("mmap", "shared.0"), ("mmap", "other.0")])
+    def test_damage_is_corruption_and_whose_it_is(
+        self, programs: dict[str, Path], where: Path, mode: str, file: str
+    ) -> None:
+        argv = (str(programs["fsmutate"]), *self.words(where, mode), "--mutators", "0", "--keep-going")
+        child = subprocess.Popen(argv, stdout=subprocess.PIPE, env={**ENVIRONMENT, "KZRAM_UID": "0"})
+        assert child.stdout
+        first = child.stdout.readline()
+        assert json.loads(first)["corrupt"] == 0
+        owner = "1" if file.startswith("other") else "0"
+        child.send_signal(signal.SIGSTOP)
+        with (where / owner / file).open("r+b", buffering=0) as damaged:
+            for page in range(0, 32, 4):
+                os.pwrite(damaged.fileno(), bytes(8), page * 4096 + 1024)
+            os.fsync(damaged.fileno())
+        child.send_signal(signal.SIGTERM)
+        child.send_signal(signal.SIGCONT)
+        told = events(child.communicate(timeout=60)[0])
+        assert child.returncode == 3
+        assert told[-1]["corrupt"] > 0
+        assert (told[-1]["other_corrupt"] > 0) is (owner == "1")
+        assert [event["ev"] for event in told].count("corruption") == told[-1]["corrupt"]
+
+    def test_a_mode_that_does_not_exist(self, programs: dict[str, Path], where: Path) -> None:
+        assert run(programs["fsmutate"], *self.words(where, "direct")) == (
+            2,
+            [{"ev": "error", "text": "unknown mode direct"}],
+        )

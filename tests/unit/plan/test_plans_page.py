@@ -29,6 +29,7 @@ PARTS: dict[str, tuple[tuple[str, str], ...]] = {
         ),
         ("Machine", "`machine:`"),
         ("Zram", "`zram:`"),
+        ("Filesystem", "`filesystem:`"),
         ("FaultInjection", "`fault:`"),
         ("Expect", "`expect:` of a test"),
         ("Oops", "`oops:`"),
@@ -79,10 +80,17 @@ def keys() -> Iterator[str]:
             yield from (f"**{title}**", "", *table(rows), "")
 
 
+NEEDS = {
+    "swap": "`zram.swap` must be `true`.",
+    "raw": "`zram.swap` must be `false`.",
+    "files": "It needs a `filesystem`.",
+}
+
+
 def workloads() -> Iterator[str]:
     for name, row in tables.workloads(Library()).rows.items():
         yield from (
-            f"**`{name}`**: {row.meaning} `zram.swap` must be `{'true' if row.zram == 'swap' else 'false'}`.",
+            f"**`{name}`**: {row.meaning} {NEEDS[row.zram]}{' It runs as the user `uid`.' if row.users else ''}",
             "",
         )
         yield from ("| argument | type | default | meaning |", "|---|---|---|---|")

@@ -85,6 +85,8 @@ def test_the_most_threads_agree_with_the_programs() -> None:
         ("anonmutate", {"mutators": 60, "evictors": 4}, ["65 threads (mutators + evictors + verify-threads)"]),
         ("pressure", {"threads": 65}, ["65 threads (threads); at most 64"]),
         ("directmutate", {"device": "/dev/zram1"}, []),
+        ("fsmutate", {"mode": "gup", "io-uring": True}, []),
+        ("fsmutate", {"mode": "direct"}, ["unknown value 'direct'; allowed: odirect, mmap, buffered"]),
         ("of-my-own", {"anything": 1}, []),
     ],
 )  # fmt: skip
@@ -117,9 +119,10 @@ def test_counters_agree_with_what_the_guest_reads() -> None:
         found |= {(path, prefix + word.partition("=")[2] if "=" in word else prefix + word) for word in words}
     found = {(path, name) for path, name in found if not name.endswith("-")}
     found |= {("/proc/pressure/memory", f"psi.memory.{name}") for name in re.findall(r'prefix, "(\w+_us)"', text)}
-    rows = {(row.origin, row.name) for row in counters.COUNTERS if row.group and row.group != "fault"}
+    rows = {(row.origin, row.name) for row in counters.COUNTERS if row.group and row.group not in {"fault", "fs"}}
     assert rows == found
     assert '"injected", "fault."' in text
+    assert """say sample counters:='{"fs.mounted":1}'""" in (ROOT / "rootfs" / "init").read_text()
 
 
 def test_counters_agree_with_the_instruments() -> None:
@@ -156,7 +159,7 @@ def test_counters_agree_with_the_instruments() -> None:
         ("vmstat.pswpout_", "did you mean vmstat.pswpout?"),
         ("psi.memory.som_us", "did you mean psi.memory.some_us?"),
         ("zram.wries", "did you mean zram.writes?"),
-        ("vmsat.pswpout", "unknown group of counters 'vmsat'; allowed: zram, vmstat, mem, psi, fault, workload"),
+        ("vmsat.pswpout", "unknown group of counters 'vmsat'; allowed: zram, vmstat, mem, psi, fs, fault, workload"),
         ("a b", "'a b' is not the name of a counter"),
     ],
 )

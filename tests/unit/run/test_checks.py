@@ -38,6 +38,29 @@ def errors(kernel: str = "", test: str = "") -> list[str]:
     return [str(error) for error in caught.value.errors]
 
 
+FILES = PLAN.replace("anonmutate", "fsmutate")
+
+
+@pytest.mark.parametrize(
+    ("kernel", "test", "line"),
+    [
+        ("", "", "p.yaml:5:5: tests.t.workload: fsmutate works on files: it needs a `filesystem`, such as ext4"),
+        ("", "filesystem: ext4", "p.yaml:6:5: tests.t.filesystem: the config of k has no CONFIG_EXT4_FS: add_config"),
+        (", add_config: [fs]", "filesystem: {kind: ext5}", "filesystem.kind: unknown file system 'ext5'; allowed:"),
+        (", add_config: [fs]", "filesystem: ext4\nzram: {swap: true}", "zram.swap: the device holds a file system or"),
+    ],
+)  # fmt: skip
+def test_what_works_on_files(kernel: str, test: str, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("test_checks.PLAN", FILES)
+    found = errors(kernel, test)
+    assert any(line in error for error in found), found
+
+
+def test_a_file_system_is_in_the_way_of_swap() -> None:
+    [error] = errors(", add_config: [fs]", "filesystem: ext4")
+    assert "p.yaml:6:5: tests.t.filesystem: anonmutate does not use files: a file system is in its way" in error
+
+
 @pytest.mark.parametrize(
     ("kernel", "test", "line"),
     [
@@ -51,6 +74,7 @@ def errors(kernel: str = "", test: str = "") -> list[str]:
         ("", "args: {pagez: 5}", "p.yaml:6:12: tests.t.args.pagez: anonmutate has no argument 'pagez'"),
         ("", "args: {pages: many}", "tests.t.args.pages: expected a whole number of at least 1, got 'many'"),
         ("", "args: {mutators: 99}", "args.mutators: 101 threads (mutators + evictors + verify-threads)"),
+        ("", "uid: 1000", "p.yaml:6:5: tests.t.uid: anonmutate runs as root only"),
         ("", "machine: {memory: 900T}", "p.yaml:6:15: tests.t.machine.memory: 943,718,400 MiB of memory, and this"),
         ("", "duration: 999999999999h", "p.yaml:6:15: tests.t.duration: 999999999999h is longer than any run"),
         ("", "machine: {boot-timeout: 31d}", "tests.t.machine.boot-timeout: 31d is longer than any run: at most 30d"),

@@ -153,7 +153,7 @@ class TestOrder:
         asked: list[str] = []
         how = Stages(
             image=fake_stages.image,
-            rootfs=lambda arch: asked.append(arch) or a_rootfs(),  # type: ignore[func-returns-value]
+            rootfs=lambda cell: asked.append(cell.kernel.arch) or a_rootfs(),  # type: ignore[func-returns-value]
             accel=lambda machine: asked.append(machine.accel) or an_accel(),  # type: ignore[func-returns-value]
             boot=fake_stages.boot,
         )
