@@ -172,9 +172,11 @@ def _inside_dispatcher(report: Report, names: list[str]) -> str | None:
     for name in names:
         if helpers.walk("cross_calls").match(name):
             return "smp_call_function"
-        if previous and helpers.walk("dispatchers").match(name):
+        gate = helpers.walk("gates").match(name)
+        if previous and (gate or helpers.walk("dispatchers").match(name)):
             return previous
-        if not helpers.walk("dispatchers").match(name) and (is_syscall(name) or _first(report, [name])):
+        inner = not helpers.walk("dispatchers").match(name) and (is_syscall(name) or _first(report, [name]))
+        if gate or inner:
             previous = name
     return previous
 

@@ -1,29 +1,98 @@
-"""The skip rules of helpers.toml: read once, on first use, and compiled to anchored expressions."""
+"""Functions that stand on stacks without being the culprit: by the place where they live, and by their names.
+
+facilities.txt.gz knows where a function of the kernel lives (written from the sources, see facilities.toml); for
+all others helpers.toml has patterns of names. Both are read once, on first use.
+"""
 
 from __future__ import annotations
 
+import gzip
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+MAX_KNOWN = 4096  # names of which the answer is kept
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """Function names with one reason; see the head of helpers.toml for `where`. `name` is set for the walk sets."""
+    """Function names with one reason; see the head of helpers.toml for `where`. `name` is set for the walk sets.
+
+    `not_for`: types of reports that do not pass over them after all.
+    """
 
     where: str
     why: str
     names: str
     name: str = ""
+    not_for: str = ""
+
+
+class Helpers:
+    """The functions that reports of one kind pass over."""
+
+    __slots__ = ("_known", "_names", "_pattern")
+
+    def __init__(self, names: frozenset[str], pattern: re.Pattern[str]) -> None:
+        """`names` by place, `pattern` for what has no place."""
+        self._names, self._pattern = names, pattern
+        self._known: dict[str, bool] = {}
+
+    def match(self, name: str) -> bool:
+        """Whether this function is one of them."""
+        found = self._known.get(name)
+        if found is None:
+            by_place = name in self._names and not walk("dispatchers").match(name)
+            found = by_place or self._pattern.match(name) is not None
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[name] = found
+        return found
 
 
 @cache
 def families() -> tuple[Family, ...]:
-    """All rules."""
+    """All rules about names."""
     data = tomllib.loads(files("kzram_ci.oops").joinpath("helpers.toml").read_text(encoding="utf-8"))
     return tuple(Family(**entry) for entry in data["family"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facility:
+    """The functions of one facility, and the types of reports that pass over them."""
+
+    names: frozenset[str]
+    kinds: frozenset[str]
+    only: bool  # `kinds` are those that do; else those that do not
+
+    def holds(self, kind: str) -> bool:
+        """Whether reports of this type pass over it."""
+        return (kind in self.kinds) == self.only
+
+
+@cache
+def facilities() -> Mapping[str, Facility]:
+    """What facilities.txt.gz holds."""
+    text = gzip.decompress(files("kzram_ci.oops").joinpath("facilities.txt.gz").read_bytes()).decode()
+    found = {}
+    for section in text.split("\n[")[1:]:
+        head, _, names = section.partition("\n")
+        name, _, kinds = head.partition("]")
+        found[name] = Facility(
+            names=frozenset(names.split()),
+            kinds=frozenset(kinds.strip().removeprefix("!").split()),
+            only="!" in kinds,
+        )
+    return found
+
+
+@cache
+def placed(kind: str) -> frozenset[str]:
+    """The functions that live in a facility, as far as a report of this type passes over them."""
+    return frozenset().union(*(facility.names for facility in facilities().values() if facility.holds(kind)))
 
 
 @cache
@@ -34,10 +103,11 @@ def pattern(names: str) -> re.Pattern[str]:
 
 
 @cache
-def helpers(kind: str, title: str) -> re.Pattern[str]:
+def helpers(kind: str, title: str) -> Helpers:
     """All functions that a report of this type and title passes over."""
     wanted = ("any", kind, title.lower().rpartition(": ")[2])
-    return pattern(" ".join(family.names for family in families() if family.where in wanted))
+    names = [each.names for each in families() if each.where in wanted and kind not in each.not_for.split()]
+    return Helpers(placed(kind), pattern(" ".join(names)))
 
 
 @cache

@@ -42,7 +42,7 @@ def why_corrupted(report: Report, function: str | None) -> str | None:
 def title_of(report: Report, function: str | None) -> str:
     """What happened, in one line; the same for the same crash."""
     level = _LEVEL.search(report.line.text)
-    base = report.title.format(what=plain(report.what), level=level[1] if level else "BUG")
+    base = report.title.format(what=plain(report.what), level=level[1] if level else "BUG") or report.kind
     if report.kind == "kasan" and report.access:
         base += f" {report.access}"
     return f"{base} in {function}" if function and report.kind != "panic" else base
@@ -53,7 +53,7 @@ def signature_of(report: Report, function: str | None) -> str:
     words = _LEVEL.sub("", report.title).format(what=plain(report.what), level="").lower()
     detail = _WORDS.sub("-", words).strip("-").removeprefix(f"{report.kind}-")
     if not function:
-        return f"{report.kind}:{detail}"
+        return f"{report.kind}:{detail or 'unknown'}"
     if report.kind in _DETAILED and detail not in ("", "kernel", report.kind):
         return f"{report.kind}:{detail}:{function}"
     return f"{report.kind}:{function}"
