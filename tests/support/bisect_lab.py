@@ -17,12 +17,12 @@ from kzram_ci.bisect.session.engine import Engine
 from kzram_ci.bisect.session.model import REVERT, Asked, Commit
 from kzram_ci.bisect.session.runner import Kernel
 from kzram_ci.bisect.session.store import Session
-from kzram_ci.bisect.session.wanted import Wanted
 from kzram_ci.model.cell import Cell, Expectation, OopsWanted
 from kzram_ci.model.evidence import Evidence, OopsSummary
 from kzram_ci.model.kernel import KernelImage, KernelSpec
 from kzram_ci.model.source import LocalGit
 from kzram_ci.model.workload import WorkloadSpec
+from kzram_ci.verdict.crashes import Wanted
 
 GOOD = Evidence(booted=True, ready=True, exit_code=0, counters={"vmstat.pswpout": 9, "zram.writestall": 9}, seconds=4.0)
 LOST = Evidence(booted=True, ready=True, console_bytes=9)

@@ -13,7 +13,7 @@ from kzram_ci.bisect.belief.model import Bisection, Observation, Seen
 from kzram_ci.bisect.belief.standing import Standing, standing_of
 from kzram_ci.bisect.session.model import REVERT, Asked, Commit, Facts
 from kzram_ci.bisect.session.observations import BootRecord, BuildRecord, SeenBoot, dominant_signature, observed
-from kzram_ci.bisect.session.wanted import Wanted
+from kzram_ci.verdict.crashes import Wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from kzram_ci.bisect.belief.decide import Answer
 from kzram_ci.bisect.belief.graph import parse
 from kzram_ci.bisect.belief.model import Bisection, Observation, Seen, Settings
 from kzram_ci.bisect.session.observations import BootRecord, BuildRecord
-from kzram_ci.bisect.session.wanted import Wanted
 from kzram_ci.model.cell import Cell
+from kzram_ci.verdict.crashes import Wanted
 
 VERSION = 1
 REVERT = "revert"  # in place of a commit, for the boots of the bad end without the culprit

@@ -11,13 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kzram_ci.bisect.belief.model import Observation
-from kzram_ci.bisect.session.wanted import ENDINGS, Crash, Wanted
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.evidence import Evidence
-from kzram_ci.model.outcome import KERNEL_OUTCOMES, Outcome, Verdict
-from kzram_ci.verdict.judge import below_floors, fatal, judge, matches
+from kzram_ci.model.outcome import KERNEL_OUTCOMES, Outcome
+from kzram_ci.verdict.crashes import Crash, Wanted, crashes_of
+from kzram_ci.verdict.judge import below_floors, judge
 
-KEPT_OOPSES = 8
 _MEANING = {
     Outcome.PASS: Observation.CLEAN,
     Outcome.FAIL: Observation.OTHER,
@@ -118,28 +117,13 @@ def dominant_signature(boots: Iterable[BootRecord], bad: str) -> str:
 def boot_record(cell: Cell, evidence: Evidence, *, commit: str, number: int, directory: str, accel: str) -> BootRecord:
     """The facts of a boot that a bisection keeps; `cell.expect` is what the plan describes."""
     judgement = judge(cell, evidence)
-    crashes = [
-        Crash(
-            signature=oops.signature,
-            title=oops.title,
-            fatal=fatal(oops),
-            planned=cell.expect.outcome == "oops" and matches(oops, cell.expect.oops),
-        )
-        for oops in evidence.oopses
-    ]
-    # Only a finding: a workload that could not be set up in the guest is a `fail` of the host's.
-    ending = judgement.outcome in ENDINGS and judgement.verdict is Verdict.FINDING
-    if ending and not any(crash.fatal for crash in crashes):
-        crashes.append(Crash(signature=str(judgement.outcome), title=judgement.reason))
-    kept = list(dict.fromkeys(crashes))
-    kept.sort(key=lambda crash: not crash.planned)  # what the plan describes must not be cut off
     return BootRecord(
         commit=commit,
         number=number,
         seed=cell.seed,
         outcome=judgement.outcome,
         reason=judgement.reason,
-        crashes=tuple(kept[:KEPT_OOPSES]),
+        crashes=crashes_of(cell, evidence, judgement),
         ready=evidence.ready,
         proved=not below_floors(cell, evidence),
         seconds=round(evidence.seconds, 3),

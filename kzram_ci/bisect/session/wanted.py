@@ -3,55 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
+from dataclasses import replace
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.model.cell import Cell
-from kzram_ci.model.outcome import Outcome
-
-# Ends of a boot that have no oops, as signatures: a hang or a corruption can be bisected like a crash.
-ENDINGS = frozenset({Outcome.CORRUPTION, Outcome.FAIL, Outcome.HANG})
-NO_BOOT = str(Outcome.BOOT_FAILED)  # as a signature: a kernel that never reaches the workload
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crash:
-    """An oops of a boot, or a bad end without one (its outcome as signature)."""
-
-    signature: str
-    title: str
-    fatal: bool = True
-    planned: bool = False  # the plan's own expectation describes it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """The crash that is looked for. `given`: patterns of signatures or titles; `plan`: the plan describes it."""
-
-    given: tuple[str, ...] = ()
-    plan: bool = False
-
-    def holds(self, crash: Crash) -> bool:
-        """Whether a crash is the wanted one."""
-        names = (crash.signature, crash.title)
-        return (self.plan and crash.planned) or any(
-            name == pattern or fnmatchcase(name, pattern) for pattern in self.given for name in names
-        )
-
-    @property
-    def no_boot(self) -> bool:
-        """Whether a kernel that does not reach the workload is what is looked for."""
-        return NO_BOOT in self.given
-
-    @property
-    def only_no_boot(self) -> bool:
-        """Whether nothing else is: then a kernel that reaches the workload is good, whatever the workload shows."""
-        return not self.plan and set(self.given) == {NO_BOOT}
-
-    def text(self) -> str:
-        """For people; "" while it is not known."""
-        return " or ".join((*self.given, *(("what the plan expects",) if self.plan else ())))
+from kzram_ci.verdict.crashes import Wanted
 
 
 def expectation(cell: Cell, others: Sequence[Cell], given: tuple[str, ...]) -> tuple[Cell, Wanted, str]:

@@ -21,9 +21,10 @@ from kzram_ci.bisect.reports.wording import percent
 from kzram_ci.bisect.session import store
 from kzram_ci.bisect.session.model import REVERT
 from kzram_ci.bisect.session.observations import dominant_signature
-from kzram_ci.bisect.session.wanted import Wanted, expectation
+from kzram_ci.bisect.session.wanted import expectation
 from kzram_ci.model.cell import Expectation
 from kzram_ci.model.evidence import Evidence
+from kzram_ci.verdict.crashes import Wanted
 
 SCHEMA = Path(__file__).parents[2] / "data" / "junit.xsd"
 

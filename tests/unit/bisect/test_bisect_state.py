@@ -15,9 +15,9 @@ from kzram_ci.bisect.belief.model import Bisection, Observation, Settings, obser
 from kzram_ci.bisect.session import store
 from kzram_ci.bisect.session.model import SavedBisection, restored, saved
 from kzram_ci.bisect.session.observations import BootRecord, observation_of, observed
-from kzram_ci.bisect.session.wanted import Crash, Wanted
 from kzram_ci.model import codec
 from kzram_ci.model.outcome import KERNEL_OUTCOMES, Outcome
+from kzram_ci.verdict.crashes import Crash, Wanted
 
 FORK = [(), (0,), (1,), (0,), (3,), (2, 4), (5,), (6,)]
 
