@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.machine import MachineSpec
+from kzram_ci.model.measure import Against, Target
 from kzram_ci.model.workload import WorkloadSpec
 
 
@@ -47,6 +49,7 @@ class Case:
     control: bool = False
     skip: str = ""
     amplified: bool = False
+    evidence: Against | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,8 @@ class Cell:
 
     `repeats`: an expected pass must pass that often; an expected oops has that many tries to appear.
     `control`: the cell proves the plan can tell good from bad; if it fails, the report says so on top.
+    `evidence`: of an expected pass that ends by evidence. `measured`: such cells are measured by this one, so it makes
+    all its tries. `target`: what its control asks of it, once that is known.
     `cases`: of a cell whose expectation is derived, one each for pass and oops; the kernel's source decides.
     """
 
@@ -70,11 +75,20 @@ class Cell:
     control: bool = False
     skip: str = ""  # reason; non-empty: never run
     cases: tuple[Case, ...] = ()
+    evidence: Against | None = None
+    measured: bool = False
+    target: Target | None = None
+
+
+def evidence_of(cell: Cell) -> tuple[Against, ...]:
+    """By which evidence a cell ends, in each of its cases."""
+    found = (cell.evidence, *(case.evidence for case in cell.cases))
+    return tuple(dict.fromkeys(one for one in found if one is not None and not cell.skip))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A validated plan, expanded."""
+    """A validated plan, expanded. `controls`: results of an earlier run, of controls that its cells ask for."""
 
     name: str
     description: str = ""
@@ -83,6 +97,7 @@ class Plan:
     cells: tuple[Cell, ...]
     boot_retries: int = 2
     jobs: int = 0  # 0: as many as the host carries
+    controls: tuple[CellResult, ...] = ()
 
     def kernels(self) -> tuple[KernelSpec, ...]:
         """The kernels the cells use, each once, in the order of first use."""

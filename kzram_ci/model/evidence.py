@@ -82,6 +82,7 @@ class BootCounts:
 
     counters: Mapping[str, int] = field(default_factory=dict)
     gains: Mapping[str, Gains] = field(default_factory=dict)
+    overrun_lines: int = 0
     crashed: bool = False
 
 

@@ -4,13 +4,34 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from kzram_ci.base.grammar.scalars import Regex, Word, choice, one_or_many
 from kzram_ci.base.grammar.strict import Strict
 from kzram_ci.model import filesystem
 from kzram_ci.model.vocab import OOPS_TYPES
-from kzram_ci.plan.scalars import Algorithm, ArgValue, Bounds, MountOptions, OopsType, Seconds, Size, Words, Workload
+from kzram_ci.plan.merge import EVIDENCE
+from kzram_ci.plan.scalars import (
+    Algorithm,
+    ArgValue,
+    Bounds,
+    Counter,
+    MountOptions,
+    OopsType,
+    Seconds,
+    Size,
+    Words,
+    Workload,
+)
 
 
 class Machine(Strict):
@@ -68,6 +89,64 @@ class FaultInjection(Strict):
     times: Annotated[int, Field(ge=-1)] | None = Field(None, description="how often at most; -1 without limit")
 
 
+class StopEvidence(Strict):
+    """`evidence:` of `stop:`; a number alone is short for `luck`."""
+
+    luck: Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="the probability with which a kernel as bad as the control may come through"
+    )
+    races: Counter | None = Field(None, description="the counter of races; default: what the floors say")
+
+
+def _long(value: Any) -> Any:
+    """`evidence: 0.01` as a mapping, so that it is told from the bound of a counter."""
+    if not isinstance(value, dict) or isinstance(value.get(EVIDENCE), dict | None):
+        return value
+    return {**value, EVIDENCE: {"luck": value[EVIDENCE]}}
+
+
+def _only_evidence(value: dict[str, Any]) -> dict[str, Any]:
+    for name, bound in value.items():
+        if name != EVIDENCE and isinstance(bound, StopEvidence):
+            raise ValueError(f"{name}: expected a whole number, got a mapping")
+    return value
+
+
+def _kind(value: Any) -> str:
+    return EVIDENCE if isinstance(value, dict | StopEvidence) else "bound"
+
+
+_Bound = Annotated[Annotated[int, Field(ge=0)], Tag("bound")] | Annotated[StopEvidence, Tag(EVIDENCE)]
+_STOP_SCHEMA = {
+    "type": "object",
+    "properties": {
+        EVIDENCE: {
+            "description": "the probability with which a kernel as bad as the control may come through",
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+                {
+                    "type": "object",
+                    "properties": {
+                        "luck": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+                        "races": {"type": "string"},
+                    },
+                    "required": ["luck"],
+                    "additionalProperties": False,
+                },
+                {"type": "null"},
+            ],
+        }
+    },
+    "additionalProperties": {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "null"}]},
+}
+Stop = Annotated[
+    dict[Counter, Annotated[_Bound, Discriminator(_kind)] | None],
+    BeforeValidator(_long),
+    AfterValidator(_only_evidence),
+    WithJsonSchema(_STOP_SCHEMA),
+]
+
+
 class Oops(Strict):
     """Which oops counts as the expected one; what is omitted matches anything."""
 
@@ -119,7 +198,11 @@ class Fields(Strict):
     filesystem: Filesystem | None = Field(None, description="a file system on the zram device, in place of swap")
     fault: FaultInjection | None = Field(None, description="fault injection on zram's atomic allocation")
     machine: Machine | None = Field(None, description="over the plan's machine")
-    stop: Bounds | None = Field(None, description="counter: at least; when all are reached the cell ends")
+    stop: Stop | None = Field(
+        None,
+        description="counter: at least; when all are reached the cell ends. `evidence`: so many races that a kernel as "
+        "bad as the control would come through with this probability at most",
+    )
     duration: Seconds | None = Field(None, description="the workload ends at the latest after this; default 60s")
     sample: Seconds | None = Field(None, description="how often counters are sampled; default 250ms")
     readers: Annotated[int, Field(ge=0, le=64)] | None = Field(

@@ -57,7 +57,10 @@ def cell_seconds(cell: Cell) -> float:
 
 def stop_words(cell: Cell) -> str:
     """When a cell ends: `recompressions 50,000 & grew 200, or 120 s`."""
-    reached = " & ".join(f"{name} {bound:,}" for name, bound in cell.workload.stop)
+    bounds = [f"{name} {bound:,}" for name, bound in cell.workload.stop]
+    if cell.evidence is not None:
+        bounds.append(f"evidence {cell.evidence.luck:g} against {cell.evidence.control}")
+    reached = " & ".join(bounds)
     time = f"{cell.workload.duration_s} s"
     return f"{reached}, or {time}" if reached else time
 

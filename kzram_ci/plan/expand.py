@@ -12,7 +12,7 @@ from kzram_ci.kernel import mechanism
 from kzram_ci.kernel.mechanism import Facts
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.kernel import KernelSpec
-from kzram_ci.plan import merge
+from kzram_ci.plan import controls, merge
 from kzram_ci.plan.axes import axis_fields, include_values, label
 from kzram_ci.plan.draft import Layer, written
 from kzram_ci.plan.lint import faults
@@ -54,7 +54,14 @@ class Expansion:
         for index, entry in enumerate(self.model.expect):
             if index not in used:
                 grid.nothing(entry, ("expect", index), places)
-        return tuple(cells)
+        return self._against_controls(tuple(cells))
+
+    def _against_controls(self, cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
+        """The cells, each that ends by evidence with its control; one without is recorded."""
+        for cell, text in controls.lacking(cells):
+            where = written(self.document, self.layers.get(cell.id, ()), ("stop", "evidence"))
+            self.problems.add(self.document.file, where, text, key=True, about=f"cell {cell.id}")
+        return controls.assigned(cells)
 
     def _check_names(self, grid: Grid) -> None:
         for name, test in self.model.tests.items():
@@ -131,6 +138,7 @@ class Expansion:
             repeats=data.get("repeats", 1),
             control=data.get("control", False),
             skip=data.get("skip", ""),
+            evidence=merge.against(data),
         )
         for where, text in faults(cell, data.get("args", {}), self.workloads):
             found = written(self.document, layers, where)

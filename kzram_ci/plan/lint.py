@@ -78,7 +78,7 @@ def _expectation(cell: Cell) -> Iterator[Fault]:
     for name, bound in expect.floors:
         if name in ceilings and ceilings[name] < bound:
             yield ("expect", "floors", name), f"floor {name} {bound:,} is above its ceiling {ceilings[name]:,}"
-        if name in stop and len(stop) == 1 and stop[name] < bound:
+        if name in stop and len(stop) == 1 and cell.evidence is None and stop[name] < bound:
             yield ("stop", name), f"the cell stops at {name} {stop[name]:,}, below its floor {bound:,}"
 
 
@@ -90,6 +90,11 @@ def _counters(cell: Cell, workloads: Workloads) -> Iterator[Fault]:
         group, _, rest = field[-1].partition(".")
         if group == WORKLOAD and (text := workloads.counter_fault(cell.workload.program, rest)):
             yield field, text
+    if cell.evidence is not None and cell.evidence.races == "reuse_refused_write":
+        text = "a control does not tell which of the faults that got their page were writes: name reuse_refused"
+        yield ("stop", "evidence"), text
+    if cell.evidence is not None and cell.evidence.races.startswith(f"{WORKLOAD}."):
+        yield ("stop", "evidence"), "a cell cannot stop by what its workload reports: name a counter of the kernel"
     for name, _ in cell.workload.stop:
         if name.startswith(f"{WORKLOAD}."):
             yield ("stop", name), "a cell cannot stop by what its workload reports: name a counter of the kernel"

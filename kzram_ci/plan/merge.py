@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kzram_ci.model.cell import Case, Cell, Expectation, OopsWanted
 from kzram_ci.model.machine import Accel, MachineSpec
+from kzram_ci.model.measure import Against
 from kzram_ci.model.workload import Fault, FaultSpec, FilesystemSpec, WorkloadSpec, ZramSpec
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ Data = dict[str, Any]
 DERIVED = "derived"  # the outcome that the kernel's source decides
 MOUNTED = "fs.mounted"  # counter: the guest found the mount that the plan asks for, by the kernel's own word
 CASES = ("pass", "oops")  # what it may be; the order of `Cell.cases`
+EVIDENCE = "evidence"  # among the counters of `stop`
 _EXPECT = frozenset({"outcome", "oops", "floors", "ceilings"})
 _NOT_FIELDS = frozenset({"description", "kernels", "axes", "kernel", "line", "variant", "test", "derived", "axes_"})
 _MACHINE = {
@@ -91,6 +93,7 @@ def case_of(cell: Cell, *, amplified: bool) -> Case:
         control=cell.control,
         skip=cell.skip,
         amplified=amplified,
+        evidence=cell.evidence,
     )
 
 
@@ -121,7 +124,7 @@ def workload(data: Data) -> WorkloadSpec:
         args=arguments(data.get("args", {})),
         zram=ZramSpec(**zram),
         fault=FaultSpec(**fault),
-        stop=tuple(data.get("stop", {}).items()),
+        stop=tuple((name, bound) for name, bound in data.get("stop", {}).items() if name != EVIDENCE),
         **given,
     )
 
@@ -138,6 +141,14 @@ def arguments(args: Mapping[str, Any]) -> tuple[str, ...]:
             continue
         words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
     return tuple(words)
+
+
+def against(data: Data) -> Against | None:
+    """By which evidence a cell ends; None for one that ends otherwise, or that is expected to crash."""
+    asked = data.get("stop", {}).get(EVIDENCE)
+    if asked is None or data.get("expect", {}).get("outcome", "pass") == "oops":
+        return None
+    return Against(luck=asked["luck"], races=asked.get("races") or "")
 
 
 def expectation(data: Data, *, mounted: bool = False) -> Expectation:

@@ -86,6 +86,11 @@ class RunDir:
             known.get(cell.id) or born(cell, relative=self.layout.cell(cell.id).relative) for cell in self.plan.cells
         )
 
+    def finished_results(self) -> tuple[CellResult, ...]:
+        """What finished here, and the results of controls that were taken over from an earlier run."""
+        with self._lock:
+            return (*self._results.values(), *(one for one in self.plan.controls if one.id not in self._results))
+
     def finished(self) -> frozenset[str]:
         """Ids of the cells that need not run again on resume."""
         with self._lock:

@@ -22,6 +22,7 @@ from kzram_ci.run.boot_state import BootState, Ending, Input, Limits, OopsFound
 from kzram_ci.run.channels import ConsoleChannel, ControlChannel, HostChannel, MonitorChannel
 from kzram_ci.run.follow import follow, gone_now, take
 from kzram_ci.run.prepare import Prepared, machine_for, prepared
+from kzram_ci.verdict import power
 from kzram_ci.vm.qemu import Machine
 
 WORK_MARGIN_SECONDS = 60.0  # the workload ends by its own clock, then verifies what it wrote
@@ -85,6 +86,7 @@ def _limits(cell: Cell, deadline: Deadline) -> Limits:
         boot_until=deadline.within(cell.machine.boot_seconds).at,
         until=deadline.at,
         work_seconds=cell.workload.duration_s + WORK_MARGIN_SECONDS,
+        gauged=power.gauged(cell),
         # the guest's own counters have a dot; those of the detector stand or fall with it
         needs=tuple(name for name, bound in cell.expect.floors if bound > 0 and "." not in name),
     )

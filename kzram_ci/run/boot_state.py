@@ -14,7 +14,7 @@ from typing import Any
 
 from kzram_ci.guest import messages
 from kzram_ci.guest.kernel_lines import LineFacts
-from kzram_ci.model.evidence import Evidence, OopsSummary
+from kzram_ci.model.evidence import Evidence, Gains, OopsSummary
 from kzram_ci.model.vocab import NON_FATAL_TYPES
 from kzram_ci.oops.model import Oops
 
@@ -50,6 +50,7 @@ class Limits:
     boot_until: float
     until: float
     work_seconds: float
+    gauged: tuple[str, ...] = ()  # counters whose gains from sample to sample are kept
     needs: tuple[str, ...] = ()  # counters of the detector without which the rest of the boot is for nothing
     dialogue: bool = False  # the work is a dialogue on the serial line, not the guest's own workload
     crash_ends: bool = True
@@ -146,6 +147,7 @@ class BootState:
     exit_code: int | None = None
     exited_at: float | None = None
     counters: Mapping[str, int] = field(default_factory=dict)
+    gains: Mapping[str, Gains] = field(default_factory=dict)
     missing: tuple[str, ...] = ()  # of what the plan needs, in the first sample
     corruptions: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
@@ -192,11 +194,13 @@ def _sampled(state: BootState, given: messages.Sample, now: float) -> BootState:
         # all files of the detector are there before the workload starts: what the first sample lacks never comes
         there = {name for name, _ in given.counters}
         state = replace(state, missing=tuple(name for name in state.limits.needs if name not in there))
-    merged = dict(state.counters)
+    merged, gains = dict(state.counters), dict(state.gains)
     for name, value in given.counters:
+        if name in state.limits.gauged and name in merged:
+            gains[name] = gains.get(name, Gains()).and_then(max(0, value - merged[name]))
         if name in merged or len(merged) < KEPT_COUNTERS:
             merged[name] = value
-    return replace(state, counters=merged)
+    return replace(state, counters=merged, gains=gains)
 
 
 def _of_kernel(name: str) -> bool:
@@ -346,6 +350,7 @@ def evidence(state: BootState, end: Ending, oopses: tuple[OopsSummary, ...], now
         oopses=oopses,
         overrun_lines=facts.overruns,
         counters=counters(state),
+        gains=state.gains,
         missing=state.missing,
         console_bytes=state.console.bytes,
         last_line=facts.last_line[:500],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from kzram_ci.base import clock, files
 from kzram_ci.base.clock import Deadline
@@ -24,6 +25,7 @@ from kzram_ci.model.layout import CellFile
 from kzram_ci.model.outcome import HOST_OUTCOMES, Outcome, Verdict
 from kzram_ci.results.rundir import born
 from kzram_ci.run.job import BootStage, CellJob
+from kzram_ci.verdict import power
 from kzram_ci.verdict.exposure import together
 from kzram_ci.verdict.judge import judge, judge_attempts
 
@@ -71,19 +73,25 @@ def boot_with_retries(job: CellJob, boot: BootStage, listener: Listener) -> tupl
         job.place.keep_failed_boot(failures)
 
 
-def wants_another(cell: Cell, words: list[Judgement]) -> bool:
-    """A pass must be repeated until `repeats` passes are in; an expected oops is awaited as long."""
-    if len(words) >= cell.repeats or words[-1].outcome in HOST_OUTCOMES:
+def wants_another(cell: Cell, words: list[Judgement], evidences: list[Evidence]) -> bool:
+    """A pass must be repeated until `repeats` passes are in, and its evidence; an expected oops is awaited as long.
+
+    A control by which others are measured makes all its tries: each is a loss more.
+    """
+    if words[-1].outcome in HOST_OUTCOMES:
         return False
-    if cell.expect.outcome == "pass":
-        return words[-1].verdict is Verdict.OK
-    return words[-1].verdict is not Verdict.OK
+    good = words[-1].verdict is Verdict.OK
+    if len(words) >= cell.repeats:
+        return good and power.wants_more(cell, evidences)
+    return good if cell.expect.outcome == "pass" else cell.measured or not good
 
 
 def setup_key(job: CellJob) -> str:
     """What a result depends on besides its kernel and chance: with the same key the same verdict is to be expected."""
     cell = job.cell
-    parts = (cell.machine, cell.workload, cell.expect)
+    parts: list[Any] = [cell.machine, cell.workload, cell.expect]
+    if cell.evidence is not None:
+        parts.append(replace(cell.evidence, control=""))
     return digest_json([*map(codec.to_json, parts), job.rootfs.key, str(job.accel.accel)])
 
 
@@ -94,11 +102,11 @@ def run_cell(job: CellJob, boot: BootStage, listener: Listener) -> CellResult:
     words: list[Judgement] = []
     evidences: list[Evidence] = []
     failures = 0
-    while not words or wants_another(cell, words):
+    while not words or wants_another(cell, words, evidences):
         if words:
             place.keep_attempt(len(words))
         place.path.mkdir(parents=True, exist_ok=True)
-        attempt = replace(job, cell=replace(cell, seed=cell.seed + len(words)))
+        attempt = replace(job, cell=replace(power.armed(cell, evidences), seed=cell.seed + len(words)))
         evidence, word, failed = boot_with_retries(attempt, boot, listener)
         words.append(word)
         evidences.append(evidence)
@@ -117,6 +125,7 @@ def run_cell(job: CellJob, boot: BootStage, listener: Listener) -> CellResult:
         seed=cell.seed + shown,
         attempts=len(words),
         totals=together(evidences).counters if len(evidences) > 1 else {},
+        each=tuple(map(power.boot_counts, evidences)) if len(evidences) > 1 else (),
         boot_failures=failures,
         kernel_key=job.kernel.key,
         setup_key=setup_key(job),

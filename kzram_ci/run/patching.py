@@ -9,7 +9,7 @@ from kzram_ci.base.errors import UserError
 from kzram_ci.kernel.oneoff import OneOff
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.kernel import KernelSpec
-from kzram_ci.run.retarget import renamed
+from kzram_ci.run.retarget import against, renamed
 
 
 def patched(spec: KernelSpec, oneoffs: Sequence[OneOff]) -> KernelSpec:
@@ -74,8 +74,9 @@ def on_every_kernel(plan: Plan, oneoffs: Sequence[OneOff]) -> Plan:
     """The plan with the patches on each of its kernels, which get names of their own. Raises UserError."""
     if not oneoffs:
         return plan
-    cells = []
+    cells = {}
     for cell in plan.cells:
         spec = patched(cell.kernel, oneoffs)
-        cells.append(renamed(replace(cell, kernel=replace(spec, name=cell.kernel.name)), spec.name))
-    return replace(plan, cells=tuple(cells))
+        cells[cell.id] = renamed(replace(cell, kernel=replace(spec, name=cell.kernel.name)), spec.name)
+    ids = {old: cell.id for old, cell in cells.items()}
+    return replace(plan, cells=tuple(against(cell, ids) for cell in cells.values()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -50,7 +50,8 @@ class PlanRun:
         for result in results:
             self.sink(result)
         fatal: KzramError | None = None
-        for cell, ended in run_all(self._work(todo), executor):
+        known = {result.id: result for result in (*self.plan.controls, *before, *results)}
+        for cell, ended in run_all(self._work(todo, known), executor):
             if isinstance(ended, Interrupted | UserError):
                 fatal = fatal or ended
             if isinstance(ended, Interrupted):
@@ -63,7 +64,7 @@ class PlanRun:
             raise fatal
         return final
 
-    def _work(self, todo: Sequence[Cell]) -> Work:
+    def _work(self, todo: Sequence[Cell], known: Mapping[str, CellResult]) -> Work:
         return Work(
             cells=tuple(cell for cell in todo if not cell.skip),
             stages=self.stages,
@@ -71,6 +72,7 @@ class PlanRun:
             place=self.place,
             boot_retries=self.plan.boot_retries,
             listener=self.listener,
+            known=known,
         )
 
     def _result(self, cell: Cell, ended: CellResult | BaseException) -> CellResult:

@@ -66,8 +66,10 @@ def begin(request: RunRequest, warn: Warn) -> RunDir:
     path = Path(name)
     # The expanded plan of a run: `repro.sh` needs neither plan nor kernel files.
     expanded = path.name == RunFile.PLAN
-    whole = rundir.open_run(path.parent).plan if expanded else plan_of(name)
-    plan = selected(whole, request.selection, None if expanded else partial(plan_with, name))
+    before = rundir.open_run(path.parent) if expanded else None
+    whole = before.plan if before is not None else plan_of(name)
+    recorded = before.finished_results() if before is not None else ()
+    plan = selected(whole, request.selection, None if expanded else partial(plan_with, name), recorded)
     if not expanded and (lost := _controls_left_out(whole, plan)):
         warn(lost)
     if request.for_git:

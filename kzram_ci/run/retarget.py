@@ -10,6 +10,7 @@ from kzram_ci.kernel.series import SeriesKind
 from kzram_ci.kernel.source import GIVE
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.kernel import KernelSpec
+from kzram_ci.model.measure import Against
 from kzram_ci.model.source import GivenSource, Source
 from kzram_ci.plan.source_args import is_source, label, split
 
@@ -47,15 +48,30 @@ def with_sources(plan: Plan, sources: Sequence[Source], known: Known) -> Plan:
         return _without_source(plan)
     names = _names(sources)
     several = len(sources) > 1
-    cells: dict[str, Cell] = {}
+    made: dict[tuple[str, int], Cell] = {}
     for cell in plan.cells:
-        for source, name in zip(sources, names, strict=True):
+        for number, (source, name) in enumerate(zip(sources, names, strict=True)):
             if source.ready:
-                made = _on_image(cell, source, name, known)
+                made[cell.id, number] = _on_image(cell, source, name, known)
             else:
-                made = _on_source(cell, source, f"@{name}" if several else "", known, name)
-            cells.setdefault(made.id, made)
+                made[cell.id, number] = _on_source(cell, source, f"@{name}" if several else "", known, name)
+    ids: list[dict[str, str]] = [{} for _ in sources]
+    for (old, number), cell in made.items():
+        ids[number][old] = cell.id
+    cells: dict[str, Cell] = {}
+    for (_, number), cell in made.items():
+        cells.setdefault(cell.id, against(cell, ids[number]))
     return replace(plan, cells=tuple(cells.values()))
+
+
+def against(cell: Cell, ids: Mapping[str, str]) -> Cell:
+    """The cell with its control by another id, where that is one of `ids`: cells on another source have others."""
+
+    def named(one: Against | None) -> Against | None:
+        return None if one is None else replace(one, control=ids.get(one.control, one.control))
+
+    cases = tuple(replace(case, evidence=named(case.evidence)) for case in cell.cases)
+    return replace(cell, evidence=named(cell.evidence), cases=cases)
 
 
 def _without_source(plan: Plan) -> Plan:

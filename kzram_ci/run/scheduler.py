@@ -1,15 +1,16 @@
 """What runs when: kernels are built one after another; a cell is submitted when its kernel is there and it has room.
 
-One thread decides. A cell waits as a value in a queue, not in a thread, so the number of cells does not matter.
+One thread decides. A cell waits as a value in a queue, not in a thread, so the number of cells does not matter. A cell
+that ends by evidence waits for its control, whose kernel is built first.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,7 @@ from kzram_ci.run.cell_run import run_cell
 from kzram_ci.run.job import CellJob, Stages, equipment
 from kzram_ci.run.pool import Budget, Gate
 from kzram_ci.run.relay import Relay, relayed
+from kzram_ci.verdict.power import target
 
 POLL_SECONDS = 0.5  # how often a wait looks whether the operator wants to stop
 
@@ -35,7 +37,10 @@ Built = tuple[Cell, KernelImage]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """Cells, and all that is needed to run them. `place` gives a cell's directory."""
+    """Cells, and all that is needed to run them. `place` gives a cell's directory.
+
+    `known`: results there are already, of controls.
+    """
 
     cells: tuple[Cell, ...]
     stages: Stages
@@ -43,6 +48,7 @@ class Work:
     place: Callable[[Cell], CellDir]
     boot_retries: int
     listener: Listener
+    known: Mapping[str, CellResult] = field(default_factory=dict)
 
 
 def run_all(work: Work, executor: Executor | None = None) -> Iterator[Ended]:
@@ -74,9 +80,20 @@ class _Scheduler:
         self._equipment: dict[tuple[str, ...], Equipment] = {}
         self._unequipped: dict[tuple[str, ...], list[Built]] = {}
         self._ready: deque[CellJob] = deque()
+        self._known: dict[str, CellResult | BaseException] = dict(work.known)
+        self._awaited = {cell.id for cell in work.cells}  # not ended yet
+        self._held: dict[str, list[CellJob]] = {}  # by the id of the control they wait for
 
     def ended(self) -> Iterator[Ended]:
         """Run everything."""
+        for cell, result in self._run():
+            self._awaited.discard(cell.id)
+            self._known[cell.id] = result
+            for job in self._held.pop(cell.id, ()):
+                self._queue(job)
+            yield cell, result
+
+    def _run(self) -> Iterator[Ended]:
         self._start_builds()
         while self._pending or self._ready:
             yield from self._stop_waiting() if proc.cancelled() else self._start_cells()
@@ -95,7 +112,7 @@ class _Scheduler:
         cells: dict[str, list[Cell]] = {}
         for cell in self._work.cells:
             cells.setdefault(cell.kernel.name, []).append(cell)
-        for of_kernel in cells.values():
+        for of_kernel in sorted(cells.values(), key=lambda own: not any(cell.measured for cell in own)):
             future = self._builder.submit(build, of_kernel[0].kernel)
             self._pending[future] = partial(self._built, tuple(of_kernel))
 
@@ -142,9 +159,21 @@ class _Scheduler:
     def _enqueue(self, cell: Cell, kernel: KernelImage, equipment: Equipment) -> None:
         rootfs, accel = equipment
         place, retries = self._work.place(cell), self._work.boot_retries
-        self._ready.append(
-            CellJob(cell=cell, kernel=kernel, rootfs=rootfs, accel=accel, place=place, boot_retries=retries)
-        )
+        self._queue(CellJob(cell=cell, kernel=kernel, rootfs=rootfs, accel=accel, place=place, boot_retries=retries))
+
+    def _queue(self, job: CellJob) -> None:
+        """Into the queue, once the control is known by which a cell ends; controls come first."""
+        against = job.cell.evidence
+        if against is not None and against.control in self._awaited:
+            self._held.setdefault(against.control, []).append(job)
+            return
+        if against is not None:
+            asked = target(job.cell, self._known.get(against.control))
+            job = replace(job, cell=replace(job.cell, target=asked))
+        if job.cell.measured:
+            self._ready.appendleft(job)
+        else:
+            self._ready.append(job)
 
     def _start_cells(self) -> Iterator[Ended]:
         """Submit what there is room for, in order; a smaller cell may overtake one that must wait for room."""

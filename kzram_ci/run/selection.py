@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.library import Library
 from kzram_ci.kernel import source
 from kzram_ci.kernel.oneoff import OneOff
 from kzram_ci.kernel.workshop import KernelContext
-from kzram_ci.model.cell import Plan
+from kzram_ci.model.cell import Plan, evidence_of
+from kzram_ci.model.evidence import CellResult
 from kzram_ci.plan.load import Beside, load_plan
 from kzram_ci.plan.select import select
 from kzram_ci.plan.source_args import split
@@ -55,10 +56,16 @@ def plan_with(name: str, beside: Beside) -> Plan:
     return load_plan(library.plan(name), library, beside)
 
 
-def selected(plan: Plan, selection: Selection, again: Callable[[Beside], Plan] | None = None) -> Plan:
+def selected(
+    plan: Plan,
+    selection: Selection,
+    again: Callable[[Beside], Plan] | None = None,
+    recorded: Iterable[CellResult] = (),
+) -> Plan:
     """The selected part of a plan, on the sources given and with the patches, once the sources were looked at.
 
-    `again` expands the plan with more kernels; None for a plan that was expanded before. Raises UserError.
+    `again` expands the plan with more kernels; None for a plan that was expanded before, whose results are `recorded`.
+    A cell that ends by evidence brings its control along. Raises UserError.
     """
     globs, sources = split(selection.kernels)
     context = KernelContext().begin()
@@ -66,19 +73,30 @@ def selected(plan: Plan, selection: Selection, again: Callable[[Beside], Plan] |
         source.check(ref, context)
     part = select(plan, kernels=globs, tests=selection.tests, cells=selection.cells)
     if made := patching.variants_of(selection.patches):
-        part = _with_variants(part, selection, globs, made, again)
+        part, plan = _with_variants(part, selection, globs, made, again)
+    part = measured(part, plan, () if sources or selection.patches else recorded)
     part = with_sources(part, sources, known_of(part.kernels(), sources))
     return patching.on_every_kernel(part, [oneoff for oneoff in selection.patches if not oneoff.variant])
+
+
+def measured(part: Plan, whole: Plan, recorded: Iterable[CellResult] = ()) -> Plan:
+    """The part of a plan with the controls that its cells end by: their recorded results, or else the cells."""
+    wanted = {against.control for cell in part.cells for against in evidence_of(cell)} - {c.id for c in part.cells}
+    known = tuple(result for result in recorded if result.id in wanted)
+    missing = wanted - {result.id for result in known}
+    chosen = {cell.id for cell in part.cells} | missing
+    cells = tuple(cell for cell in whole.cells if cell.id in chosen) if missing else part.cells
+    return replace(part, cells=cells, controls=known)
 
 
 def _with_variants(
     part: Plan, selection: Selection, globs: Sequence[str], made: Mapping[str, Sequence[OneOff]],
     again: Callable[[Beside], Plan] | None,
-) -> Plan:  # fmt: skip
-    """The selected part with new kernels in all its tests, and the controls that these need."""
+) -> tuple[Plan, Plan]:  # fmt: skip
+    """The selected part with new kernels in all its tests, and the controls that these need; and the whole plan."""
     if again is None or selection.cells:
         raise UserError("--patch NAME=FILE needs a plan to which NAME can be added", hint="its file, and --test")
     specs = {name: patching.variant(patching.base_of(part, name), name, parts) for name, parts in made.items()}
     whole = again(lambda known: {**known, **specs})
     chosen = select(whole, kernels=(*globs, *made) if globs else (), tests=selection.tests)
-    return patching.with_controls(chosen, whole, tuple(made))
+    return patching.with_controls(chosen, whole, tuple(made)), whole

@@ -25,6 +25,7 @@ from kzram_ci.model.cell import Cell, OopsWanted
 from kzram_ci.model.evidence import Evidence, Judgement, OopsSummary
 from kzram_ci.model.outcome import HOST_OUTCOMES, Outcome, Verdict
 from kzram_ci.model.vocab import HOST_LIKE_TYPES, NON_FATAL_TYPES
+from kzram_ci.verdict import power
 from kzram_ci.verdict.exposure import OVERRUNS, counter, together
 
 FAST_CLOCK = 1.5  # guest seconds in a host second; what is more is a clock that was measured wrongly
@@ -287,8 +288,17 @@ def judge_attempts(cell: Cell, judgements: tuple[Judgement, ...], evidences: tup
         return Judgement()
     good = [j for j in judgements if j.verdict is Verdict.OK]
     if len(good) == len(judgements) or (cell.expect.outcome == "oops" and good):
-        return _as_expected(cell, judgements, evidences)
+        return _with_evidence(cell, _as_expected(cell, judgements, evidences), evidences)
     return _not_as_expected(cell, judgements, evidences)
+
+
+def _with_evidence(cell: Cell, word: Judgement, evidences: tuple[Evidence, ...]) -> Judgement:
+    """A pass that is to end by evidence: without it, it proves nothing."""
+    if cell.evidence is None or word.outcome is not Outcome.PASS:
+        return word
+    if missing := power.unproved(cell, evidences):
+        return _judged(Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE, _join((missing, word.reason)))
+    return _judged(word.outcome, word.verdict, _join((word.reason, power.proved(cell, evidences))))
 
 
 def _as_expected(cell: Cell, judgements: tuple[Judgement, ...], evidences: tuple[Evidence, ...]) -> Judgement:

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from math import ceil, log, log1p
 
 from kzram_ci.model.evidence import Gains
+from kzram_ci.model.measure import GREW_CLASS
 from kzram_ci.verdict.exposure import OVERRUNS
 from kzram_ci.verdict.stats import CONFIDENCE, lower_bound, upper_bound
 
-GREW_CLASS = "grew_class"
 REFUSED_WRITE = "reuse_refused_write"
 RACES = (GREW_CLASS, REFUSED_WRITE)
 LEAST_SAMPLES = 8  # fewer do not tell a variance
@@ -79,12 +79,6 @@ class Tally:
         if not self.races:
             return None
         return lower_bound(self.lost / self.design_effect, self.races / self.design_effect, confidence)
-
-
-def races(counters: Mapping[str, int]) -> int | None:
-    """How many races a boot had; None when its kernel counts none."""
-    known = [counters[name] for name in RACES if name in counters]
-    return sum(known) if known else None
 
 
 def tally(

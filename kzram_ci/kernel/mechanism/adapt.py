@@ -38,6 +38,7 @@ def decided(cell: Cell, facts: Facts) -> Cell:
         repeats=case.repeats,
         control=case.control,
         skip=case.skip,
+        evidence=case.evidence,
     )
 
 
@@ -53,7 +54,7 @@ def _amplified(case: Case, facts: Facts, want: Expected) -> WorkloadSpec:
     """The workload with the map's fault injection, and with stops that wait for its proof."""
     work = case.workload
     fault = replace(work.fault, kind=Fault(amplifier(facts).kind)) if case.amplified else work.fault
-    return replace(work, fault=fault, stop=_and(work.stop, want.proof) if work.stop else ())
+    return replace(work, fault=fault, stop=_and(work.stop, want.proof) if work.stop or case.evidence else ())
 
 
 def _and(bounds: tuple[tuple[str, int], ...], more: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:

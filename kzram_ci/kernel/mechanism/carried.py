@@ -11,7 +11,8 @@ from kzram_ci.model.provenance import AppliedSeries
 
 def needed(cell: Cell) -> tuple[str, ...]:
     """The counters without which a cell proves nothing, or never stops."""
-    return tuple(name for name, bound in (*cell.expect.floors, *cell.workload.stop) if bound > 0)
+    bounds = tuple(name for name, bound in (*cell.expect.floors, *cell.workload.stop) if bound > 0)
+    return bounds if cell.evidence is None else (*bounds, cell.evidence.counters(cell.expect.floors)[0])
 
 
 def not_counted(cell: Cell, applied: Sequence[AppliedSeries]) -> str:

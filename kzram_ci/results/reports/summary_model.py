@@ -11,13 +11,15 @@ from kzram_ci.model.cell import Plan
 from kzram_ci.model.evidence import CellResult, OopsSummary
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.layout import CellFile
+from kzram_ci.model.measure import GREW_CLASS
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results.reports.sanitize import one_line
 from kzram_ci.results.reports.wording import VERDICT_WORDS, word
 from kzram_ci.verdict import races
 from kzram_ci.verdict.exposure import OVERRUNS, all_counters, counted
 from kzram_ci.verdict.judge import principal_oops
-from kzram_ci.verdict.races import Tally, tally
+from kzram_ci.verdict.power import ALLOWED, boots_of, tally_of
+from kzram_ci.verdict.races import RACES, Tally, tally
 from kzram_ci.verdict.stats import Rate, phrase
 
 T = TypeVar("T")
@@ -27,10 +29,19 @@ MOST_LISTED = 24  # cells that share a crash
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """What a kernel without remedy did: how many races it had, and how many of them it lost."""
+    """What a kernel without remedy did: how many races it had, and how many of them it lost.
+
+    `allowed`: of the faults that found their page under writeback and got it, which a guard would have refused.
+    """
 
     kernel: str
     tally: Tally
+    allowed: Tally | None = None
+
+    def beside(self, counter: str) -> Tally | None:
+        """The tally in the unit of this counter of races; None where the control has none to compare."""
+        found = self.tally if counter == GREW_CLASS else self.allowed
+        return found if found is not None and found.lost else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,8 +180,11 @@ def _references(cells: Sequence[CellView]) -> dict[str, Rate]:
 
 def _controls(cells: Sequence[CellView]) -> dict[str, Control]:
     """For each column the races that a fix has to survive."""
-    found = _best(cells, race_tally, lambda tally: tally.lost)
-    return {name: Control(kernel=cell.result.kernel, tally=tally) for name, (cell, tally) in found.items()}
+    found = _best(cells, lambda cell: _tally(cell.result, GREW_CLASS), lambda tally: tally.lost)
+    return {
+        name: Control(kernel=cell.result.kernel, tally=tally, allowed=_tally(cell.result, ALLOWED))
+        for name, (cell, tally) in found.items()
+    }
 
 
 def _best(
@@ -285,10 +299,19 @@ def exposure(cell: CellView) -> Rate | None:
     return Rate(events=overruns, trials=trials, name=cell.result.kernel, boots=max(1, cell.result.attempts))
 
 
-def race_tally(cell: CellView) -> Tally | None:
-    """The races of all boots of a cell, and how many were lost; None where the kernel counts none."""
-    one = tally({**all_counters(cell.result), OVERRUNS: counted(cell.result, OVERRUNS) or 0})
-    return None if one is None else replace(one, boots=max(1, cell.result.attempts))
+def race_tally(cell: CellView) -> tuple[str, Tally] | None:
+    """The races of all boots of a cell and how many were lost, by the counter that saw them; None where none does."""
+    found = [(name, one) for name in RACES if (one := _tally(cell.result, name)) is not None]
+    return max(found, key=lambda item: item[1].races, default=None)
+
+
+def _tally(result: CellResult, name: str) -> Tally | None:
+    """By one counter; of results from before each boot was kept, all boots as one."""
+    if result.attempts > 1 and not result.each:
+        overruns = counted(result, OVERRUNS) or 0
+        one = tally({**all_counters(result), OVERRUNS: overruns}, names=(name,))
+        return None if one is None else replace(one, boots=result.attempts)
+    return tally_of(boots_of(result), name)
 
 
 def proof(view: RunView, cell: CellView) -> str:
@@ -301,11 +324,11 @@ def proof(view: RunView, cell: CellView) -> str:
     if judgement.verdict is not Verdict.OK or judgement.outcome is not Outcome.PASS or rate is None:
         return ""
     seen, control = race_tally(cell), view.control(cell.column)
-    if seen is None or not seen.races:
+    if seen is None or not seen[1].races:
         return phrase(rate, reference=view.reference(cell.column))
     if control is None:
-        return races.phrase(seen)
-    return races.phrase(seen, control.tally, control.kernel)
+        return races.phrase(seen[1])
+    return races.phrase(seen[1], control.beside(seen[0]), control.kernel)
 
 
 def crash_text(oops: OopsSummary) -> str:

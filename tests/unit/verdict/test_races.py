@@ -15,9 +15,11 @@ from kzram_ci.verdict.races import Tally
 
 
 def test_a_race_is_a_grown_class_or_a_refused_write() -> None:
-    assert races.races({"grew_class": 7, "recompressions": 9000}) == 7
-    assert races.races({"reuse_refused_write": 3, "grew_class": 0, "reuse_refused": 8}) == 3
-    assert races.races({"recompressions": 9000, "grew": 5}) is None
+    assert races.tally({"grew_class": 7, "recompressions": 9000}) == Tally(races=7, lost=0)
+    guard = {"reuse_refused_write": 3, "grew_class": 0, "reuse_refused": 8}
+    assert races.tally(guard) == Tally(races=3, lost=0)
+    assert races.tally(guard, names=("reuse_refused",)) == Tally(races=8, lost=0)
+    assert races.tally({"recompressions": 9000, "grew": 5}) is None
     assert races.tally({"recompressions": 9000, "overruns": 1}) is None
 
 

@@ -1,0 +1,190 @@
+"""Evidence instead of a number: what a control's losses ask of a cell, and what is said when it is not there."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from builders import a_cell, a_workload
+
+from kzram_ci.base.errors import BuildFailed, NotApplicable
+from kzram_ci.model.cell import Cell, Expectation
+from kzram_ci.model.evidence import BootCounts, CellResult, Evidence, Gains, Judgement, OopsSummary
+from kzram_ci.model.measure import Against, Target
+from kzram_ci.model.outcome import Outcome, Verdict
+from kzram_ci.verdict import power, races
+from kzram_ci.verdict.judge import judge, judge_attempts
+
+OOPS = OopsSummary(title="BUG in obj_malloc", type="null_deref", function="obj_malloc", signature="s")
+CONTROL = "unstable/t"
+REMEDY, GUARD = (("grew_class", 1),), (("reuse_refused_write", 1),)
+
+
+def cell(floors: tuple[tuple[str, int], ...] = REMEDY, *, asked: Target | None = None, **fields: Any) -> Cell:
+    against = fields.pop("evidence", Against(luck=0.01, control=CONTROL))
+    work = fields.pop("workload", a_workload(duration_s=300, stop=(("recompressions", 50),)))
+    return a_cell(expect=Expectation(floors=floors), workload=work, evidence=against, target=asked, **fields)
+
+
+def spread(total: int, size: int = 1, samples: int = 40) -> Gains:
+    """Gains of bursts of one size, evenly apart."""
+    found, left = Gains(), total // size
+    for at in range(samples):
+        here = left // (samples - at)
+        left -= here
+        found = found.and_then(here * size)
+    return found
+
+
+def crash(**counters: int) -> BootCounts:
+    lines = counters.pop("lines", 1)
+    return BootCounts(counters={"overruns": 0, **counters}, overrun_lines=lines, crashed=True)
+
+
+def control(*boots: BootCounts, outcome: Outcome = Outcome.OOPS, verdict: Verdict = Verdict.OK) -> CellResult:
+    word = Judgement(outcome=outcome, verdict=verdict, reason="what happened")
+    return CellResult(
+        id=CONTROL, kernel="unstable", test="t", judgement=word, each=boots, evidence=Evidence(ready=True)
+    )
+
+
+def boot(races: int, *, size: int = 1, why: str = "exposure", seconds: float = 10.0, **counters: int) -> Evidence:
+    counted = {"grew_class": races, "overruns": 0, "vmstat.pswpout": 9, "recompressions": 60, **counters}
+    return Evidence(
+        booted=True, ready=True, exit_code=0, console_bytes=9, stop_why=why, counters=counted,
+        gains={"grew_class": spread(races, size)}, work_seconds=seconds, guest_work_seconds=seconds,
+    )  # fmt: skip
+
+
+class TestTarget:
+    def test_every_boot_of_the_control_is_a_loss_more(self) -> None:
+        few = power.target(cell(), control(*[crash(grew_class=1)] * 3))
+        many = power.target(cell(), control(*[crash(grew_class=1)] * 10))
+        assert few.trials == races.needed(races.Tally(races=3, lost=3), 0.01) == 29
+        assert many.trials < few.trials / 3
+        assert many.words == "unstable/t lost 10 of 10 in 10 boots (at least 74 %)"
+
+    def test_an_overrun_on_the_console_is_a_race_that_was_lost(self) -> None:
+        """The last sample of a boot that crashed is older than its overrun."""
+        assert power.target(cell(), control(*[crash(grew_class=0)] * 3)).trials == 29
+
+    def test_a_guard_is_measured_where_it_is_not(self) -> None:
+        """`reuse_allowed` of the control, as of its last sample: what came after that is not known, and left out."""
+        boots = [crash(grew_class=4, overruns=4, reuse_allowed=10, lines=1), crash(reuse_allowed=5, lines=1)] * 3
+        asked = power.target(cell(GUARD), control(*boots))
+        seen = power.tally_of(boots, "reuse_allowed")
+        assert seen is not None
+        assert (seen.races, seen.lost, seen.boots) == (45, 12, 6)
+        assert asked.trials == races.needed(seen, 0.01)
+        assert asked.words.startswith("unstable/t lost 12 of 45 in 6 boots")
+
+    def test_a_guard_is_not_measured_by_another_unit(self) -> None:
+        asked = power.target(cell(GUARD), control(*[crash(grew_class=1, overruns=1)] * 5))
+        assert asked.why_not == (
+            "its control unstable/t does not report reuse_allowed, which counts the same there as reuse_refused here"
+        )
+        asked = power.target(cell(GUARD), control(*[crash(reuse_allowed=7)] * 5))
+        assert asked.why_not == (
+            "its control unstable/t lost none of 35 races (reuse_allowed), as of the last sample before it crashed: "
+            "its rate is not known"
+        )
+
+    def test_any_counter_can_count_races(self) -> None:
+        """On a kernel without the detector a crash is the loss, and what came after the last sample is counted high."""
+        mine = cell(evidence=Against(luck=0.05, control=CONTROL, races="rounds"))
+        gains = {"rounds": Gains(samples=20, total=100, squares=500, most=9)}
+        boots = [BootCounts(counters={"rounds": 100}, gains=gains, crashed=True)] * 4
+        seen = power.tally_of(boots, "rounds")
+        assert seen == races.Tally(races=440, lost=4, boots=4, stopped=True)
+        assert power.target(mine, control(*boots)).trials == races.needed(seen, 0.05)
+
+    @pytest.mark.parametrize(
+        ("result", "words"),
+        [
+            (None, "its control unstable/t was not run"),
+            (BuildFailed("unstable: no compiler"), "its control unstable/t has no result: unstable: no compiler"),
+            (NotApplicable("the bug is not in it"), "its control unstable/t cannot race: the bug is not in it"),
+            (control(outcome=Outcome.SKIPPED, verdict=Verdict.SKIPPED), "its control unstable/t cannot race: what"),
+            (control(outcome=Outcome.PASS, verdict=Verdict.FINDING), "did not show that its kernel loses races: what"),
+            (control(outcome=Outcome.PASS), "did not show that its kernel loses races: what"),
+            (control(outcome=Outcome.LOST, verdict=Verdict.ERROR), "did not show that its kernel loses races: what"),
+            (control(crash(recompressions=5)), "does not report grew_class"),
+        ],
+        ids=str,
+    )
+    def test_a_control_that_is_not_conclusive_asks_nothing(
+        self, result: CellResult | BaseException | None, words: str
+    ) -> None:
+        asked = power.target(cell(), result)
+        assert words in asked.why_not
+        assert asked.trials == 0
+        mine = cell(asked=asked)
+        evidence = boot(5000)
+        word = judge_attempts(mine, (judge(mine, evidence),), (evidence,))
+        assert (word.outcome, word.verdict) == (Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE)
+        assert word.reason.startswith(f"no evidence: {asked.why_not}")
+        assert power.armed(mine, []) == mine  # it runs by its other stops: what it loses is a finding
+
+    def test_a_plan_without_a_control_says_so(self) -> None:
+        lonely = cell(evidence=Against(luck=0.01))
+        assert power.target(lonely, None).why_not == "the plan has no kernel that must crash in this test"
+
+
+ASKED = Target(trials=29, effect=10.0, words="unstable/t lost 3 of 3 in 3 boots (at least 37 %)")
+
+
+class TestBoots:
+    def test_the_stop_is_an_ordinary_one_on_the_counter_of_races(self) -> None:
+        assert power.armed(cell(asked=ASKED), []).workload.stop == (("recompressions", 50), ("grew_class", 290))
+        guard = cell(GUARD, asked=ASKED)
+        assert dict(power.armed(guard, []).workload.stop)["reuse_refused"] == 290
+        higher = replace(guard, workload=a_workload(stop=(("reuse_refused", 900),)))
+        assert power.armed(higher, []).workload.stop == (("reuse_refused", 900),)
+
+    def test_bursts_that_were_underestimated_take_another_boot_in_the_time_that_is_left(self) -> None:
+        mine, first = cell(asked=ASKED), boot(290, size=29)
+        seen = power.seen_races(mine, [first])
+        assert seen is not None
+        assert seen.trials < 29
+        assert power.wants_more(mine, [first])
+        again = power.armed(mine, [first])
+        assert [name for name, _ in again.workload.stop] == ["grew_class"]
+        wanted = dict(again.workload.stop)["grew_class"]
+        assert wanted >= 29 * seen.design_effect - 290
+        assert again.workload.duration_s == 290
+        second = boot(wanted, size=29)
+        assert not power.wants_more(mine, [first, second])
+        words = tuple(judge(again, each) for each in (first, second))
+        final = judge_attempts(mine, words, (first, second))
+        assert (final.outcome, final.verdict) == (Outcome.PASS, Verdict.OK)
+        assert "29 leave a kernel as bad as its control 1 % (unstable/t lost 3 of 3" in final.reason
+
+    def test_a_boot_that_ran_out_of_time_is_not_repeated(self) -> None:
+        mine = cell(asked=ASKED)
+        assert not power.wants_more(mine, [boot(200, why="duration", seconds=300.0)])
+        assert not power.wants_more(mine, [boot(290, size=29, seconds=297.0)])
+        late = boot(20, why="duration", seconds=300.0)
+        word = judge_attempts(mine, (judge(mine, late),), (late,))
+        assert (word.outcome, word.verdict) == (Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE)
+        assert "20 races (grew_class), of 29 that leave a kernel as bad as its control 1 %" in word.reason
+        assert "its time was over" in word.reason
+
+    def test_a_pass_with_its_evidence(self) -> None:
+        mine, only = cell(asked=ASKED), boot(40)
+        word = judge_attempts(mine, (judge(mine, only),), (only,))
+        assert word.verdict is Verdict.OK
+        assert word.reason.endswith(
+            f"40 races (grew_class); 29 leave a kernel as bad as its control 1 % ({ASKED.words})"
+        )
+
+    def test_a_race_that_is_lost_is_a_finding_whatever_the_control(self) -> None:
+        for asked in (ASKED, Target(why_not="it was not run"), None):
+            mine, bad = cell(asked=asked), boot(400, overruns=1)
+            word = judge_attempts(mine, (judge(mine, bad),), (bad,))
+            assert word.verdict is Verdict.FINDING
+
+    def test_races_that_are_not_reported_prove_nothing(self) -> None:
+        mine, blind = cell((), asked=ASKED), boot(0)
+        blind = replace(blind, counters={name: 9 for name in blind.counters if name not in ("grew_class", "overruns")})
+        word = judge_attempts(mine, (judge(mine, blind),), (blind,))
+        assert word.verdict is Verdict.INCONCLUSIVE
+        assert "grew_class not reported" in word.reason
