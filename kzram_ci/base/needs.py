@@ -141,6 +141,7 @@ NEEDS = (
         packages=named("busybox-static", "busybox", "busybox-static", "busybox", "pkgsStatic.busybox"),
     ),
     Need(task=Task.BOOT, what="objdump", why="source lines of oopses", required=False, packages=everywhere("binutils")),
+    Need(task=Task.BOOT, what="gdb", why="boot --gdb", required=False, packages=everywhere("gdb")),
     Need(
         task=Task.FETCH,
         what="apt-get",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.cli.kernel_option import PATCH_HELP, SOURCE_HELP, patches_of
 from kzram_ci.model.arch import ARCHS
+from kzram_ci.model.cmdline import kernel_word, kernel_words
 from kzram_ci.model.machine import Accel, MachineSpec
 
 TRAILING = True  # main hands on what stands after `--`: a command
@@ -16,17 +19,23 @@ EPILOG = """\
 KERNEL is a name as for `kzram-ci build` (built first when it is not in the cache), a bootable image, or a source.
 The guest: root, busybox, /dev/zram0 in use as swap, debugfs mounted, no network and no disk (--disk gives a scratch
 one); /bin has the workloads: anonmutate, directmutate, pressure. What it writes is gone at the end; with
---directory the console, QEMU's command line and the control port's log stay. Files go in by --rootfs, or on
-standard input: `kzram-ci boot stock -- 'cat >/tmp/f; …' <f`.
+--directory the console, QEMU's command line and the control port's log stay. --share DIR shows a directory of the
+host as /mnt/NAME, read-only unless it ends in :rw; a kernel of ours is built with 9p for that, once. Files go in on
+standard input, too: `kzram-ci boot stock -- 'cat >/tmp/f; …' <f`.
 
 One word after -- is a line for the guest's shell; several are a program and its arguments. A command reads what
 stands on standard input, unless that is a terminal. --timeout counts from the start of the command.
-exit codes: the command's own · 1 the guest went away before the command ended · 2 usage · 69 infrastructure
+--gdb: the guest waits, and the line for gdb in another terminal is printed; no time limits then.
+exit codes: the command's own · 1 the kernel crashed or warned meanwhile (the oops is shown, decoded, with the file
+that has it), or the guest went away · 2 usage · 69 infrastructure
 In an interactive console Ctrl-] ends the guest.
 
 examples: kzram-ci boot --memory 512 stock
           kzram-ci boot unstable -- 'cat /sys/block/zram0/mm_stat'
           kzram-ci boot stock -- sh <script.sh
+          kzram-ci boot --share ./selftests stock -- /mnt/selftests/run.sh
+          kzram-ci boot --gdb --config debug-info unstable
+          kzram-ci boot --kernel-arg 'dyndbg="file zram_drv.c +p"' stock -- dmesg
           kzram-ci boot ./arch/x86/boot/bzImage -- uname -r
           kzram-ci boot debian:linux-image-cloud-amd64@trixie -- uname -r
           kzram-ci boot --kernel git:../linux@v6.13 saved-clen
@@ -53,6 +62,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--kernel", dest="source", default="", metavar="SOURCE", help=SOURCE_HELP)
     parser.add_argument("--patch", action="append", default=[], metavar="[NAME=]FILE", help=PATCH_HELP)
     parser.add_argument(
+        "--config", action="append", default=[], metavar="NAME", help="one more config fragment, such as debug-info"
+    )
+    parser.add_argument(
         "--arch", default="x86_64", choices=[row.name for row in ARCHS], help="of the guest (default x86_64)"
     )
     parser.add_argument(
@@ -67,7 +79,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--disk", type=int, default=0, metavar="MIB", help="size of a scratch disk, /dev/vda (default: none)"
     )
     parser.add_argument("--zram", type=int, default=512, metavar="MIB", help="size of /dev/zram0 (default 512)")
-    parser.add_argument("--append", default="", metavar="WORDS", help="more words for the kernel's command line")
+    parser.add_argument(
+        "--share", action="append", default=[], metavar="DIR[:ro|:rw]", help="show a directory of the host to the guest"
+    )
+    parser.add_argument("--gdb", action="store_true", help="wait for gdb before the first instruction (nokaslr)")
+    parser.add_argument(
+        "--kernel-arg", action="append", default=[], metavar="WORD", help="one word for the kernel's command line"
+    )
+    parser.add_argument(
+        "--append", default="", metavar="WORDS", help="several; blanks inside a word stand in double quotes"
+    )
+    parser.add_argument("--qemu-arg", action="append", default=[], metavar="WORDS", help="more arguments for QEMU")
     parser.add_argument("--rootfs", type=Path, metavar="FILE", help="an initramfs of your own with our init")
     parser.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="for a command (default 600)")
     parser.add_argument(
@@ -82,6 +104,7 @@ def main(args: argparse.Namespace) -> int:
         again = f"kzram-ci boot {args.kernel} -- {' '.join(args.words)}"
         raise UserError(f"{args.words[0]}: a command for the guest comes after --", hint=again)
     from kzram_ci.run.boot_shell import BootRequest, boot  # heavy; --help needs none of it
+    from kzram_ci.run.shares import shares_of
 
     machine = MachineSpec(
         arch=args.arch,
@@ -89,20 +112,38 @@ def main(args: argparse.Namespace) -> int:
         cpus=args.cpus,
         memory_mib=args.memory,
         disk_mib=args.disk,
-        cmdline=tuple(args.append.split()),
+        cmdline=_kernel_words(args.append, args.kernel_arg),
+        qemu_args=_qemu_words(args.qemu_arg),
+        shares=shares_of(args.share),
     )
     request = BootRequest(
         kernel=args.kernel,
         source=args.source,
         patches=patches_of(args.patch),
+        config=tuple(args.config),
         machine=machine,
         zram_mib=args.zram,
         rootfs=args.rootfs,
         command=args.trailing,
         timeout=args.timeout,
         directory=args.directory,
+        gdb=args.gdb,
     )
     return boot(request, tell=lambda text: print(f"kzram-ci: {text}", file=sys.stderr), output=_print)
+
+
+def _kernel_words(text: str, words: Sequence[str]) -> tuple[str, ...]:
+    try:
+        return (*kernel_words(text), *map(kernel_word, words))
+    except ValueError as error:
+        raise UserError(str(error), hint="""--kernel-arg 'dyndbg="file zram_drv.c +p"'""") from error
+
+
+def _qemu_words(pieces: Sequence[str]) -> tuple[str, ...]:
+    try:
+        return tuple(word for piece in pieces for word in shlex.split(piece))
+    except ValueError as error:
+        raise UserError(f"--qemu-arg: {error}", hint="--qemu-arg='-device virtio-rng-pci'") from error
 
 
 def _print(text: str) -> None:

@@ -11,12 +11,20 @@ TOOLS = "/usr/lib/kzram"  # in the guest: mkfs and its libraries, where no shell
 
 
 def cell_conf(
-    cell: Cell, nonce: str, *, modules: tuple[str, ...] = (), interactive: bool = False, command: str = ""
+    cell: Cell,
+    nonce: str,
+    *,
+    modules: tuple[str, ...] = (),
+    interactive: bool = False,
+    command: str = "",
+    window: tuple[int, int] | None = None,
+    tags: tuple[str, ...] = (),
 ) -> str:
     """The configuration of one boot. `modules` are .ko paths in the initramfs, in loading order.
 
     With `interactive` the guest opens a shell on its console instead of running the workload. `command` is a line for
-    that shell, of any length: what is typed at it is limited.
+    that shell, of any length: what is typed at it is limited. `window`: rows and columns of the terminal it is on.
+    `tags`: what the cell's shares are mounted by, in their order.
     """
     work = cell.workload
     stable = work.zram.stable_writes
@@ -38,6 +46,8 @@ def cell_conf(
         **filesystem_conf(work),
         "MODULES": " ".join(modules),
         "SHELL": str(int(interactive)),
+        **({"SHARES": _shares(cell, tags)} if tags else {}),
+        **({"WINDOW": f"rows {window[0]} cols {window[1]}"} if window else {}),
         **({"COMMAND": command} if command else {}),
     }
     return "".join(f"{name}={quoted(value)}\n" for name, value in values.items())
@@ -51,6 +61,11 @@ def filesystem_conf(work: WorkloadSpec) -> dict[str, str]:
         words = (f"{TOOLS}/{kind.program}", *kind.words, *spec.options)
         values |= {"FS_KIND": kind.name, "FS_MKFS": " ".join(words), "FS_MOUNT": ",".join(spec.mount)}
     return values
+
+
+def _shares(cell: Cell, tags: tuple[str, ...]) -> str:
+    rows = zip(tags, cell.machine.shares, strict=True)
+    return " ".join(f"{tag}:{'rw' if share.writable else 'ro'}:{share.mount}" for tag, share in rows)
 
 
 def quoted(value: str) -> str:

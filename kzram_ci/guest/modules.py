@@ -21,6 +21,7 @@ NEEDED = ("virtio_pci", "virtio_console", "zram")
 # Wanted where they exist: power-off without them still works, a panic is noticed later.
 HELPFUL = ("pvpanic_pci",)
 DISK = "virtio_blk"
+SHARE = ("9pnet_virtio", "9p")
 # zram before 6.12 asks the crypto API for its compressor (which would call modprobe; the guest has none).
 COMPRESSORS = {"lzo-rle": "lzo_rle", "842": "842"}
 
@@ -42,7 +43,7 @@ def collect(image: KernelImage, cell: Cell, *, deadline: Deadline) -> dict[str, 
     kind = kind_of(spec.kind) if (spec := cell.workload.filesystem) is not None else None
     if kind is not None:
         optional = (*optional, *kind.helpers, found.one_of(kind.modules, image))
-    needed = (*NEEDED, *((DISK,) if cell.machine.disk_mib else ()))
+    needed = (*NEEDED, *((DISK,) if cell.machine.disk_mib else ()), *(SHARE if cell.machine.shares else ()))
     for name in needed:
         found.must_have(name, image)
     order = modinfo.in_order((*needed[:2], *optional, *needed[2:]), found.info)

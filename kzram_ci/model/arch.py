@@ -20,6 +20,7 @@ COMMON_CMDLINE = (
     "softlockup_panic=1",  # a hang becomes an oops …
     "hung_task_panic=1",  # … with a stack
     "sysrq_always_enabled=1",  # a hanging guest is asked for its stacks over the serial line
+    "random.trust_cpu=on",  # a guest has no other source that is quick
     "slab_nomerge",  # failslab picks its victim by cache name: a merged cache has another's
 )
 
@@ -83,7 +84,8 @@ ARCHS = (
         # The smallest 64-bit model: boots every kernel from 4.9 on, has no SMAP whose switches cost TCG a
         # TLB flush, no 5-level page tables. `max` has all of these. Without cmpxchg16b: QEMU 7.2's translation of
         # it can leave the flags wrong (half of the boots of Debian's 6.12 died so in SLUB); kernels do without.
-        cpu_tcg="qemu64,-cx16",
+        # With rdrand the kernel has random numbers from the first moment; else mkswap waits almost 3 s for them.
+        cpu_tcg="qemu64,-cx16,+rdrand",
         console="ttyS0",
         panic_device="pvpanic-pci",
         cmdline=("console=ttyS0", "earlyprintk=ttyS0"),

@@ -15,6 +15,15 @@ class Accel(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A directory of the host that the guest sees at `mount`."""
+
+    directory: str
+    mount: str
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MachineSpec:
     """Size and kind of a guest. Memory and disk in MiB, deadlines in seconds."""
 
@@ -27,6 +36,7 @@ class MachineSpec:
     qemu_args: tuple[str, ...] = ()
     boot_seconds: float = 120.0
     console_limit_mib: int = 64
+    shares: tuple[Share, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

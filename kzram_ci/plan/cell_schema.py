@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from kzram_ci.base.grammar.scalars import Regex, Word, choice, one_or_many
+from kzram_ci.base.grammar.scalars import Regex, choice, one_or_many
 from kzram_ci.base.grammar.strict import Strict
 from kzram_ci.model import filesystem
 from kzram_ci.model.vocab import OOPS_TYPES
@@ -25,6 +25,7 @@ from kzram_ci.plan.scalars import (
     ArgValue,
     Bounds,
     Counter,
+    KernelWord,
     MountOptions,
     OopsType,
     Seconds,
@@ -43,7 +44,9 @@ class Machine(Strict):
         None, description="auto proves an accelerator first; default auto"
     )
     disk: Size | None = Field(None, description="scratch virtio disk, such as 256M; 0: none")
-    cmdline: list[Word] | None = Field(None, description="words added to the kernel command line")
+    cmdline: list[KernelWord] | None = Field(
+        None, description='words added to the kernel command line; blanks in double quotes: dyndbg="file zram_drv.c +p"'
+    )
     qemu_args: list[str] | None = Field(None, description="arguments added to QEMU's")
     boot_timeout: Seconds | None = Field(None, description="the workload must have started by then; default 120s")
     console_limit: Size | None = Field(None, description="a console larger than this is a flood; default 64M")

@@ -19,6 +19,7 @@ from kzram_ci.base.grammar.scalars import (
 )
 from kzram_ci.base.suggest import allowed
 from kzram_ci.base.units import parse_duration, parse_size
+from kzram_ci.model.cmdline import kernel_word
 from kzram_ci.model.vocab import OOPS_TYPES
 from kzram_ci.plan import vocabulary
 from kzram_ci.plan.counters import fault_of
@@ -71,6 +72,7 @@ def _split_at(separator: str | None) -> BeforeValidator:
 # Words as on a command line (`-O ^has_journal`), and options as mount takes them (`noatime,data=journal`); or lists
 Words = Annotated[list[Word], _split_at(None), WithJsonSchema(MANY_SCHEMA)]
 MountOptions = Annotated[list[Word], _split_at(","), WithJsonSchema(MANY_SCHEMA)]
+KernelWord = Annotated[str, BeforeValidator(text_of), AfterValidator(kernel_word)]
 Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_SIZE_SCHEMA)]
 Seconds = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_TIME_SCHEMA)]
 Counter = Annotated[str, AfterValidator(_check_counter)]

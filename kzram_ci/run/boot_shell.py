@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kzram_ci.base import proc
+from kzram_ci.base import needs, proc
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.library import Library
 from kzram_ci.kernel.oneoff import OneOff
 from kzram_ci.kernel.workshop import KernelContext, image_for
 from kzram_ci.model.cell import Cell
+from kzram_ci.model.events import BuildStarted, Event
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.layout import CellFile
 from kzram_ci.model.machine import MachineSpec
 from kzram_ci.model.source import ImageSource
 from kzram_ci.model.workload import WorkloadSpec, ZramSpec
-from kzram_ci.run import shell
+from kzram_ci.run import aftermath, debugger, shares, shell
+from kzram_ci.run.aftermath import Place
 from kzram_ci.run.guest_image import rootfs_for
 from kzram_ci.run.kernels import specs_of, with_patches
+from kzram_ci.run.shell import Spoken
 from kzram_ci.vm import accel
 
 EXIT_CRASH = 1
@@ -38,6 +42,7 @@ class BootRequest:
 
     kernel: str
     source: str = ""
+    config: tuple[str, ...] = ()  # fragments more than the kernel's own
     patches: tuple[OneOff, ...] = ()
     machine: MachineSpec = MachineSpec()
     zram_mib: int = 512
@@ -45,43 +50,73 @@ class BootRequest:
     command: tuple[str, ...] = ()
     timeout: float = 600.0
     directory: Path | None = None  # keeps the logs
+    gdb: bool = False
 
 
 def boot(request: BootRequest, *, tell: Callable[[str], None], output: Callable[[str], None]) -> int:
-    """Boot, talk, stop; the exit code of the command, EXIT_CRASH when the guest went away before its end.
+    """Boot, talk, stop; the exit code of the command, EXIT_CRASH when the kernel crashed or the guest went away.
 
     `tell` gets what a person should know, `output` what the command prints. Raises UserError, KernelError,
     InfraError, Interrupted.
     """
-    image, rootfs = _kernel(request), _rootfs(request)
+    image, rootfs = _kernel(request, tell), _rootfs(request)
     cell = _cell(request)
     choice = accel.choose(
         cell.machine.accel, cell.machine.arch, cache=cache_root(), deadline=Deadline.after(CHOOSE_SECONDS), image=image
     )
     tell(str(choice))
-    with tempfile.TemporaryDirectory(prefix=proc.temporary_prefix()) as temporary:
-        directory = request.directory or Path(temporary)
+    for share in cell.machine.shares:
+        tell(shares.words(share))
+    with aftermath.place(request.directory) as where:
         line = shell.shell_line(request.command) if request.command else ""
         given = shell.standard_input() if line else None
-        with shell.session(cell, image, rootfs, directory=directory, accel=choice, command=line, stdin=given) as guest:
-            if not line:
-                shell.interact(guest)
-                return 0
-            code = shell.run_command(guest, seconds=request.timeout, output=output)
-        if code is None:
-            last = proc.tail(directory / CellFile.CONSOLE, _TAIL_BYTES).splitlines()[-_TAIL_LINES:]
-            tell("\n".join(("the guest went away; its last lines:", *last)))
-    return EXIT_CRASH if code is None else code
+        with shell.session(
+            cell, image, rootfs, directory=where.path, accel=choice, command=line, stdin=given, gdb=request.gdb
+        ) as guest:
+            if request.gdb:
+                _tell_gdb(image, guest.gdb, tell)
+            spoken = shell.run_command(guest, seconds=request.timeout, output=output) if line else shell.interact(guest)
+        return _code(spoken, where, image, tell, command=bool(line))
+
+
+def _code(spoken: Spoken, where: Place, image: KernelImage, tell: Callable[[str], None], *, command: bool) -> int:
+    """The exit code, after telling what went wrong."""
+    for error in spoken.errors:
+        tell(f"the guest: {error}")
+    gone = command and spoken.code is None
+    if gone or spoken.panicked or aftermath.damaged(spoken.tainted):
+        found = aftermath.oopses(where, image)
+        for oops in found:
+            tell(aftermath.text(oops, where))
+        if found or spoken.panicked:
+            return EXIT_CRASH
+    if gone:
+        last = proc.tail(where.path / CellFile.CONSOLE, _TAIL_BYTES).splitlines()[-_TAIL_LINES:]
+        tell("\n".join(("the guest went away; its last lines:", *last)))
+        return EXIT_CRASH
+    return spoken.code or 0
+
+
+def _tell_gdb(image: KernelImage, socket: str, tell: Callable[[str], None]) -> None:
+    tell("the guest waits for gdb; in another terminal:")
+    tell(debugger.attach_line(image, socket))
+    if shutil.which("gdb") is None:
+        tell(f"gdb is not installed: {needs.advice('gdb')}")
+    if text := debugger.advice(image):
+        tell(text)
 
 
 def _cell(request: BootRequest) -> Cell:
     """A cell whose workload is the shell."""
     spec = KernelSpec(name=request.kernel, source=ImageSource(path=request.kernel), arch=request.machine.arch)
     work = WorkloadSpec(program="shell", zram=ZramSpec(size_mib=request.zram_mib))
-    return Cell(id="boot", kernel=spec, test="boot", machine=request.machine, workload=work)
+    machine = request.machine
+    if request.gdb:
+        machine = replace(machine, cmdline=(*debugger.CMDLINE, *machine.cmdline))
+    return Cell(id="boot", kernel=spec, test="boot", machine=machine, workload=work)
 
 
-def _kernel(request: BootRequest) -> KernelImage:
+def _kernel(request: BootRequest, tell: Callable[[str], None]) -> KernelImage:
     """A ready image by path or source, else a kernel of ours, built when it is not in the cache."""
     word, arch = request.kernel, request.machine.arch
     if Path(word).is_file():
@@ -94,7 +129,19 @@ def _kernel(request: BootRequest) -> KernelImage:
         spec = replace(spec, arch=arch)
     if spec.arch != arch:
         raise UserError(f"kernel {spec.name} is for {spec.arch}", hint=f"--arch {spec.arch}")
-    return image_for(spec, KernelContext())
+    more = (*request.config, *((shares.FRAGMENT,) if request.machine.shares else ()))
+    if spec.source.ready and request.config:
+        raise UserError(f"{spec.source.words()} is ready, --config cannot change it", hint="take a source to build")
+    for name in more:
+        Library().fragment(name)  # raises UserError before anything is fetched
+    if not spec.source.ready:
+        spec = replace(spec, config=tuple(dict.fromkeys((*spec.config, *more))))
+
+    def listen(event: Event) -> None:
+        if isinstance(event, BuildStarted):
+            tell(f"building {event.kernel} with {', '.join(spec.config)}")
+
+    return image_for(spec, KernelContext(listener=listen))
 
 
 def _rootfs(request: BootRequest) -> RootfsImage:

@@ -112,9 +112,10 @@ class WorkBegan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DialogueOver:
-    """A dialogue ended; `code` is the command's status, None when there is none."""
+    """A dialogue ended; `code` is the command's status, None when there is none; `tainted`: the kernel's flags then."""
 
     code: int | None = None
+    tainted: int = 0
 
 
 Input = (

@@ -19,9 +19,10 @@ from kzram_ci.vm.argv import STDIN_PORT
 
 ESCAPE = b"\x1d"  # Ctrl-]
 END = b"\x04"  # Ctrl-D
-ASK_SECONDS = 2.0  # between two questions to a shell that does not answer yet
+ASK_SECONDS = 1.0  # between two questions to a shell that does not answer yet
 END_SECONDS = 1.0  # between two Ctrl-D, until a shell has read one
 PATIENCE_SECONDS = 30.0  # a kernel without the control port never says that init runs
+_TAINTED = "/proc/sys/kernel/tainted"
 STEPS_AT_ONCE = 500  # lines of output handed on in one poll: a command that never stops must not outlive its deadline
 # Where devtmpfs is missing, nodes are made by mdev. A kernel without the port gets an empty input, and says so.
 _FIND_STDIN = f"""\
@@ -72,6 +73,8 @@ class CommandDialogue:
         self._output = output
         self._stdin = stdin
         self._stage: Callable[[], list[Input] | None] = self._greet
+        self._ready = False
+        self._patience = Deadline.after(PATIENCE_SECONDS)
         self._ask_again = Deadline.after(0)
 
     def poll(self) -> list[Input]:
@@ -91,7 +94,8 @@ class CommandDialogue:
             return [DialogueOver()]
 
     def observe(self, given: Input, state: BootState) -> None:
-        """The dialogue follows the serial line only."""
+        """A shell that is not there yet would be asked in vain, and asked again only after a while."""
+        self._ready = state.ready_at is not None
 
     def wait(self) -> None:
         """Until the guest prints something or there is input for it, or a moment."""
@@ -116,10 +120,10 @@ class CommandDialogue:
             self._child.sendline(f'COMMAND=$(. /{CONF}; printf %s "$COMMAND")')
             # One line: a shell that edits lines echoes what is typed, and none of that may follow `begin`.
             run = f'(eval "$COMMAND"){reading}'
-            self._child.sendline(f"echo {self._typed}begin; {run}; echo {self._typed}end:$?")
+            self._child.sendline(f"echo {self._typed}begin; {run}; echo {self._typed}end:$?:$(cat {_TAINTED})\\;")
             self._stage = self._begin
             return []
-        if self._ask_again.expired():
+        if (self._ready or self._patience.expired()) and self._ask_again.expired():
             self._child.sendline(f"stty -echo; PS1=; PS2=; echo {self._typed}ready")
             self._ask_again = Deadline.after(ASK_SECONDS)
         return None
@@ -131,14 +135,15 @@ class CommandDialogue:
         return [WorkBegan()]
 
     def _running(self) -> list[Input] | None:
-        which = self._came(self._here + r"end:(\d+)", "\n")
+        which = self._came(self._here + r"end:(\d+):(\d*);", "\n")
         if not which:
             return None
         text = str(self._child.before).replace("\r", "")
         if which == 1:
             self._output(text)
             self._stage = lambda: None
-            return [DialogueOver(code=int(str(cast("re.Match[str]", self._child.match).group(1))))]
+            status, tainted = (str(word) for word in cast("re.Match[str]", self._child.match).groups())
+            return [DialogueOver(code=int(status), tainted=int(tainted or 0))]
         self._output(text + "\n")
         return []
 

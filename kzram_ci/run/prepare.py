@@ -38,6 +38,19 @@ class Prepared:
     nonce: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Talk:
+    """A shell instead of the workload. command: a line for it; stdin: it gets a port for what that reads.
+
+    window: rows and columns of its terminal; gdb: the guest waits for a debugger.
+    """
+
+    command: str = ""
+    stdin: bool = False
+    window: tuple[int, int] | None = None
+    gdb: bool = False
+
+
 @contextmanager
 def prepared(
     cell: Cell,
@@ -46,14 +59,9 @@ def prepared(
     *,
     directory: Path,
     accel: AccelChoice,
-    interactive: bool = False,
-    command: str = "",
-    stdin: bool = False,
+    talk: Talk | None = None,
 ) -> Iterator[Prepared]:
-    """Write what the boot needs; big throw-away files are removed afterwards. Raises InfraError, UserError.
-
-    `interactive`: a shell instead of the workload; `command`: a line for it; `stdin`: a port for what that reads.
-    """
+    """Write what the boot needs; big throw-away files are removed afterwards. Raises InfraError, UserError."""
     nonce = secrets.token_hex(8)
     directory = directory.absolute()
     directory.mkdir(parents=True, exist_ok=True)
@@ -63,8 +71,7 @@ def prepared(
     sockets = SocketDirectory()
     try:
         modules = guest_modules.collect(image, cell, deadline=Deadline.after(PREPARE_SECONDS))
-        paths = tuple(f"/{path}" for path in modules)
-        conf = guest_conf.cell_conf(cell, nonce, modules=paths, interactive=interactive, command=command)
+        conf = _conf(cell, nonce, tuple(modules), talk)
         files.write_atomic(directory / CellFile.CONF, conf)
         archive = cpio.archive({guest_conf.PATH: conf.encode(), **modules})
         files.write_atomic(directory / CellFile.ARCHIVE, archive)
@@ -79,7 +86,8 @@ def prepared(
             serial=sockets.socket("serial"),
             console=str(directory / CellFile.CONSOLE),
             disk=str(disk) if cell.machine.disk_mib else "",
-            stdin=sockets.socket("stdin") if stdin else "",
+            stdin=sockets.socket("stdin") if talk and talk.stdin else "",
+            gdb=sockets.socket("gdb") if talk and talk.gdb else "",
         )
         argv = qemu_argv.argv(
             cell.machine, accel.accel, cpu=accel.cpu, kernel=image.image, initrd=str(initrd), paths=place
@@ -91,6 +99,18 @@ def prepared(
         sockets.remove()
         initrd.unlink(missing_ok=True)
         disk.unlink(missing_ok=True)
+
+
+def _conf(cell: Cell, nonce: str, modules: tuple[str, ...], talk: Talk | None) -> str:
+    return guest_conf.cell_conf(
+        cell,
+        nonce,
+        modules=tuple(f"/{path}" for path in modules),
+        interactive=talk is not None,
+        command=talk.command if talk else "",
+        window=talk.window if talk else None,
+        tags=tuple(qemu_argv.share_tag(number) for number in range(len(cell.machine.shares))),
+    )
 
 
 def _by_hand(argv: qemu_argv.Argv, cell: Cell, image: KernelImage, rootfs: RootfsImage, accel: AccelChoice) -> str:

@@ -20,11 +20,11 @@ from kzram_ci.model.cell import Cell
 from kzram_ci.model.kernel import KernelImage, RootfsImage
 from kzram_ci.model.layout import CellFile
 from kzram_ci.model.machine import AccelChoice
-from kzram_ci.run.boot_state import BootState, Ending, Limits
+from kzram_ci.run.boot_state import BootState, DialogueOver, Ending, Limits
 from kzram_ci.run.channels import Channel, ControlChannel, HostChannel, MonitorChannel
 from kzram_ci.run.dialogue import CommandDialogue, Dialogue, TerminalDialogue
 from kzram_ci.run.follow import follow
-from kzram_ci.run.prepare import machine_for, prepared
+from kzram_ci.run.prepare import Talk, machine_for, prepared
 from kzram_ci.vm.qemu import Machine
 
 INTERACTIVE_SECONDS = 86_400.0
@@ -41,6 +41,20 @@ class Guest:
     nonce: str
     boot_seconds: float
     stdin: StdinPort | None
+    gdb: str = ""  # the socket of its debugger, which it waits for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """How a dialogue ended. code: of the command, None when the guest went away before its end.
+
+    errors: what init could not do, in its words.
+    """
+
+    code: int | None = None
+    tainted: int = 0
+    panicked: bool = False
+    errors: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -53,23 +67,16 @@ def session(
     accel: AccelChoice,
     command: str = "",
     stdin: int | None = None,
+    gdb: bool = False,
 ) -> Iterator[Guest]:
     """Boot to a shell; the guest is gone when the block ends. Raises InfraError, UserError, Interrupted.
 
     `command` is the line that `run_command` runs; `stdin` a descriptor that it reads to the end, else the guest's
-    terminal.
+    terminal. `gdb`: the guest waits for a debugger, for a day.
     """
+    talk = Talk(command=command, stdin=stdin is not None, window=None if command else window_size(), gdb=gdb)
     with (
-        prepared(
-            cell,
-            image,
-            rootfs,
-            directory=directory,
-            accel=accel,
-            interactive=True,
-            command=command,
-            stdin=stdin is not None,
-        ) as ready,
+        prepared(cell, image, rootfs, directory=directory, accel=accel, talk=talk) as ready,
         ExitStack() as stack,
     ):
         machine = stack.enter_context(machine_for(ready, cell, directory))
@@ -85,6 +92,7 @@ def session(
             nonce=ready.nonce,
             boot_seconds=cell.machine.boot_seconds,
             stdin=reading,
+            gdb=ready.paths.gdb,
         )
 
 
@@ -102,23 +110,40 @@ def standard_input() -> int | None:
         return os.open(os.devnull, os.O_RDONLY)
 
 
-def run_command(guest: Guest, *, seconds: float, output: Callable[[str], None]) -> int | None:
+def window_size() -> tuple[int, int] | None:
+    """Rows and columns of the terminal, None where there is none."""
+    try:
+        columns, rows = os.get_terminal_size(sys.stdout.fileno())
+    except (AttributeError, ValueError, OSError):
+        return None
+    return (rows, columns) if rows and columns else None
+
+
+def run_command(guest: Guest, *, seconds: float, output: Callable[[str], None]) -> Spoken:
     """Run the session's command, hand its output on as it comes, return its status.
 
-    None: the guest went away (a crash, most likely). The command has `seconds` from its start. Raises InfraError at
-    a deadline, Interrupted.
+    The command has `seconds` from its start; with a debugger there is no such limit, as the guest may stand still.
+    Raises InfraError at a deadline, Interrupted.
     """
-    boot = Deadline.after(guest.boot_seconds)
-    limits = Limits(boot_until=boot.at, until=boot.at + seconds, work_seconds=seconds, dialogue=True)
+    boot = Deadline.after(INTERACTIVE_SECONDS if guest.gdb else guest.boot_seconds)
+    seconds = INTERACTIVE_SECONDS if guest.gdb else seconds
+    limits = Limits(
+        boot_until=boot.at, until=boot.at + seconds, work_seconds=seconds, dialogue=True, crash_ends=not guest.gdb
+    )
     state, end = _follow(guest, limits, CommandDialogue(guest.serial, guest.nonce, output, guest.stdin))
     if end is Ending.HUNG and state.work_at is None:
         raise InfraError("the guest's shell did not answer before the boot deadline")
     if end is Ending.HUNG:
         raise InfraError(f"the command in the guest did not end within its {seconds:g} s")
-    return None if state.dialogue is None else state.dialogue.code
+    return _spoken(state)
 
 
-def interact(guest: Guest) -> None:
+def _spoken(state: BootState) -> Spoken:
+    over = state.dialogue or DialogueOver()
+    return Spoken(code=over.code, tainted=over.tainted, panicked=state.panicked, errors=state.errors)
+
+
+def interact(guest: Guest) -> Spoken:
     """Connect the terminal and the guest until it powers off or Ctrl-] is typed. Raises InfraError, Interrupted."""
     import termios
     import tty
@@ -132,7 +157,8 @@ def interact(guest: Guest) -> None:
     try:
         if saved is not None:
             tty.setraw(keyboard)
-        _follow(guest, limits, TerminalDialogue(guest.serial, keyboard))
+        state, _ = _follow(guest, limits, TerminalDialogue(guest.serial, keyboard))
+        return _spoken(state)
     finally:
         if saved is not None:
             termios.tcsetattr(keyboard, termios.TCSADRAIN, saved)

@@ -30,6 +30,7 @@ class CellPaths:
     console: str
     disk: str = ""
     stdin: str = ""  # of a command in the guest
+    gdb: str = ""  # where QEMU waits for a debugger before the guest's first instruction
 
 
 def escaped(path: str) -> str:
@@ -112,6 +113,33 @@ def disk_args(paths: CellPaths) -> Argv:
     return ("-drive", drive, "-device", "virtio-blk-pci,drive=scratch")
 
 
+def share_tag(number: int) -> str:
+    """What the guest mounts a directory of the host by."""
+    return f"kzram{number}"
+
+
+def share_args(spec: MachineSpec) -> Argv:
+    """Directories of the host, by 9p: QEMU itself serves them, there is no other process and no right is needed.
+
+    `none`: files have the owner and mode that the host's user may give them. remap: a directory may hold mounts.
+    """
+    words: list[str] = []
+    for number, share in enumerate(spec.shares):
+        mode = "" if share.writable else ",readonly=on"
+        place = f"id=share{number},path={escaped(share.directory)}"
+        words += ["-fsdev", f"local,{place},security_model=none,multidevs=remap{mode}"]
+        words += ["-device", f"virtio-9p-pci,fsdev=share{number},mount_tag={share_tag(number)}"]
+    return tuple(words)
+
+
+def gdb_args(paths: CellPaths) -> Argv:
+    """QEMU's gdb server on a socket in a private directory; -S: the guest waits for its first word."""
+    if not paths.gdb:
+        return ()
+    chardev = f"socket,id=gdb,path={escaped(paths.gdb)},server=on,wait=off"
+    return ("-chardev", chardev, "-gdb", "chardev:gdb", "-S")
+
+
 def kernel_args(kernel: str, initrd: str, cmdline: Argv) -> Argv:
     """Kernel, initramfs and command line; QEMU loads them, there is no boot loader and no disk."""
     return ("-kernel", kernel, "-initrd", initrd, "-append", " ".join(cmdline))
@@ -139,6 +167,8 @@ def argv(
         *control_args(paths),
         *stdin_args(paths),
         *disk_args(paths),
+        *share_args(spec),
+        *gdb_args(paths),
         *kernel_args(kernel, initrd, (*cmdline_of(spec, accel), *cmdline)),
         *spec.qemu_args,
     )
@@ -159,6 +189,7 @@ def alone_argv(
         "mon:stdio",
         *port_args(f"file,id=control,path={escaped(control)}"),
         *disk_args(paths),
+        *share_args(spec),
         *kernel_args(kernel, initrd, cmdline_of(spec, accel)),
         *spec.qemu_args,
     )

@@ -38,7 +38,7 @@ def test_debians_kernel_boots_with_zram_as_a_module(tmp_path: Path) -> None:
     with shell.session(
         cell, image, rootfs_for("x86_64", context), directory=tmp_path, accel=choice, command=words
     ) as guest:
-        code = shell.run_command(guest, seconds=600, output=said.append)
+        code = shell.run_command(guest, seconds=600, output=said.append).code
     lines = "".join(said).split("\n")
     assert code == 0
     assert lines[0].strip() == image.release

@@ -20,6 +20,7 @@ called() ( IFS=$(printf '\\037'); printf '%s\\037\\n' "$*" >>{log} ) # in one wr
 {plain}
 mount() {
     called mount "$@"
+    case "$1 $2" in "-t 9p") [ -z '{share}' ] || { echo "mount: {share}"; return 1; } ;; esac
     case "$1 $2" in "-t devtmpfs") return {devtmpfs} ;; "-t cgroup2") return {cgroup2} ;; esac
 }
 insmod() { called insmod "$@"; case $1 in *bad*) echo "insmod: can't insert: unknown symbol" >&2; return 1 ;; esac; }
@@ -48,6 +49,7 @@ class Host:
     conf: dict[str, str]
     mdev: str = ":"
     mkswap: str = ""
+    share: str = ""
     code: int = 0
     devtmpfs: int = 0
     cgroup2: int = 0
@@ -85,7 +87,7 @@ class Host:
     def _script(self, log: Path) -> str:
         plain = "\n".join(f'{name}() {{ called {name} "$@"; }}' for name in PLAIN)
         stubs = STUBS.replace("{plain}", plain)
-        values = {"log": log, "mdev": self.mdev, "mkswap": self.mkswap, "code": self.code}
+        values = {"log": log, "mdev": self.mdev, "mkswap": self.mkswap, "share": self.share, "code": self.code}
         for name, value in {**values, "devtmpfs": self.devtmpfs, "cgroup2": self.cgroup2}.items():
             stubs = stubs.replace("{" + name + "}", str(value))
         text = INIT.read_text()

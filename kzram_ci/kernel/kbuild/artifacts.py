@@ -21,6 +21,9 @@ from kzram_ci.model import codec
 from kzram_ci.model.arch import arch_of
 from kzram_ci.model.kernel import KernelImage
 from kzram_ci.model.provenance import AppliedSeries
+from kzram_ci.model.version import numbers
+
+_GDB = "vmlinux-gdb.py"
 
 
 def entry_of(inputs: Inputs, cache: Path) -> Path:
@@ -44,7 +47,25 @@ def cached(inputs: Inputs, *, cache: Path) -> KernelImage | None:
 def targets(inputs: Inputs, options: Mapping[str, str]) -> tuple[str, ...]:
     """What make is asked for."""
     modules = ("modules",) if options.get("CONFIG_MODULES") == "y" else ()
-    return (arch_of(inputs.arch).image, *modules)
+    # before 5.1 they were made with everything else (67274c083438)
+    scripts = ("scripts_gdb",) if _gdb_scripts(options) and numbers(inputs.tree.version) >= (5, 1) else ()
+    return (arch_of(inputs.arch).image, *modules, *scripts)
+
+
+def _gdb_scripts(options: Mapping[str, str]) -> bool:
+    return options.get("CONFIG_GDB_SCRIPTS") == "y"
+
+
+def _copy_scripts(out: Path, entry: Path) -> None:
+    """The kernel's scripts for gdb, which reads vmlinux-gdb.py beside vmlinux by itself."""
+    if not (out / _GDB).exists():
+        return
+    shutil.copyfile(out / _GDB, entry / _GDB)
+    shutil.copytree(out / "scripts/gdb/linux", entry / "scripts/gdb/linux", ignore=lambda _, names: _not_python(names))
+
+
+def _not_python(names: Sequence[str]) -> list[str]:
+    return [name for name in names if not name.endswith(".py")]
 
 
 def store(job: Job, options: Mapping[str, str], applied: Sequence[AppliedSeries], seconds: float) -> None:
@@ -70,6 +91,8 @@ def store(job: Job, options: Mapping[str, str], applied: Sequence[AppliedSeries]
         with files.disk_errors(f"cannot store {inputs.name}"):
             for name, origin in origins.items():
                 shutil.copyfile(origin, entry / name)
+            if _gdb_scripts(options):
+                _copy_scripts(slot.out, entry)
             release = (slot.out / "include/config/kernel.release").read_text().strip()
         value = KernelImage(
             key=key(inputs),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kzram_ci.cli.main import main
-from kzram_ci.model.machine import Accel, MachineSpec
+from kzram_ci.model.machine import Accel, MachineSpec, Share
 from kzram_ci.run import boot_shell
 from kzram_ci.run.boot_shell import BootRequest
 
@@ -42,6 +42,17 @@ def test_options_become_a_request(asked: list[BootRequest], capsys: pytest.Captu
     assert (out, err) == ("Linux\n", "kzram-ci: tcg: no KVM here\n")
 
 
+def test_words_with_blanks_reach_the_kernel_and_qemu(asked: list[BootRequest], tmp_path: Path) -> None:
+    dyndbg = 'dyndbg="file zram_drv.c +p"'
+    words = ("--append", f"quiet {dyndbg}", "--kernel-arg", dyndbg, "--kernel-arg", "a=b c", "--qemu-arg=-device x,y=z")
+    assert main(("boot", *words, "--gdb", "--config", "debug-info", "--share", f"{tmp_path}:rw", "stock")) == 9
+    (request,) = asked
+    assert request.machine.cmdline == ("quiet", dyndbg, dyndbg, 'a="b c"')
+    assert request.machine.qemu_args == ("-device", "x,y=z")
+    assert request.machine.shares == (Share(directory=str(tmp_path), mount=f"/mnt/{tmp_path.name}", writable=True),)
+    assert (request.gdb, request.config) == (True, ("debug-info",))
+
+
 def test_a_shell_is_the_default(asked: list[BootRequest]) -> None:
     main(("boot", "stock"))
     assert asked == [BootRequest(kernel="stock")]
@@ -63,6 +74,14 @@ def test_a_command_without_dashes_is_an_error_that_shows_them(
         (("--kernel", "st*", "stock"), "--kernel st* is not a source"),
         (("--arch", "arm64", "stock"), "kernel stock is for x86_64; fix: --arch x86_64"),
         (("--rootfs", "gone", "image.bin"), "gone is not a file"),
+        (("--share", "gone", "stock"), "gone does not exist"),
+        (("--share", "image.bin:rw", "stock"), "image.bin is not a directory"),
+        (("--share", ".", "--share", ".:rw", "stock"), "is shared twice"),
+        (("--kernel-arg", 'a="b', "stock"), "a double quote without its other half"),
+        (("--kernel-arg", "two words", "stock"), "is several words"),
+        (("--qemu-arg", "'", "stock"), "--qemu-arg: No closing quotation"),
+        (("--config", "debug-info", "image.bin"), "is ready, --config cannot change it"),
+        (("--config", "debug-inf", "stock"), "debug-inf"),
     ],
 )
 def test_errors_come_before_any_guest(

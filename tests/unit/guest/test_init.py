@@ -76,6 +76,17 @@ class TestAGoodCell:
         assert guest.run(shell) == POWERED_OFF
         assert (guest.workload() or ({}, ()))[1] == ("prog", "*", "$HOME", "a;b", "`x`")
 
+    def test_shares_are_mounted_before_anything_uses_them(self, guest: Host, shell: str) -> None:
+        places = [f"{guest.root}/mnt/{name}" for name in "ab"]
+        guest.conf |= {"SHARES": f"kzram0:ro:{places[0]} kzram1:rw:{places[1]}"}
+        assert guest.run(shell) == POWERED_OFF
+        options = [f"trans=virtio,version=9p2000.L,msize=262144,{mode}" for mode in ("ro", "rw")]
+        assert [call for call in guest.calls if call[1:3] == ("-t", "9p")] == [
+            ("mount", "-t", "9p", "-o", options[0], "kzram0", places[0]),
+            ("mount", "-t", "9p", "-o", options[1], "kzram1", places[1]),
+        ]
+        assert all(Path(place).is_dir() for place in places)
+
     def test_a_command_is_for_the_shell(self, guest: Host, shell: str) -> None:
         guest.conf |= {"COMMAND": 'echo "a  b" | cat', "WORKLOAD": ""}
         assert guest.run(shell) == POWERED_OFF
@@ -225,6 +236,12 @@ class TestWhatGoesWrong:
     def test_swap_that_cannot_be_made(self, guest: Host, shell: str) -> None:
         guest.mkswap = "device is busy"
         assert told(guest, shell) == "mkswap /dev/zram0: mkswap: device is busy"
+
+    def test_a_share_the_kernel_cannot_mount(self, guest: Host, shell: str) -> None:
+        guest.share = "No such device"
+        guest.conf |= {"SHARES": f"kzram0:ro:{guest.root}/mnt/a"}
+        why = "needs a kernel with 9p, fragment share): mount: No such device"
+        assert told(guest, shell) == f"cannot mount the share /mnt/a ({why}"
 
     def test_readers_without_a_disk(self, guest: Host, shell: str) -> None:
         guest.conf["READERS"] = "1"

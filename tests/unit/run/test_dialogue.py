@@ -34,6 +34,8 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the guest's configuration is."""
     conf = tmp_path / "cell.conf"
     monkeypatch.setattr(dialogue, "CONF", str(conf).lstrip("/"))
+    (tmp_path / "tainted").write_text("8\n")
+    monkeypatch.setattr(dialogue, "_TAINTED", str(tmp_path / "tainted"))
     return conf
 
 
@@ -41,6 +43,7 @@ def talk(with_guest: Dialogue) -> list[Input]:
     """All that a dialogue reports until it is over."""
     found: list[Input] = []
     limit = Deadline.after(20)
+    with_guest.observe(Ready(), READY)
     while not found or not isinstance(found[-1], DialogueOver):
         assert not limit.expired(), found
         found += with_guest.poll()
@@ -64,7 +67,7 @@ def test_a_command(serial: socket.socket, command: Path, line: str, printed: str
     command.write_text(f"NONCE='x'\nCOMMAND={quoted(line)}\n")
     output: list[str] = []
     found = talk(CommandDialogue(serial, "n0nce", output.append, None))
-    assert found == [WorkBegan(), DialogueOver(code=code)]
+    assert found == [WorkBegan(), DialogueOver(code=code, tainted=8)]
     assert "".join(output) == printed
 
 
@@ -77,11 +80,22 @@ def test_a_command_that_never_stops_printing_does_not_hold_the_loop(serial: sock
     command.write_text("COMMAND='yes'\n")
     endless = CommandDialogue(serial, "n0nce", lambda text: None, None)
     limit = Deadline.after(20)
+    endless.observe(Ready(), READY)
     while WorkBegan() not in endless.poll():
         assert not limit.expired()
     for _ in range(20):
         assert endless.poll() == []
     serial.shutdown(socket.SHUT_RDWR)
+
+
+def test_nothing_is_asked_before_there_is_a_shell(serial: socket.socket, command: Path) -> None:
+    early = CommandDialogue(serial, "n0nce", lambda text: None, None)
+    for _ in range(3):
+        assert early.poll() == []
+        early.wait()
+    early.observe(Ready(), READY)
+    command.write_text("COMMAND='exit 3'\n")
+    assert talk(early)[-1] == DialogueOver(code=3, tainted=8)
 
 
 def test_a_pipe_is_typed_at_the_shell_and_its_end_ends_it(
@@ -94,7 +108,6 @@ def test_a_pipe_is_typed_at_the_shell_and_its_end_ends_it(
     person = TerminalDialogue(serial, keyboard)
     for _ in range(3):
         assert person.poll() == []  # not before there is a shell
-    person.observe(Ready(), READY)
     assert talk(person)[-1] == DialogueOver()
     assert capfd.readouterr().out == "42\n"
 
@@ -103,6 +116,5 @@ def test_ctrl_bracket_ends_a_persons_session(serial: socket.socket) -> None:
     keyboard, given = os.pipe()
     os.write(given, b"\x1d")
     person = TerminalDialogue(serial, keyboard)
-    person.observe(Ready(), READY)
     assert talk(person) == [DialogueOver()]
     serial.shutdown(socket.SHUT_RDWR)

@@ -9,7 +9,7 @@ import pytest
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.model.arch import ARCHS, arch_of
-from kzram_ci.model.machine import Accel, MachineSpec
+from kzram_ci.model.machine import Accel, MachineSpec, Share
 from kzram_ci.vm.argv import CellPaths, argv, cmdline_of, first_line_argv, tiny_guest_argv
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "argv"
@@ -24,6 +24,9 @@ def full(spec: MachineSpec, accel: Accel, paths: CellPaths = PATHS) -> tuple[str
 BIG = MachineSpec(
     cpus=4, memory_mib=4096, disk_mib=64, cmdline=("panic=0", "quiet"), qemu_args=("-device", "virtio-rng-pci")
 )
+SHARING = MachineSpec(
+    shares=(Share(directory="/home/a,b", mount="/mnt/a"), Share(directory="/src", mount="/mnt/src", writable=True))
+)
 CASES = {
     "x86_64-tcg": full(MachineSpec(), Accel.TCG),
     "x86_64-kvm": full(MachineSpec(), Accel.KVM),
@@ -32,6 +35,8 @@ CASES = {
     ),
     "x86_64-everything": full(BIG, Accel.TCG, WITH_DISK),
     "x86_64-stdin": full(MachineSpec(), Accel.TCG, replace(PATHS, stdin="/s/stdin")),
+    "x86_64-shares": full(SHARING, Accel.TCG),
+    "x86_64-gdb": full(MachineSpec(), Accel.TCG, replace(PATHS, gdb="/s/gdb")),
     "arm64-tcg": full(MachineSpec(arch="arm64"), Accel.TCG),
     "riscv64-tcg": full(MachineSpec(arch="riscv64"), Accel.TCG),
     "tiny-guest-kvm": tiny_guest_argv(arch_of("x86_64"), Accel.KVM, "/t/rom"),
