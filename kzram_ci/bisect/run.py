@@ -42,7 +42,7 @@ def work(session: Session, request: WorkRequest, *, tell: Callable[[str, str], N
 def local_runner(session: Session, request: WorkRequest, listener: Listener) -> LocalRunner:
     """Builds and boots on this host, as `kzram-ci run` does."""
     context = KernelContext(cache=cache_root(), listener=listener, jobs=request.make_jobs or budget.cpus())
-    stages, _ = real_stages(context, request.accel)
+    stages, _ = real_stages(context, request.accel, request.snapshot)
     return LocalRunner(
         store=session.asked.store,
         repository=session.asked.repository,

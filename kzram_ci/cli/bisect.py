@@ -24,7 +24,7 @@ from kzram_ci.bisect.session.request import (
 )
 from kzram_ci.bisect.session.store import Session
 from kzram_ci.cli.bisect_progress import Lines
-from kzram_ci.model.machine import Accel
+from kzram_ci.model.machine import Accel, Snapshot
 from kzram_ci.results.reports.table import printable
 
 EPILOG = """\
@@ -142,6 +142,7 @@ def _work_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs it may use)")
     parser.add_argument("--accel", choices=[str(word) for word in Accel], help="overrides the plan's")
+    parser.add_argument("--snapshot", choices=[str(word) for word in Snapshot], help="start boots from a saved guest")
     parser.add_argument("--json", action="store_true", help="the answer for programs")
     parser.add_argument("--quiet", action="store_true", help="no progress, only the answer")
 
@@ -181,7 +182,8 @@ def _resume(args: argparse.Namespace) -> int:
 
 def _how(args: argparse.Namespace) -> WorkRequest:
     accel = Accel(args.accel) if args.accel else None
-    return WorkRequest(jobs=args.jobs, make_jobs=args.make_jobs, accel=accel)
+    snapshot = Snapshot(args.snapshot) if args.snapshot else None
+    return WorkRequest(jobs=args.jobs, make_jobs=args.make_jobs, accel=accel, snapshot=snapshot)
 
 
 def _go(session: Session, how: WorkRequest, *, as_json: bool, quiet: bool) -> int:

@@ -19,6 +19,7 @@ KERNEL_HELP = (
 )
 SOURCE_HELP = f"source to take in place of the kernel's own: {_FORMS}"
 REFRESH_HELP = "ask for newer packages than were downloaded before"
+SNAPSHOT_HELP = "start cells from a saved guest that has booted; overrides the plan's (default: off)"
 PATCH_HELP = (
     "a diff, a mail with one or a mailbox (- is standard input), applied strictly after the series of each selected "
     "kernel; NAME=FILE makes a new kernel NAME beside its base instead, which is expected to pass, and keeps the "

@@ -68,6 +68,20 @@ def _shares(cell: Cell, tags: tuple[str, ...]) -> str:
     return " ".join(f"{tag}:{'rw' if share.writable else 'ro'}:{share.mount}" for tag, share in rows)
 
 
+def parked_conf(modules: tuple[str, ...] = ()) -> str:
+    """The configuration of a guest that boots, loads modules, and waits for its cell."""
+    return "".join(f"{name}={quoted(value)}\n" for name, value in (("MODULES", " ".join(modules)), ("PARK", "1")))
+
+
+def sent(conf: str, *, seconds: int, entropy: str) -> bytes:
+    """A cell's configuration as a waiting guest reads it from the control port (rootfs/src/receive.c).
+
+    `seconds` since the epoch; `entropy` as hexadecimal digits.
+    """
+    text = conf.encode()
+    return f"{len(text)} {seconds} {entropy}\n".encode() + text
+
+
 def quoted(value: str) -> str:
     """A value in single quotes, safe to source whatever it holds."""
     return "'" + value.replace("'", "'\\''") + "'"

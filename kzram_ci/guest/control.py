@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from kzram_ci.base import files
+from kzram_ci.base import clock, files
+from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError
 from kzram_ci.guest.messages import Message, PortClosed, Reader
 
@@ -49,6 +50,21 @@ class ControlPort:
                 found.append(PortClosed())
         self.bytes += total
         return found
+
+    def send(self, data: bytes, deadline: Deadline) -> None:
+        """Send to the guest. Raises InfraError when QEMU is not there, or does not take it in time."""
+        while not self._connected():
+            if deadline.expired():
+                raise InfraError("QEMU did not connect to the guest's control port")
+            clock.sleep(0.01)
+        assert self._connection is not None
+        self._connection.settimeout(max(0.1, deadline.remaining()))
+        try:
+            self._connection.sendall(data)
+        except OSError as error:
+            raise InfraError(f"the guest's control port takes nothing: {error.strerror or error}") from error
+        finally:
+            self._connection.setblocking(False)
 
     def _connected(self) -> bool:
         if self._connection is None:

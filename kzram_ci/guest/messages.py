@@ -26,6 +26,11 @@ class Booted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Parked:
+    """init has booted and waits for a cell: the moment to save the guest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
     """zram is set up and the workload starts."""
 
@@ -85,7 +90,7 @@ class PortClosed:
     """QEMU closed its end of the port: nothing more will come."""
 
 
-Message = Booted | Ready | Sample | Corruption | Stopped | Exited | GuestError | Note | Garbage
+Message = Booted | Parked | Ready | Sample | Corruption | Stopped | Exited | GuestError | Note | Garbage
 Fields = Mapping[str, Any]
 
 
@@ -162,6 +167,7 @@ def _exited(fields: Fields, nonce: str) -> Message:
 
 MAKERS: Mapping[str, Callable[[Fields, str], Message]] = {
     "boot": lambda fields, nonce: Booted(release=_text(fields, "release")),
+    "parked": lambda fields, nonce: Parked(),
     "ready": lambda fields, nonce: Ready(),
     "sample": _sample,
     "progress": _progress,

@@ -20,7 +20,10 @@ from kzram_ci.base.cache import MANIFEST
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError
 
-PARTS = ("kernels", "slots", "sources", "rootfs", "downloads", "git", "logs", "scans", "accel", "ccache-bin")
+PARTS = (
+    *("kernels", "slots", "sources", "rootfs", "snapshots"),
+    *("downloads", "git", "logs", "scans", "accel", "ccache-bin"),
+)
 RECENT_SECONDS = 3600.0
 LEFTOVER_SECONDS = 86_400.0  # no build takes a day
 _GONE = ".gone-"

@@ -70,6 +70,7 @@ class Evidence:
     flooded: bool = False  # console or control port brought more than a guest has to say
     garbage: int = 0  # lines of the control port that were none
     boot_seconds: float = 0.0
+    restored: bool = False  # from a saved guest that had booted before
     seconds: float = 0.0
     work_seconds: float = 0.0  # of the workload, by the host's clock
     guest_work_seconds: float = 0.0  # the same by the guest's clock

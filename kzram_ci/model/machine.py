@@ -14,6 +14,14 @@ class Accel(StrEnum):
     TCG = "tcg"
 
 
+class Snapshot(StrEnum):
+    """Whether a cell starts from a saved guest that has booted, instead of booting."""
+
+    OFF = "off"
+    ON = "on"  # one for all seeds: they share what a boot decides by chance, such as the kernel's address
+    PER_SEED = "per-seed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
     """A directory of the host that the guest sees at `mount`."""
@@ -37,6 +45,7 @@ class MachineSpec:
     boot_seconds: float = 120.0
     console_limit_mib: int = 64
     shares: tuple[Share, ...] = ()
+    snapshot: Snapshot = Snapshot.OFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

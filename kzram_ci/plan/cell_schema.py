@@ -35,6 +35,11 @@ from kzram_ci.plan.scalars import (
 )
 
 
+def _on_off(given: Any) -> Any:
+    """The words `on` and `off`, which YAML 1.1 reads as true and false."""
+    return ("off", "on")[given] if isinstance(given, bool) else given
+
+
 class Machine(Strict):
     """Size and kind of the guest."""
 
@@ -50,6 +55,14 @@ class Machine(Strict):
     qemu_args: list[str] | None = Field(None, description="arguments added to QEMU's")
     boot_timeout: Seconds | None = Field(None, description="the workload must have started by then; default 120s")
     console_limit: Size | None = Field(None, description="a console larger than this is a flood; default 64M")
+    snapshot: (
+        Annotated[
+            Literal["off", "on", "per-seed"],
+            BeforeValidator(_on_off),
+            WithJsonSchema({"enum": [True, False, "off", "on", "per-seed"]}),
+        ]
+        | None
+    ) = Field(None, description="start cells from a saved guest that has booted, kept in the cache; default off")
 
 
 class Zram(Strict):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kzram_ci.model.cell import Case, Cell, Expectation, OopsWanted
-from kzram_ci.model.machine import Accel, MachineSpec
+from kzram_ci.model.machine import Accel, MachineSpec, Snapshot
 from kzram_ci.model.measure import Against
 from kzram_ci.model.workload import Fault, FaultSpec, FilesystemSpec, WorkloadSpec, ZramSpec
 
@@ -102,7 +102,8 @@ def machine(data: Data, arch: str) -> MachineSpec:
     given = {_MACHINE[name]: value for name, value in data.items() if name in _MACHINE}
     for name in ("cmdline", "qemu_args"):
         given[name] = tuple(given.get(name, ()))
-    return MachineSpec(arch=arch, accel=Accel(data.get("accel", "auto")), **given)
+    accel, snapshot = Accel(data.get("accel", "auto")), Snapshot(data.get("snapshot", "off"))
+    return MachineSpec(arch=arch, accel=accel, snapshot=snapshot, **given)
 
 
 def workload(data: Data) -> WorkloadSpec:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 from kzram_ci.base import clock, files
@@ -22,6 +24,7 @@ from kzram_ci.run.boot_state import BootState, Ending, Input, Limits, OopsFound
 from kzram_ci.run.channels import ConsoleChannel, ControlChannel, HostChannel, MonitorChannel
 from kzram_ci.run.follow import follow, gone_now, take
 from kzram_ci.run.prepare import Prepared, machine_for, prepared
+from kzram_ci.run.snapshot import RESTORE_SECONDS, Saved, SnapshotUnusable, start_from
 from kzram_ci.verdict import power
 from kzram_ci.vm.qemu import Machine
 
@@ -38,22 +41,28 @@ def boot_once(
     accel: AccelChoice,
     deadline: Deadline,
     listener: Listener,
+    saved: Saved | None = None,
 ) -> Evidence:
-    """Boot a cell once and return the facts. What it produced is in `directory`, whatever happens.
+    """Boot a cell once, or start it from a saved guest, and return the facts. What it produced is in `directory`.
 
-    Raises InfraError or UserError when QEMU does not start, Interrupted after the guest was stopped.
+    Raises InfraError or UserError when QEMU does not start, SnapshotUnusable when the saved guest does not come up,
+    Interrupted after the guest was stopped.
     """
-    with prepared(cell, image, rootfs, directory=directory, accel=accel) as ready:
-        state, end = _watched(cell, ready, directory, deadline, listener)
+    memory = None if saved is None else saved.memory
+    with prepared(cell, image, rootfs, directory=directory, accel=accel, restored_from=memory) as ready:
+        state, end = _watched(cell, ready, directory, deadline, listener, saved)
     oopses = capture.write(state.oopses, directory, directory / CellFile.CONSOLE, image)
     files.write_json(directory / CellFile.COUNTERS, boot_state.counters(state))
     if end is Ending.INTERRUPTED:
         raise Interrupted("interrupted while the guest ran; its logs are kept")
-    return boot_state.evidence(state, end, oopses, clock.monotonic())
+    found = boot_state.evidence(state, end, oopses, clock.monotonic())
+    if saved is not None and not found.booted and not found.oopses:
+        raise SnapshotUnusable("the saved guest did not speak after it was started")
+    return replace(found, restored=saved is not None)
 
 
 def _watched(
-    cell: Cell, ready: Prepared, directory: Path, deadline: Deadline, listener: Listener
+    cell: Cell, ready: Prepared, directory: Path, deadline: Deadline, listener: Listener, saved: Saved | None
 ) -> tuple[BootState, Ending]:
     """Start QEMU and follow it to its end; it is gone afterwards, and every channel was read to its end."""
     limit = cell.machine.console_limit_mib << 20
@@ -65,13 +74,18 @@ def _watched(
             listener(CellOops(cell=cell.id, title=given.oops.title))
 
     with ExitStack() as stack:
+        if saved is not None:  # QEMU appends to it
+            shutil.copyfile(saved.console, directory / CellFile.CONSOLE)
         machine = stack.enter_context(machine_for(ready, cell, directory))
         console = stack.enter_context(closing(ConsoleChannel(directory / CellFile.CONSOLE, limit_bytes=limit)))
         port = ControlPort(ready.paths.control, directory / CellFile.CONTROL, ready.nonce)
         control = stack.enter_context(closing(ControlChannel(port, limit_bytes=limit)))
         monitor, host = MonitorChannel(machine), HostChannel(directory)
-        state = BootState(limits=_limits(cell, deadline), began=clock.monotonic())
-        machine.start(deadline)
+        state = BootState(limits=_limits(cell, deadline, saved), began=clock.monotonic())
+        if saved is None:
+            machine.start(deadline)
+        else:
+            start_from(saved, machine, port, ready, (directory / CellFile.CONF).read_text())
         state, end = follow(state, (console, control, monitor, host), machine, observe)
         if end is Ending.HUNG:
             state = take(state, console.finish(), observe)
@@ -81,9 +95,10 @@ def _watched(
         return take(state, left, observe), end
 
 
-def _limits(cell: Cell, deadline: Deadline) -> Limits:
+def _limits(cell: Cell, deadline: Deadline, saved: Saved | None) -> Limits:
+    seconds = cell.machine.boot_seconds
     return Limits(
-        boot_until=deadline.within(cell.machine.boot_seconds).at,
+        boot_until=deadline.within(seconds if saved is None else min(seconds, RESTORE_SECONDS)).at,
         until=deadline.at,
         work_seconds=cell.workload.duration_s + WORK_MARGIN_SECONDS,
         gauged=power.gauged(cell),

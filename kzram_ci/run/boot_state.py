@@ -38,6 +38,7 @@ class Ending(StrEnum):
     FLOODED = "flooded"
     CRASHED = "crashed"  # and the guest did not leave by itself
     EXITED = "exited"  # likewise, after its exit token
+    PARKED = "parked"  # a guest that is to be saved waits for its cell
     CLOSED = "closed"  # the dialogue is over
     UNPROVABLE = "unprovable"  # the kernel does not report the counters that are to prove something
     HUNG = "hung"  # deadline passed, guest alive
@@ -54,6 +55,7 @@ class Limits:
     needs: tuple[str, ...] = ()  # counters of the detector without which the rest of the boot is for nothing
     dialogue: bool = False  # the work is a dialogue on the serial line, not the guest's own workload
     crash_ends: bool = True
+    parks: bool = False  # it is over once the guest has booted and waits for a cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +142,7 @@ class BootState:
     limits: Limits
     began: float
     booted_at: float | None = None
+    parked: bool = False
     ready_at: float | None = None
     work_at: float | None = None
     stopped_at: float | None = None
@@ -267,6 +270,7 @@ def _port_closed(state: BootState, given: messages.PortClosed, now: float) -> Bo
 
 STEPS: Mapping[type, Callable[[BootState, Any, float], BootState]] = {
     messages.Booted: _booted,
+    messages.Parked: lambda state, given, now: replace(state, parked=True),
     messages.Ready: _ready,
     messages.Sample: _sampled,
     messages.Corruption: _corrupted,
@@ -323,6 +327,7 @@ ENDINGS: tuple[tuple[Ending, Callable[[BootState, float], bool]], ...] = (
     (Ending.INTERRUPTED, lambda state, now: state.interrupted),
     (Ending.HOST, lambda state, now: bool(state.host_error) or _port_lost(state, now)),
     (Ending.FLOODED, lambda state, now: state.flooded),
+    (Ending.PARKED, lambda state, now: state.parked and state.limits.parks),
     (Ending.CLOSED, lambda state, now: state.dialogue is not None),
     (Ending.UNPROVABLE, lambda state, now: bool(state.missing) and not _settling(state)),
     (Ending.CRASHED, _last_words),

@@ -60,8 +60,14 @@ def prepared(
     directory: Path,
     accel: AccelChoice,
     talk: Talk | None = None,
+    parks_in: Path | None = None,
+    restored_from: Path | None = None,
 ) -> Iterator[Prepared]:
-    """Write what the boot needs; big throw-away files are removed afterwards. Raises InfraError, UserError."""
+    """Write what the boot needs; big throw-away files are removed afterwards. Raises InfraError, UserError.
+
+    `parks_in`: the guest only boots and waits for a cell, its memory is that file; `restored_from`: the memory of one
+    that did.
+    """
     nonce = secrets.token_hex(8)
     directory = directory.absolute()
     directory.mkdir(parents=True, exist_ok=True)
@@ -73,7 +79,8 @@ def prepared(
         modules = guest_modules.collect(image, cell, deadline=Deadline.after(PREPARE_SECONDS))
         conf = _conf(cell, nonce, tuple(modules), talk)
         files.write_atomic(directory / CellFile.CONF, conf)
-        archive = cpio.archive({guest_conf.PATH: conf.encode(), **modules})
+        first = conf if parks_in is None else guest_conf.parked_conf(tuple(f"/{path}" for path in modules))
+        archive = cpio.archive({guest_conf.PATH: first.encode(), **modules})
         files.write_atomic(directory / CellFile.ARCHIVE, archive)
         with files.disk_errors(f"cannot prepare a boot in {directory}"):
             _write_initrd(initrd, Path(rootfs.path), archive)
@@ -88,6 +95,9 @@ def prepared(
             disk=str(disk) if cell.machine.disk_mib else "",
             stdin=sockets.socket("stdin") if talk and talk.stdin else "",
             gdb=sockets.socket("gdb") if talk and talk.gdb else "",
+            state=sockets.socket("state"),
+            memory=str(parks_in or restored_from or ""),
+            restored=restored_from is not None,
         )
         argv = qemu_argv.argv(
             cell.machine, accel.accel, cpu=accel.cpu, kernel=image.image, initrd=str(initrd), paths=place

@@ -54,7 +54,7 @@ def _execute(
         history.add_run(run.path.name, plan, run.path)
     jobs = request.make_jobs or budget.cpus()
     context = KernelContext(cache=cache_root(), jobs=jobs, listener=listener, refresh=request.refresh)
-    stages, chosen = real_stages(context, request.accel)
+    stages, chosen = real_stages(context, request.accel, request.snapshot)
 
     def sink(result: CellResult) -> None:
         run.finish(result)

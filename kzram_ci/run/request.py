@@ -11,7 +11,7 @@ from typing import Literal
 from kzram_ci.base.errors import UserError
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.layout import RunFile
-from kzram_ci.model.machine import Accel
+from kzram_ci.model.machine import Accel, Snapshot
 from kzram_ci.results import rundir
 from kzram_ci.results.history import History, default_history
 from kzram_ci.results.reports.sanitize import one_line
@@ -30,7 +30,7 @@ class RunRequest:
     "auto" for as many as "good" needs.
 
     `resume`: a run directory to go on with, in place of plan and selection; "newest" for the newest that is not
-    finished. `accel`: in place of the plan's.
+    finished. `accel`, `snapshot`: in place of the plan's.
     """
 
     plan: str = ""
@@ -41,6 +41,7 @@ class RunRequest:
     jobs: int = 0
     make_jobs: int = 0
     accel: Accel | None = None
+    snapshot: Snapshot | None = None
     refresh: bool = False
     record: bool = True  # in the history
     for_git: bool = False  # `git bisect run` reads the exit code

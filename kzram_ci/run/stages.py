@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from kzram_ci.base.cache import mark_used_by_path
@@ -15,11 +16,12 @@ from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.events import Listener, Note
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
-from kzram_ci.model.machine import Accel, AccelChoice, MachineSpec
+from kzram_ci.model.machine import Accel, AccelChoice, MachineSpec, Snapshot
 from kzram_ci.run.boot import boot_once
 from kzram_ci.run.foresight import looked_ahead
 from kzram_ci.run.guest_image import rootfs_for
 from kzram_ci.run.job import CellJob, Stages, equipment
+from kzram_ci.run.snapshot import SnapshotUnusable, discard, saved_for
 from kzram_ci.vm import accel
 
 STAGE_SECONDS = 600.0
@@ -61,12 +63,16 @@ class QemuBoot:
     """A boot in QEMU, on the host that executes the job."""
 
     cache: Path
+    snapshot: Snapshot | None = None  # in place of the plan's
 
     def __call__(self, job: CellJob, deadline: Deadline, listener: Listener) -> Evidence:
         """Boot once. Raises as `boot_once` does."""
         for path in (job.kernel.image, job.rootfs.path):
             mark_used_by_path(self.cache, Path(path))  # a run may last for hours
-        return boot_once(
+        if self.snapshot is not None:
+            job = replace(job, cell=replace(job.cell, machine=replace(job.cell.machine, snapshot=self.snapshot)))
+        boot = partial(
+            boot_once,
             job.cell,
             job.kernel,
             job.rootfs,
@@ -75,10 +81,25 @@ class QemuBoot:
             deadline=deadline,
             listener=listener,
         )
+        saved = saved_for(
+            job.cell, job.kernel, job.rootfs, accel=job.accel, root=self.cache, deadline=Deadline.after(STAGE_SECONDS)
+        )
+        try:
+            return boot(saved=saved)
+        except SnapshotUnusable as error:
+            assert saved is not None
+            listener(Note(subject=job.cell.id, text=f"boots: {error}; the saved guest is thrown away"))
+            discard(saved, Deadline.after(STAGE_SECONDS))
+        return boot(saved=None)
 
 
-def real_stages(context: KernelContext, wanted: Accel | None) -> tuple[Stages, SharedResources]:
-    """The stages that touch the world, and what they chose (for `environment.json`)."""
+def real_stages(
+    context: KernelContext, wanted: Accel | None, snapshot: Snapshot | None = None
+) -> tuple[Stages, SharedResources]:
+    """The stages that touch the world, and what they chose (for `environment.json`).
+
+    `wanted` and `snapshot` come before the plan's.
+    """
     cache, listener = context.cache, context.listener
     chosen = SharedResources(context, wanted)
 
@@ -95,6 +116,11 @@ def real_stages(context: KernelContext, wanted: Accel | None) -> tuple[Stages, S
         return looked_ahead(plan, context, done)
 
     stages = Stages(
-        image=image, rootfs=chosen.rootfs, accel=chosen.accel, boot=QemuBoot(cache=cache), fit=fit, ahead=ahead
+        image=image,
+        rootfs=chosen.rootfs,
+        accel=chosen.accel,
+        boot=QemuBoot(cache=cache, snapshot=snapshot),
+        fit=fit,
+        ahead=ahead,
     )
     return stages, chosen

@@ -31,6 +31,9 @@ class CellPaths:
     disk: str = ""
     stdin: str = ""  # of a command in the guest
     gdb: str = ""  # where QEMU waits for a debugger before the guest's first instruction
+    state: str = ""  # what a guest is saved to and restored from, all but its memory
+    memory: str = ""  # the file that is the guest's memory, for guests that are saved or restored
+    restored: bool = False  # from that file, which stays as it is, and a state that comes by `migrate-incoming`
 
 
 def escaped(path: str) -> str:
@@ -140,6 +143,19 @@ def gdb_args(paths: CellPaths) -> Argv:
     return ("-chardev", chardev, "-gdb", "chardev:gdb", "-S")
 
 
+def memory_args(spec: MachineSpec, paths: CellPaths) -> Argv:
+    """Memory that is a file: shared to save a guest in it, private to start from one that is saved.
+
+    With the migration capability x-ignore-shared (QEMU 4.0 and later) the state leaves it out: to restore a guest is
+    to map the file.
+    """
+    if not paths.memory:
+        return ()
+    share = "off" if paths.restored else "on"
+    backend = f"memory-backend-file,id=ram,size={spec.memory_mib}M,mem-path={escaped(paths.memory)},share={share}"
+    return ("-object", backend, "-machine", "memory-backend=ram", *(("-incoming", "defer") if paths.restored else ()))
+
+
 def kernel_args(kernel: str, initrd: str, cmdline: Argv) -> Argv:
     """Kernel, initramfs and command line; QEMU loads them, there is no boot loader and no disk."""
     return ("-kernel", kernel, "-initrd", initrd, "-append", " ".join(cmdline))
@@ -161,6 +177,7 @@ def argv(
         *base_args(row),
         *accel_args(row, accel, cpu),
         *size_args(spec),
+        *memory_args(spec, paths),
         *end_args(row),
         *monitor_args(paths),
         *console_args(paths),

@@ -11,7 +11,7 @@ from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from kzram_ci.base import files, proc
 from kzram_ci.base.clock import Deadline
@@ -136,17 +136,18 @@ class Machine:
         limit = deadline.within(SYSRQ_SECONDS)
         registers = ""
         with suppress(InfraError):
-            registers = str(self._execute("human-monitor-command", {"command-line": "info registers -a"}, limit))
+            registers = str(self.execute("human-monitor-command", {"command-line": "info registers -a"}, limit))
         with suppress(InfraError, OSError), self.connect_serial(limit) as serial:
             serial.settimeout(0.1)
             for key in SYSRQ_KEYS:
-                self._execute("chardev-send-break", {"id": "console"}, limit)
+                self.execute("chardev-send-break", {"id": "console"}, limit)
                 _drain(serial, Deadline.after(0.3), limit)  # let the guest see the BREAK before the letter
                 serial.sendall(key.encode())
                 _drain(serial, Deadline.after(0.7), limit)
         return registers
 
-    def _execute(self, command: str, arguments: Message, deadline: Deadline) -> object:
+    def execute(self, command: str, arguments: Message, deadline: Deadline) -> Any:
+        """Run a command of the monitor. Raises InfraError when QEMU is gone, refuses, or does not answer in time."""
         if self._monitor is None or not self.running():
             raise InfraError(f"QEMU is gone, cannot {command}")
         return self._monitor.execute(command, arguments, deadline=deadline.within(5))
@@ -170,7 +171,7 @@ class Machine:
             proc.stop(self._child)  # reap, and end group members that outlived it
             return StopHow.ITSELF
         with suppress(InfraError):
-            self._execute("quit", {}, Deadline.after(QUIT_SECONDS))
+            self.execute("quit", {}, Deadline.after(QUIT_SECONDS))
             if wait_until(lambda: not self.running(), Deadline.after(QUIT_SECONDS)):
                 proc.stop(self._child)
                 return StopHow.QUIT

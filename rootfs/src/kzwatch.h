@@ -34,4 +34,7 @@ void open_counters(void);
 void send_sample(void); /* read all, send them as one event */
 bool all_floors_reached(const char *floors); /* "NAME=N NAME=N": by the last sample; false for "" */
 
+/* --- receive.c: a guest that starts from a saved one gets its cell, its clock and entropy by the port --- */
+int receive(const char *path); /* an exit code */
+
 #endif

@@ -3,6 +3,7 @@
  * kzwatch: run a workload, and be the only writer of the control port (file descriptor 3).
  *
  *   kzwatch --emit EVENT [KEY=TEXT | KEY:=JSON]...         one event, for init
+ *   kzwatch --receive FILE                                 a cell's configuration, see receive.c
  *   kzwatch [--stop 'NAME=N ...'] [--duration S] [--sample MS] [--grace S]
  *           [--fault-file TIMES --fault-times N] -- PROGRAM [ARG...]
  *   kzwatch --as UID -- PROGRAM [ARG...]                   become that user and the program; no control port
@@ -298,6 +299,8 @@ int main(int argc, char **argv)
 	open_control();
 	if (argc > 1 && !strcmp(argv[1], "--emit"))
 		return emit_event(argv + 2);
+	if (argc == 3 && !strcmp(argv[1], "--receive"))
+		return receive(argv[2]);
 	command = read_options(argv + 1);
 	if (!command) {
 		fprintf(stderr, "kzwatch: wrong arguments, see the head of watch.c\n");

@@ -19,7 +19,7 @@ from kzram_ci.bisect.session.repository import is_url
 from kzram_ci.bisect.session.store import Session
 from kzram_ci.bisect.session.wanted import expectation
 from kzram_ci.model.kernel import KernelSpec
-from kzram_ci.model.machine import Accel
+from kzram_ci.model.machine import Accel, Snapshot
 from kzram_ci.model.source import LocalGit, RemoteGit
 from kzram_ci.run.selection import plan_of
 
@@ -66,11 +66,12 @@ class MarkRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkRequest:
-    """How to work: guests at a time and make jobs (0: what the host has), an accelerator in place of the plan's."""
+    """How to work: guests at a time and make jobs (0: what the host has), what comes before the plan's."""
 
     jobs: int = 0
     make_jobs: int = 0
     accel: Accel | None = None
+    snapshot: Snapshot | None = None
 
 
 def begin(request: BisectRequest, warn: Callable[[str], None]) -> Session:

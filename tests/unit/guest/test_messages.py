@@ -18,6 +18,7 @@ from kzram_ci.guest.messages import (
     GuestError,
     Message,
     Note,
+    Parked,
     Reader,
     Ready,
     Sample,
@@ -39,6 +40,7 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
 
 TABLE: list[tuple[dict[str, Any], Message]] = [
     ({"ev": "boot", "t": 1, "release": "6.12.1"}, Booted(release="6.12.1")),
+    ({"ev": "parked", "t": 1}, Parked()),
     ({"ev": "ready", "t": 2, "zram": {}}, Ready()),
     (
         {"ev": "sample", "counters": {"overruns": 1, "vmstat.pswpout": 5, "float": 1.5, "yes": True, "big": 1 << 63}},

@@ -143,8 +143,15 @@ def test_every_ending(
 
 
 def test_the_table_of_ends_is_complete() -> None:
-    elsewhere = {Ending.CLOSED, Ending.UNPROVABLE}
+    elsewhere = {Ending.CLOSED, Ending.UNPROVABLE, Ending.PARKED}
     assert {row[2] for row in ENDS} | elsewhere == set(Ending) == {end for end, _ in ENDINGS}
+
+
+def test_a_guest_that_is_to_be_saved_is_over_when_it_waits_for_a_cell() -> None:
+    parks = replace(LIMITS, parks=True)
+    assert play((2, messages.Parked()), limits=parks)[1:] == (Ending.PARKED, about(2))
+    assert play((2, messages.Parked()), *WELL, (9, GONE))[1] is Ending.GONE  # others go on
+    assert play(limits=parks)[1] is Ending.HUNG
 
 
 def test_every_input_has_a_step() -> None:
