@@ -10,6 +10,7 @@ Rules, in order of rank:
 4. Only what ended with exit token 0 can pass, and only with proof: pages written to zram, every floor
    reached, every ceiling's counter reported. Without proof it is `inconclusive`; absence of bad news is never good
    news.
+5. What rests on the detector is an error where its self-test failed, and proves nothing where there was none.
 
 `ok` means what the plan expected: that pass, or the expected oops with its floors.
 """
@@ -25,7 +26,7 @@ from kzram_ci.model.cell import Cell, OopsWanted
 from kzram_ci.model.evidence import Evidence, Judgement, OopsSummary
 from kzram_ci.model.outcome import HOST_OUTCOMES, Outcome, Verdict
 from kzram_ci.model.vocab import HOST_LIKE_TYPES, NON_FATAL_TYPES
-from kzram_ci.verdict import power
+from kzram_ci.verdict import detector, power
 from kzram_ci.verdict.exposure import OVERRUNS, counter, together
 
 FAST_CLOCK = 1.5  # guest seconds in a host second; what is more is a clock that was measured wrongly
@@ -96,6 +97,11 @@ def judge(cell: Cell, evidence: Evidence) -> Judgement:
     """What one boot of a cell was worth."""
     if not evidence.ready:
         return _before_workload(evidence)
+    dead = evidence.panicked or any(fatal(oops) for oops in evidence.oopses)
+    return detector.trusted(cell, evidence, _after_workload(cell, evidence), crashed=dead)
+
+
+def _after_workload(cell: Cell, evidence: Evidence) -> Judgement:
     if evidence.oopses and any(fatal(oops) or _awaited(cell, oops) for oops in evidence.oopses):
         return _crashed(cell, evidence)
     return _damaged(cell, evidence) or _ended_badly(cell, evidence) or _ended_well(cell, evidence)

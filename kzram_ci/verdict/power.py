@@ -28,7 +28,7 @@ from kzram_ci.model.vocab import NON_FATAL_TYPES
 from kzram_ci.verdict.exposure import OVERRUNS
 from kzram_ci.verdict.races import Tally, lost_words, needed, percent, pooled, tally
 
-BURST = 10.0  # races to a trial until samples tell: a cell that guessed too low is booted again
+BURST = 20.0  # races to a trial until samples tell: a cell that guessed too low is booted again
 MARGIN = 1.1  # of the races that are still wanting, since the design effect of more samples is another
 LEAST_SECONDS = 5  # for another boot
 ALLOWED = "reuse_allowed"
@@ -152,14 +152,15 @@ def wants_more(cell: Cell, evidences: Sequence[Evidence]) -> bool:
 
 
 def _wanting(cell: Cell, evidences: Sequence[Evidence]) -> int:
-    """Races until the target, by the design effect known so far."""
+    """Races until the target, by the design effect known so far: no more than there were, for it is known roughly."""
     assert cell.target is not None
-    seen = seen_races(cell, evidences)
+    seen, first = seen_races(cell, evidences), ceil(cell.target.trials * cell.target.effect)
     if seen is None or not seen.races:
-        return ceil(cell.target.trials * cell.target.effect)
+        return first
     if seen.trials >= cell.target.trials:
         return 0
-    return max(1, ceil((cell.target.trials * seen.design_effect - seen.races) * MARGIN))
+    wanting = ceil((cell.target.trials * seen.design_effect - seen.races) * MARGIN)
+    return max(1, min(wanting, max(first, seen.races)))
 
 
 def _seconds_left(cell: Cell, evidences: Sequence[Evidence]) -> int:

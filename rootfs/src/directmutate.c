@@ -28,7 +28,7 @@ static bool want_make_it_fail, keep_going;
 
 static unsigned char *hot_pages; /* one batch for each writer */
 static _Atomic uint32_t *versions; /* of each control page on the device; 0: never written */
-static atomic_uint_least64_t mutated, written, verified, corrupt, hot_read_errors;
+static atomic_uint_least64_t mutated, written, verified, corrupt, hot_reads, hot_read_errors;
 
 static int open_device(void)
 {
@@ -152,6 +152,7 @@ static void *writer(void *argument)
 		verify_control(fd, stable, random + 1);
 		write_control(fd, stable, random + 1, next_random(&state));
 		transfer(fd, stable, random, false);
+		count(&hot_reads, 1);
 	}
 	return NULL;
 }
@@ -172,10 +173,10 @@ static void set_up(void)
 static void report(void)
 {
 	emit("{\"ev\":\"progress\",\"mutated\":%llu,\"written\":%llu,\"verified\":%llu,\"corrupt\":%llu,"
-	     "\"hot_read_errors\":%llu}",
+	     "\"hot_reads\":%llu,\"hot_read_errors\":%llu}",
 	     (unsigned long long)atomic_load(&mutated), (unsigned long long)atomic_load(&written),
 	     (unsigned long long)atomic_load(&verified), (unsigned long long)atomic_load(&corrupt),
-	     (unsigned long long)atomic_load(&hot_read_errors));
+	     (unsigned long long)atomic_load(&hot_reads), (unsigned long long)atomic_load(&hot_read_errors));
 }
 
 static void verify_all(void)

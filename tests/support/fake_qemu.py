@@ -110,7 +110,8 @@ with open(path("console", "logfile"), "ab", buffering=0) as console:
     if mode in ("pass", "fail", "oops"):
         console.write(b"Linux version 6.12.1\n")
         control.sendall(b'{"ev":"boot","t":1,"release":"6.12.1"}\n{"ev":"ready","t":2}\n')
-        control.sendall(b'{"ev":"sample","t":3,"counters":{"vmstat.pswpout":5,"recompressions":900,"overruns":0}}\n')
+        control.sendall(b'{"ev":"sample","t":3,"counters":{"vmstat.pswpout":5,"recompressions":900,"overruns":0,')
+        control.sendall(b'"selftest_failures":0}}\n')
         time.sleep(0.05)
     if mode == "oops":
         console.write(Path(log_to_print).read_bytes())

@@ -20,10 +20,12 @@ from kzram_ci.verdict.exposure import OVERRUNS, all_counters, counted
 from kzram_ci.verdict.judge import principal_oops
 from kzram_ci.verdict.power import ALLOWED, boots_of, tally_of
 from kzram_ci.verdict.races import RACES, Tally, tally
-from kzram_ci.verdict.stats import Rate, phrase
+from kzram_ci.verdict.stats import Rate, phrase, upper_bound
 
 T = TypeVar("T")
 RECOMPRESSIONS = "recompressions"
+# blocks that were read back while they raced, and those of them whose data could not be read any more
+HOT_READS = ("workload.hot_reads", "workload.hot_read_errors")
 MOST_LISTED = 24  # cells that share a crash
 
 
@@ -262,7 +264,7 @@ def totals(view: RunView) -> dict[str, int]:
 
 
 def counters(cell: CellView) -> tuple[tuple[str, int | None, int | None], ...]:
-    """(name, value, floor) of what counts for this cell: floors first, then the detector's other counters.
+    """(name, value, floor) of what counts for this cell: floors first, then the detector's other counters, then reads.
 
     Of all its boots together; a floor is for each of them, so with several it is left out here.
     """
@@ -272,7 +274,8 @@ def counters(cell: CellView) -> tuple[tuple[str, int | None, int | None], ...]:
     floors = dict(cell.floors)
     detector = sorted(name for name in all_counters(result) if "." not in name)  # see the guest contract
     overruns = (OVERRUNS,) if counted(result, OVERRUNS) is not None else ()
-    names = dict.fromkeys((*floors, *overruns, *detector))
+    reads = HOT_READS if counted(result, HOT_READS[0]) is not None else ()
+    names = dict.fromkeys((*floors, *overruns, *detector, *reads))
     return tuple((name, counted(result, name), None if result.totals else floors.get(name)) for name in names)
 
 
@@ -285,7 +288,7 @@ def exposure_text(cell: CellView) -> str:
             parts.append(f"{name} not reported" + (f"/{floor:,}" if floor is not None else ""))
         elif floor is not None:
             parts.append(f"{name} {value:,}/{floor:,}")
-        elif value or name == OVERRUNS or name in floors:
+        elif value or name in (OVERRUNS, *HOT_READS) or name in floors:
             parts.append(f"{name} {value:,}")
     text = ", ".join(parts)
     return f"{text}, in {cell.result.attempts} boots" if text and cell.result.totals else text
@@ -323,12 +326,25 @@ def proof(view: RunView, cell: CellView) -> str:
     rate = exposure(cell)
     if judgement.verdict is not Verdict.OK or judgement.outcome is not Outcome.PASS or rate is None:
         return ""
+    return "; ".join(part for part in (_race_words(view, cell, rate), hot_read_words(cell.result)) if part)
+
+
+def _race_words(view: RunView, cell: CellView, rate: Rate) -> str:
     seen, control = race_tally(cell), view.control(cell.column)
     if seen is None or not seen[1].races:
         return phrase(rate, reference=view.reference(cell.column))
     if control is None:
         return races.phrase(seen[1])
     return races.phrase(seen[1], control.beside(seen[0]), control.kernel)
+
+
+def hot_read_words(result: CellResult) -> str:
+    """How many blocks that raced could not be read back, with the bound on their share; "" where none was read."""
+    reads, errors = (counted(result, name) for name in HOT_READS)
+    if not reads or errors is None:
+        return ""
+    bound = races.percent(upper_bound(min(errors, reads), reads))
+    return f"{errors:,} of {reads:,} racing blocks could not be read back (95 % bound {bound})"
 
 
 def crash_text(oops: OopsSummary) -> str:

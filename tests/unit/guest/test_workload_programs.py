@@ -124,6 +124,7 @@ class TestOnAFile:
         assert code == 0
         assert told[-1]["verified"] > 0
         assert told[-1]["corrupt"] == told[-1]["hot_read_errors"] == 0
+        assert told[-1]["hot_reads"] > 0
 
     @pytest.mark.parametrize("words", [(), ("--keep-going", "--duration", "2")])
     def test_damage_is_corruption(self, programs: dict[str, Path], disk: Path, words: tuple[str, ...]) -> None:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import report_samples as samples
 
-from kzram_ci.model.evidence import Evidence, Judgement
+from kzram_ci.model.evidence import BootCounts, Evidence, Gains, Judgement
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results.reports import controls, html, summary, summary_model, table, wording
 from kzram_ci.results.reports.summary_model import RunView, make_view
@@ -54,6 +54,37 @@ def test_a_pass_is_told_in_races_where_they_are_counted() -> None:
     )
     alone = make_view(samples.PLAN, (passed,), name="x")
     assert summary_model.proof(alone, alone.cells[0]) == "0 overruns in 812 races (95 % bound 0.37 %)"
+
+
+def test_bursts_are_told_and_a_guard_is_told_beside_what_its_control_allowed() -> None:
+    passed, _, lost, *rest = samples.results()
+    refused = Gains(samples=40, total=600, squares=21_000, most=60)
+    counters = {**passed.evidence.counters, "grew_class": 0, "reuse_refused_write": 600}
+    passed = replace(
+        passed, evidence=replace(passed.evidence, counters=counters, gains={"reuse_refused_write": refused})
+    )
+    boots = tuple(
+        BootCounts(counters={"grew_class": n, "overruns": n, "reuse_allowed": 4 * n}, overrun_lines=1, crashed=True)
+        for n in (1, 2, 1)
+    )
+    lost = replace(lost, each=boots, attempts=3, totals={"recompressions": 40, "grew_class": 4, "overruns": 4})
+    view = make_view(samples.PLAN, (passed, lost, *rest), name="x")
+    assert summary_model.proof(view, view.cells[0]) == (
+        "0 overruns in 600 races (95 % bound 9.7 %; they came in bursts, counted as 29); "
+        "unstable lost 4 of 16 in 3 boots (at least 9 %)"
+    )
+
+
+def test_reads_of_racing_blocks_are_shown_with_their_bound() -> None:
+    passed, *rest = samples.results()
+    reads = {**passed.evidence.counters, "workload.hot_reads": 1200, "workload.hot_read_errors": 0}
+    passed = replace(passed, evidence=replace(passed.evidence, counters=reads))
+    view = make_view(samples.PLAN, (passed, *rest), name="x")
+    assert "workload.hot_reads 1,200, workload.hot_read_errors 0" in summary_model.exposure_text(view.cells[0])
+    told = "0 of 1,200 racing blocks could not be read back (95 % bound 0.25 %)"
+    assert summary_model.proof(view, view.cells[0]).endswith(f"; {told}")
+    assert "0 of 1,200 racing blocks" in summary.render(view)
+    assert "workload" not in summary_model.exposure_text(view.cells[1])
 
 
 def with_control(outcome: Outcome, verdict: Verdict) -> RunView:

@@ -55,7 +55,7 @@ def remedy(kernel: str = "fixed", control: str = "bad/t") -> Cell:
 
 def counted(races: int, lost: int = 0, samples: int = 40) -> Evidence:
     gains = Gains(samples=samples, total=races, squares=races * races // samples, most=races)
-    counters = {**GOOD.counters, "grew_class": races, "overruns": lost}
+    counters = {**GOOD.counters, "grew_class": races, "overruns": lost, "selftest_failures": 0}
     return replace(GOOD, counters=counters, gains={"grew_class": gains}, stop_why="exposure", guest_work_seconds=9.0)
 
 
@@ -106,7 +106,7 @@ class TestOrder:
             results, Verdict.OK
         )
         told = dict(guests.booted[-1].workload.stop)["grew_class"]
-        assert told == 290  # three losses of three ask for 29 trials; ten races to one until samples tell
+        assert told == 580  # three losses of three ask for 29 trials; twenty races to one until samples tell
         assert "bad/t lost 3 of 3 in 3 boots" in results["fixed/t"].judgement.reason
         assert len(results["bad/t"].each) == 3
 
@@ -154,7 +154,7 @@ class TestTime:
             def __call__(self, job: CellJob, deadline: Deadline, listener: Listener) -> Evidence:
                 seen = super().__call__(job, deadline, listener)
                 races = seen.counters["grew_class"]
-                gains = {"grew_class": Gains(samples=40, total=races, squares=25 * races, most=25)}
+                gains = {"grew_class": Gains(samples=40, total=races, squares=50 * races, most=50)}
                 return replace(seen, gains=gains) if not seen.oopses else seen
 
         guests = Bursts()
@@ -166,7 +166,7 @@ class TestTime:
         assert seeds == [1, 2]
         last = guests.booted[-1].workload
         assert last.duration_s == 51
-        assert sum(counts.counters["grew_class"] for counts in mine.each) >= 29 * 18
+        assert sum(counts.counters["grew_class"] for counts in mine.each) >= 29 * 36
 
     def test_a_host_that_is_too_slow_is_inconclusive(self, tmp_path: Path) -> None:
         class Slow(Guests):

@@ -8,11 +8,13 @@ from builders import a_cell, a_kernel, a_workload
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kzram_ci.kernel.mechanism.data import reported
 from kzram_ci.model.cell import Cell, Expectation, OopsWanted
 from kzram_ci.model.evidence import Evidence, Judgement, OopsSummary
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.model.vocab import HOST_LIKE_TYPES, NON_FATAL_TYPES, OOPS_TYPES
 from kzram_ci.model.workload import ZramSpec
+from kzram_ci.verdict import detector
 from kzram_ci.verdict.exposure import counter
 from kzram_ci.verdict.judge import judge, judge_attempts, matches, principal_oops
 
@@ -46,7 +48,13 @@ GOOD: dict[str, Any] = {
     "ready": True,
     "exit_code": 0,
     "stop_why": "exposure",
-    "counters": {"recompressions": 51_204, "overruns": 0, "vmstat.pswpout": 7, "zram.writes": 9},
+    "counters": {
+        "recompressions": 51_204,
+        "overruns": 0,
+        "selftest_failures": 0,
+        "vmstat.pswpout": 7,
+        "zram.writes": 9,
+    },
     "console_bytes": 900,
 }
 
@@ -345,3 +353,67 @@ def test_repeats_are_counted_together() -> None:
     assert missed.verdict is Verdict.FINDING
     assert "not reproduced; overruns 0" in missed.reason
     assert "(3 of 3 tries, all counted together)" in missed.reason
+
+
+BROKEN = {"selftest_failures": 3}
+TOLD = "the detector's self-test failed for 3 sizes of objects"
+
+
+class TestDetectorThatCannotBeTrusted:
+    """Its self-test failed: an error, neither a pass nor a finding; and what does not rest on it stands."""
+
+    @pytest.mark.parametrize(
+        ("expect", "happened"),
+        [
+            (PASS, {}),
+            (Expectation(), {}),
+            (PASS, {"counters": {"recompressions": 3}}),
+            (PASS, {"counters": {"overruns": 2}}),
+            (PASS, {"overrun_lines": 1, "oopses": (WARN,)}),
+            (OOPS, {"oopses": (CRASH,), "overrun_lines": 1, **LOST}),
+            (OOPS, {"oopses": (CRASH,), **LOST}),
+            (OOPS, {"counters": {"overruns": 4}}),
+            (OOPS, {}),
+        ],
+    )
+    def test_what_rests_on_it_is_an_error(self, expect: Expectation, happened: dict[str, Any]) -> None:
+        changes = {**happened, "counters": {**happened.get("counters", {}), **BROKEN}}
+        word = judge(cell(expect), evidence(**changes))
+        crashed = any(oops is CRASH for oops in happened.get("oopses", ()))
+        outcome = Outcome.OOPS if crashed else Outcome.FAIL
+        assert (word.outcome, word.verdict) == (outcome, Verdict.ERROR)
+        assert TOLD in word.reason
+
+    @pytest.mark.parametrize(
+        ("happened", "outcome", "verdict"),
+        [
+            ({"oopses": (CRASH,), "overrun_lines": 1, **LOST}, Outcome.OOPS, Verdict.FINDING),
+            ({"panicked": True, **LOST}, Outcome.OOPS, Verdict.FINDING),
+            ({"corruptions": ("page 5",)}, Outcome.CORRUPTION, Verdict.FINDING),
+            ({"deadline_hit": True, **LOST}, Outcome.HANG, Verdict.FINDING),
+            ({"host_error": "disk full", **LOST}, Outcome.INFRA, Verdict.ERROR),
+            (UNREADY, Outcome.BOOT_FAILED, Verdict.ERROR),
+        ],
+    )
+    def test_what_the_kernel_did_stands(self, happened: dict[str, Any], outcome: Outcome, verdict: Verdict) -> None:
+        word = judge(cell(), evidence(**happened, counters=dict(BROKEN)))
+        assert (word.outcome, word.verdict) == (outcome, verdict)
+        assert TOLD not in word.reason
+
+    def test_a_detector_that_was_not_tested_proves_nothing(self) -> None:
+        untested: dict[str, Any] = {"counters": {"selftest_failures": None}}
+        word = judge(cell(), evidence(**untested))
+        assert (word.outcome, word.verdict) == (Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE)
+        assert "selftest_failures not reported: recompressions is the detector's" in word.reason
+        lost: dict[str, Any] = {"oopses": (CRASH,), **LOST}
+        word = judge(cell(OOPS), evidence(counters={"selftest_failures": None, "overruns": 1}, **lost))
+        assert (word.outcome, word.verdict) == (Outcome.OOPS, Verdict.INCONCLUSIVE)
+        assert "selftest_failures not reported: overruns is the detector's" in word.reason
+        asks_nothing = dataclasses.replace(PASS, floors=(("vmstat.pswpout", 1),), ceilings=())
+        assert judge(cell(asks_nothing), evidence(**untested)).verdict is Verdict.OK
+        early = evidence(oopses=(CRASH,), overrun_lines=1, **LOST)  # it crashed before any sample
+        early = dataclasses.replace(early, counters={"recompressions": 18})
+        assert judge(cell(OOPS), early).verdict is Verdict.OK
+
+    def test_the_judge_knows_the_counters_of_the_detector(self) -> None:
+        assert detector.COUNTERS | {detector.SELFTEST} == frozenset(reported(["overrun-detector"]))
