@@ -35,6 +35,7 @@ MARKS = (
     b"Internal error",
     b"stack overflow",
     b"deadlocked on memory",
+    b"nsufficient stack",
 )
 
 _MARK = re.compile("|".join(re.escape(mark.decode()) for mark in MARKS))
@@ -53,6 +54,7 @@ class Row:
     follows: bool = False
     stack: bool = True
     closes: str = ""
+    proof: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +95,20 @@ def file_row(where: str, kind: str) -> File | None:
     return None
 
 
+def marked(text: str) -> bool:
+    """Whether a line holds a word of a headline."""
+    return _MARK.search(text) is not None
+
+
+def unmarked(text: str) -> str:
+    """A text up to its first word of a headline."""
+    match = _MARK.search(text)
+    return text[: match.start()] if match else text
+
+
 def find(text: str) -> tuple[Row, re.Match[str]] | None:
     """The row whose headline this line is, and what it found in it."""
-    if _MARK.search(text) is None:
+    if not marked(text):
         return None
     raw = text.encode("utf-8", "replace")
     for row in tables().rows:

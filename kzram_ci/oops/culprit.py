@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from kzram_ci.oops import helpers
 from kzram_ci.oops.frames import bare
+from kzram_ci.oops.mangled import demangled
 from kzram_ci.oops.model import Frame
 from kzram_ci.oops.report import MAIN, Report, Stack
 
@@ -36,8 +37,8 @@ def is_syscall(name: str) -> bool:
 
 
 def name_of(frame: Frame) -> str:
-    """The function as the strategies see it: without a compiler suffix."""
-    return bare(frame.function)
+    """The function as the strategies see it: demangled, without a compiler suffix."""
+    return demangled(bare(frame.function))
 
 
 def _first(report: Report, names: Iterable[str | None]) -> str | None:

@@ -37,7 +37,7 @@ _FRAMES = (
 # arm: "[<pc>] (callee) from [<lr>] (caller+0x1/0x2)", later without addresses, older with the offset on both
 _ARM = re.compile(
     r"\s*(?:\[<[0-9a-f]{1,8}>\] )?\(?(?P<callee>[A-Za-z_][\w.$]{0,255})(?:\+0x[0-9a-f/x]{1,20})?\)?"
-    r"(?: \[[\w-]{1,64}\])? from (?:\[<(?P<addr>[0-9a-f]{1,8})>\] )?\(?(?P<fn>[A-Za-z_][\w.$]{0,255})"
+    r"(?: \[[\w-]{1,64}\])?\)? from (?:\[<(?P<addr>[0-9a-f]{1,8})>\] )?\(?(?P<fn>[A-Za-z_][\w.$]{0,255})"
     r"(?:\+(?P<off>0x[0-9a-f]{1,8})(?:/(?P<size>0x[0-9a-f]{1,8}))?)?"
     r"(?: (?P<src>[\w./+-]{1,200}:\d{1,7})(?P<inline> \[inline\])?)?\)?"
     r"(?: \[(?P<mod>[\w-]{1,64})\])?(?: \[[\w-]{1,64}\])?\)?\s*$"

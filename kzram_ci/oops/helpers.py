@@ -98,7 +98,7 @@ def placed(kind: str) -> frozenset[str]:
 @cache
 def pattern(names: str) -> re.Pattern[str]:
     """One anchored expression for names with stars; a star never spans a character that cannot be in a symbol."""
-    words = (re.escape(word).replace(r"\*", r"[\w.$]*") for word in names.split())
+    words = (re.escape(word).replace(r"\*", r"[\w.$:<>]*") for word in names.split())
     return re.compile("(?:" + "|".join(words) + r")\Z")
 
 

@@ -8,7 +8,7 @@ hostile line costs time linear in its length, and lines are cut at `LINE_CAP`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 LINE_CAP = 4096  # bytes of a raw line that are looked at; no kernel record is longer (LOG_LINE_MAX is 1024)
 
@@ -25,6 +25,17 @@ _OUTER = re.compile(  # journald, syslog, busybox syslogd, dates of a log collec
     r"|\[\d\d:\d\d:\d\d(?:\.\d{1,6})?\] "
     rf"|[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{{1,9}})? ){_HOST}?"
 )
+# A clock, then "kernel:": whatever the date's language is, and whatever else stands before it (`grep -n`, a pager)
+_CLOCK = r"(?<![\w:.])\d\d?:\d\d:\d\d(?:[.,]\d{1,9})?(?![\w:])"
+_FOREIGN = re.compile(r"[^\[\]]{0,60}?(?<![\d:])\d\d?:\d\d:\d\d(?![\d:])[^\[\]]{0,80}?\bkernel(?:\[\d{1,9}\])?: ?")
+_DATE = re.compile(rf"\s{{0,8}}\[[^\[\]]{{0,30}}?{_CLOCK}[^\[\]]{{0,16}}\]")  # `dmesg -T` of any locale
+_QUOTE = re.compile(r"\s{0,8}(?:> ?){1,8}(?=\S|\s|$)")
+_ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&nbsp;": " ", "&amp;": "&"}
+_BREAK = re.compile(r"<br ?/?>\s*$")
+_ENTITY = re.compile("|".join(_ENTITIES))
+_COPY = re.compile(r"\s{0,4}kernel(?:\[\d{1,9}\])?: ?")  # a broadcast of syslogd or journald to terminals
+_TOKEN = re.compile(r"(?:\[[^\[\]]{1,24}\]|[a-z]{0,2}\d{1,3})[:|]? {1,2}")  # of vendors: "c1 ", "[core0] "
+_NO_TEXT = re.compile(r"[^A-Za-z]*$")
 _INNER = re.compile(_HOST)  # `journalctl -o short-monotonic` puts the host behind the timestamp
 _KMSG = re.compile(  # /dev/kmsg and extended netconsole: level, sequence number, microseconds, flags
     r"(?:[\w.+-]{1,64},)?\d{1,4},\d{1,20},\d{1,20},[-c+](?:,[\w=.:-]{1,80}){0,8};"
@@ -43,6 +54,34 @@ class Line:
     number: int
     start: int
     end: int
+    copy: bool = False  # a broadcast to terminals of what was logged before
+    bare: bool = False  # nothing was before the text: it may go on what a mailer broke off
+
+    def without(self, prefix: re.Pattern[str] | None) -> Line:
+        """The same line behind a prefix, if it has it."""
+        match = prefix.match(self.text) if prefix is not None else None
+        return replace(self, text=self.text[match.end() :]) if match else self
+
+    def joined(self, rest: Line) -> Line:
+        """The line with the next one, which a mailer or terminal had broken off."""
+        return replace(self, text=f"{self.text.rstrip()} {rest.text.lstrip()}", end=rest.end)
+
+
+def learn(head: str) -> re.Pattern[str] | None:
+    """The prefix of a headline as an expression: the same words and signs, any numbers."""
+    if not head or len(head) > 80 or head[-1].isalnum() or not any(map(str.isalnum, head)):
+        return None
+    parts = (
+        r"\d+" if part.isdigit() else r"\s+" if part.isspace() else re.escape(part)
+        for part in re.findall(r"\d+|\s+|[^\d\s]+", head)
+    )
+    return re.compile("".join(parts))
+
+
+def vendor(text: str) -> int:
+    """How long a token is that a vendor's console puts before each line, 0 without one."""
+    match = _TOKEN.match(text)
+    return match.end() if match else 0
 
 
 def clean(raw: bytes) -> str:
@@ -50,10 +89,18 @@ def clean(raw: bytes) -> str:
     text = raw[:LINE_CAP].decode("utf-8", "replace")
     if "\x1b" in text:
         text = _ANSI.sub("", text)
+    if "&" in text and ";" in text:
+        text = _ENTITY.sub(lambda match: _ENTITIES[match[0]], text)
+    if text[-3:].rstrip().endswith(">") and (match := _BREAK.search(text)):
+        text = text[: match.start()]
     return _CONTROL.sub("", text).rstrip("\n")
 
 
 def _outer(text: str) -> str:
+    if ">" in text[:9] and (match := _QUOTE.match(text)):
+        text = text[match.end() :]
+    if " kernel" in text[:150] and (match := _FOREIGN.match(text)):
+        text = text[match.end() :]
     for pattern in (_LEVEL, _OUTER, _WORD, _LEVEL):
         if match := pattern.match(text):
             text = text[match.end() :]
@@ -78,22 +125,29 @@ def _record(text: str) -> tuple[str, str | None]:
 
 def split(raw: bytes, number: int, start: int, end: int) -> list[Line]:
     """The logical lines of one raw line, at least one."""
-    text = clean(raw)
+    whole = text = clean(raw)
     if match := _KMSG.match(text):
         caller = _KMSG_CALLER.search(match[0])
         return [Line(text[match.end() :], caller[1] if caller else None, number, start, end)]
     text = _outer(text)
+    copied = _COPY.match(text) if "kernel" in text[:12] else None
+    copy = copied is not None
+    if copied is not None:
+        text = text[copied.end() :]
     stamps = list(_STAMP.finditer(text))
-    lines = []
-    head = text[: stamps[0].start()] if stamps else text
     if not stamps:
-        # a caller without a timestamp: printk.time=0 with PRINTK_CALLER
-        body, who = _record(text) if _CALLER.match(text) else (text, None)
-        return [Line(body, who, number, start, end)]
-    if head.strip():
-        lines.append(Line(head, None, number, start, end))
+        if match := _DATE.match(text):
+            body, who = _record(text[match.end() :])
+        else:
+            # a caller without a timestamp: printk.time=0 with PRINTK_CALLER
+            body, who = _record(text) if _CALLER.match(text) else (text, None)
+        return [Line(body, who, number, start, end, copy, len(body) == len(whole))]
+    lines = []
+    head = text[: stamps[0].start()]
+    if not _NO_TEXT.match(head):
+        lines.append(Line(head, None, number, start, end, copy))
     for index, stamp in enumerate(stamps):
         until = stamps[index + 1].start() if index + 1 < len(stamps) else len(text)
         body, who = _record(text[stamp.end() : until])
-        lines.append(Line(body, who, number, start, end))
+        lines.append(Line(body, who, number, start, end, copy))
     return lines

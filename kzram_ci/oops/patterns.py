@@ -20,9 +20,10 @@ HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
             r"Slab .{0,40}allocated",
             r"(?:INFO: )?Allocated in",
             r"kfence-#.{1,160}allocated by",
+            r"Register \w{1,4} information",  # arm: each register's object, with the stack that allocated it
         ),
     ),
-    ("free", (r"Freed by", r"freed by task", r"page last free", r"(?:INFO: )?Freed in")),
+    ("free", (r"Freed by", r"Free path:", r"freed by task", r"page last free", r"(?:INFO: )?Freed in")),
     ("stored", (r"Uninit was stored", r"Local variable .{1,80} created")),
     ("safe", (r".{0,60}which became \S+-(?:irq-)?safe at",)),
     (
@@ -47,6 +48,7 @@ HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             r"(?:Use-after-free|Out-of-bounds|Invalid|Corrupted|Double).{1,40} (?:at|of) 0x",
             r"(?:read|write) (?:\(marked\) )?to 0x[0-9a-f]+ of",
+            r"Stack: \(0x",  # arm: the words of the stack, then the trace without a heading of its own
         ),
     ),
     ("unsafe", (r".{0,60}which became \S+-(?:irq-)?unsafe at",)),

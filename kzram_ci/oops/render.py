@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kzram_ci.oops.mangled import demangled
 from kzram_ci.oops.model import Frame, Oops
 
 MAX_FRAMES = 40
@@ -14,9 +15,8 @@ def frame_text(frame: Frame) -> str:
     )
     module = f" [{frame.module}]" if frame.module else ""
     source = f" {frame.source}" if frame.source else ""
-    return (
-        f"{'' if frame.reliable else '? '}{frame.function}{where}{module}{source}{' [inline]' if frame.inline else ''}"
-    )
+    guess, inline = "" if frame.reliable else "? ", " [inline]" if frame.inline else ""
+    return f"{guess}{demangled(frame.function)}{where}{module}{source}{inline}"
 
 
 def stack(oops: Oops) -> tuple[str, ...]:

@@ -22,6 +22,12 @@ LOST_LINES = 80  # the same before any stack: the headline stays alone
 OTHERS = 2000  # lines of other callers after which a silent report is given up
 
 MAIN = ("trace", "nmi", "task")  # roles of stacks that show what the CPU or task was doing
+# What stands before the function of a frame or an instruction pointer, and nothing behind it
+_HALF = re.compile(
+    r"\s*(?:RIP: ?[0-9a-f]{0,4}:?|EIP:?|IP:|PC is at|pc :|epc :)?\s{0,4}(?:\[<[0-9a-f]{8,16}>\] {0,2}){0,2}\??\s*$"
+    r"|.{1,120} from(?: \[<[0-9a-f]{8}>\])?\s*$|.{1,160}, at:$"
+)
+_ENDS = frozenset("?]:>mt ")
 # Headings of one line: the next "Call Trace" is not theirs.
 _SHORT = ("locks", "place")
 
@@ -64,6 +70,7 @@ class Report:
         self.end_line, self.end = line.number, line.end
         self._open: dict[str | None, Stack] = {}
         self._want = ""
+        self._half: Line | None = None  # a frame that a mailer broke before its function
         self._lines = self._frames = self._quiet = self._others = 0
         if row.blame == "first_stack":
             self._begin("trace", line.caller)
@@ -79,10 +86,23 @@ class Report:
         found = [stack for stack in self.stacks if stack.role in roles and stack.frames]
         return [stack for stack in found if stack.labelled] or found  # without a heading it may be another task's
 
+    @property
+    def empty(self) -> bool:
+        """Whether this is a harmless line after all: only a stack of its own would have made it a report."""
+        return self.row.proof and (self.foreign or not self.has_frames())
+
+    @property
+    def waits(self) -> bool:
+        """Whether its last line is only the first half of one."""
+        return self._half is not None
+
     # ---- lines
 
     def add(self, line: Line) -> None:
         """Take one line. Lines that do not belong here end the report in time."""
+        if self._half is not None and line.bare:
+            line = self._half.joined(line)
+        self._half = line if line.text[-1:] in _ENDS and _HALF.match(line.text) else None
         self._lines += 1
         if self._lines > MAX_LINES:
             self.done = True
@@ -91,7 +111,7 @@ class Report:
             self.end_line, self.end = line.number, line.end
         else:
             self._quiet += 1
-            self.done = self._quiet >= (QUIET_LINES if self.has_frames() else LOST_LINES)
+            self.done = self._quiet >= (QUIET_LINES if self.row.proof or self.has_frames() else LOST_LINES)
 
     def tick(self) -> None:
         """A line of another caller went by: a report that does not go on is over some day."""
@@ -159,6 +179,8 @@ class Report:
         elif (role := patterns.heading(text)) is not None:
             self._heading(role, line)
         else:
+            if "CPU: " in text and (place := self._open.get(line.caller)) is not None and place.role == "place":
+                del self._open[line.caller]  # the stack comes now
             return False
         return True
 

@@ -11,7 +11,7 @@ import re
 
 from kzram_ci.oops import catalogue
 from kzram_ci.oops.catalogue import Row
-from kzram_ci.oops.lines import LINE_CAP, Line, split
+from kzram_ci.oops.lines import LINE_CAP, Line, learn, split, vendor
 from kzram_ci.oops.model import Oops
 from kzram_ci.oops.report import Report
 from kzram_ci.oops.title import finish
@@ -19,6 +19,7 @@ from kzram_ci.oops.title import finish
 CHUNK = 1 << 20
 MAX_OPEN = 32  # reports of as many callers at a time
 MAX_PARKED = 8
+TORN = 40  # bytes: a line that a mailer broke is no shorter
 AFTERMATH = 400  # lines after a report in which the panic it caused may come
 
 _CAUSED = re.compile(
@@ -30,7 +31,8 @@ _BOOT = re.compile(
     r"|input_|output|kernel_total|Performing|Parsing|Press |Loading |Probing EDD|Script started|spawn|boot"
 )
 _STAMP = re.compile(rb"\[ {0,7}(\d{1,9})\.\d{6}\]")
-_RESTART = re.compile(rb"reboot: |Restarting system|Rebooting in|Power down|kexec")
+_RESTART = re.compile(rb"reboot: |Restarting system|Rebooting in|Power down|kexec|-- (?:Re)?[Bb]oot\b")
+_LOGGED = re.compile(rb"[^\n]{0,120}\bkernel(?:\[\d{1,9}\])?: ")  # by a daemon, which keeps a file across boots
 _FAULTS = frozenset(
     (
         "bug",
@@ -75,11 +77,14 @@ class StreamParser:
         self._first: str | None = None  # the first line that is not blank
         self._recent = b""  # the end of what came before the chunk
         self._boot_line = 0
+        self._prefix: re.Pattern[str] | None = None  # of the open report's lines, learned from its headline
+        self._torn: Line | None = None  # may be the first half of a headline
 
     @property
     def pending(self) -> Oops | None:
         """The oldest report that has begun and is not over, as far as it is known."""
-        begun = sorted((*self._open, *self._parked), key=lambda report: report.line.start)
+        begun = [report for report in (*self._open, *self._parked) if not report.empty]
+        begun.sort(key=lambda report: report.line.start)
         return finish(begun[0]) if begun else None
 
     def feed(self, data: bytes) -> list[Oops]:
@@ -135,7 +140,7 @@ class StreamParser:
             self._note_first(block)
         scout = _Scout(block)
         while start < len(block):
-            if self._open or self._parked:
+            if self._open or self._parked or self._torn is not None:
                 stop = block.find(b"\n", start) + 1
                 self._raw_line(block[start:stop], base + start, base + stop, self._number)
                 self._number += 1
@@ -172,12 +177,15 @@ class StreamParser:
     # ---- lines to reports
 
     def _line(self, line: Line) -> None:
+        line = line.without(self._prefix)
+        line, found = self._find(line)
         mine = next((report for report in self._open if report.caller == line.caller), None)
-        found = catalogue.find(line.text)
         if found is not None:
             self._headline(line, mine, *found)
             self._sweep()
             return
+        if mine is None and line.bare:  # it may go on a line that a mailer broke; then it is of the same caller
+            mine = next((report for report in self._open if report.waits), None)
         if self._parked:
             mine = self._switched(line, mine)
         for report in self._open:
@@ -187,8 +195,28 @@ class StreamParser:
                 report.tick()
         self._sweep()
 
+    def _find(self, line: Line) -> tuple[Line, tuple[Row, re.Match[str]] | None]:
+        """The headline this line is, also behind a vendor's token or together with the half before it."""
+        torn, self._torn = self._torn, None
+        found = catalogue.find(line.text)
+        if torn is not None and line.bare and (found is None or found[0].follows):
+            found = None
+            whole = torn.joined(line)
+            better = catalogue.find(whole.text)
+            if better and better[1].end() > len(torn.text):
+                self._open = [report for report in self._open if report.line is not torn]  # it was known by half
+                return whole, better
+        if line.end - line.start >= TORN and catalogue.marked(line.text):
+            self._torn = line
+        if found is None and (cut := vendor(line.text)) and (found := catalogue.find(line.text[cut:])):
+            self._prefix = learn(line.text[:cut])
+            line = line.without(self._prefix)
+        return line, found
+
     def _headline(self, line: Line, mine: Report | None, row: Row, match: re.Match[str]) -> None:
         """A new report, or a part of one that is open, waits, or is over."""
+        if line.copy and (self._open or self._after or self._parked):
+            return  # it was logged before it was broadcast
         if mine is not None and self._continues(mine, row.kind, row.follows, line.number):
             mine.add(line)
         elif (waiting := self._continued(line, row.kind, row.follows)) is not None:
@@ -200,12 +228,13 @@ class StreamParser:
                 self._interrupt(mine)
             if len(self._open) < MAX_OPEN:
                 self._open.append(Report(row, match, line))
+                self._prefix = self._prefix or learn(catalogue.unmarked(line.text[: match.start()]))
 
     def _interrupt(self, report: Report) -> None:
         """A headline came within a report: another CPU's where there are no caller ids. The rest may still come."""
         self._open.remove(report)
         bare = not report.has_frames() and not report.pointers
-        if bare and report.kind in _PRINTED_ALONE and len(self._parked) < MAX_PARKED:
+        if bare and report.kind in _PRINTED_ALONE and not report.row.proof and len(self._parked) < MAX_PARKED:
             self._parked.append(report)
         else:
             self._close(report)
@@ -248,8 +277,8 @@ class StreamParser:
         """Whether a headline is a part of the report that is open for its caller."""
         if kind == "panic" or (follows and kind != "bug"):
             return True
-        if kind == "oom" and report.kind == "oom":
-            return True
+        if kind == report.kind and kind in ("oom", "stack_overflow"):
+            return True  # the panic at the end of what its first line began
         bare = not report.has_frames() and not report.pointers
         if bare and line_number - report.line.number < 30 and report.kind in _PRINTED_LONG:
             return kind == "warning" or kind in _FAULTS  # the code that prints a long report may trip itself
@@ -280,7 +309,7 @@ class StreamParser:
             return False  # the loader's banner and the kernel's, or a console that replays its log
         block, begin = self._context or (b"", 0)
         before = block[max(0, begin - 4096) : begin] or self._recent
-        if _RESTART.search(before):
+        if _RESTART.search(before) or _LOGGED.match(block, begin):
             return False
         stamps = _STAMP.findall(before)
         if stamps:
@@ -288,6 +317,8 @@ class StreamParser:
         return again or (self._first is not None and line.number > 1 and not _BOOT.match(self._first))
 
     def _sweep(self) -> None:
+        if not self._open and not self._parked:
+            self._prefix = None
         for report in [report for report in self._open if report.done]:
             self._open.remove(report)
             self._close(report)
@@ -298,6 +329,8 @@ class StreamParser:
                 self._open.append(halves[-1])
 
     def _close(self, report: Report) -> None:
+        if report.empty:
+            return
         if not self._settle:
             self._out.append(finish(report))
         self._after.append((report, report.end_line + AFTERMATH))

@@ -7,6 +7,11 @@ from kzram_ci.oops import catalogue, culprit, parse
 
 # one example a row, as the kernel prints it; a row without one fails the test
 EXAMPLES = (
+    "WARNING: zram is confused",
+    "Insufficient stack space to handle exception!",
+    "WARNING: CPU: 1 PID: 41",
+    "WARNING: [size > PAGE_SIZE] drivers/block/zram/zram_drv.c:1 at zram_free_page+0x1/0x2, CPU#0: kswapd0/41",
+    "general protection fault for non-canonical address 0xdead000000000000: 0000 [#1] SMP",
     "BUG: KASAN: slab-use-after-free in zs_free+0x1/0x2",
     "BUG: KASan: use after free in zs_free+0x1/0x2",
     "BUG: KMSAN: uninit-value in zs_free+0x1/0x2",
@@ -127,6 +132,18 @@ def test_every_row_has_an_example() -> None:
 @pytest.mark.parametrize("prefix", ["", "[    1.000000] ", "[    1.000000][   T41] "])
 def test_look_alikes_stay_silent(text: str, prefix: str) -> None:
     assert parse(f"{prefix}{text}\n".encode()) == ()
+
+
+def test_a_bare_warning_is_a_report_only_with_a_stack_of_its_own() -> None:
+    stack = (
+        "CPU: 1 PID: 41 Comm: kswapd0 Not tainted 6.12.0 #1\nCall Trace:\n <TASK>\n zram_free_page+0x1/0x2\n </TASK>\n"
+    )
+    (oops,) = parse(f"WARNING: zram is confused\n{stack}".encode())
+    assert (oops.type, oops.function, oops.corrupted) == ("warning", "zram_free_page", False)
+    injected = "FAULT_INJECTION: forcing a failure.\nname failslab, interval 1, probability 0, space 0, times 0\n"
+    assert parse(f"WARNING: zram is confused\n{injected}{stack}".encode()) == ()
+    assert [oops.type for oops in parse(f"WARNING: x is old\nkernel BUG at mm/slub.c:1!\n{stack}".encode())] == ["bug"]
+    assert parse(b"WARNING: the mand mount option is being deprecated\n" + b"zram: up\n" * 20 + stack.encode()) == ()
 
 
 def test_rows_use_known_words() -> None:

@@ -1,0 +1,220 @@
+"""Logs as people post them: the same crash, whatever a pager, a mailer or a vendor's console did to its lines."""
+
+import html
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kzram_ci.oops import Oops, parse
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "oops"
+CASES = sorted(GOLDEN.glob("*.log"))
+STAMP = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\]")
+Change = Callable[[list[str]], list[str]]
+
+
+def before(prefix: str) -> Change:
+    return lambda lines: [prefix + line for line in lines]
+
+
+def dated(date: str) -> Change:
+    return lambda lines: [STAMP.sub(f"[{date}]", line) for line in lines]
+
+
+def wrapped(width: int) -> Change:
+    """As mailers do: at a blank, behind it if there is none."""
+
+    def change(lines: list[str]) -> list[str]:
+        out = []
+        for line in lines:
+            rest = line
+            while len(rest) > width:
+                cut = rest.rfind(" ", 0, width)
+                cut = cut if cut > 8 else rest.find(" ", width)
+                if cut < 0:
+                    break
+                out.append(rest[:cut])
+                rest = rest[cut + 1 :]
+            out.append(rest)
+        return out
+
+    return change
+
+
+CHANGES: dict[str, Change] = {
+    "journald": before("Nov 28 00:51:05 debian kernel: "),
+    "journald, Lithuanian": before("vas. 19 10:20:12 home kernel: "),
+    "journald, French": before("févr. 19 10:20:12 home kernel: "),
+    "journald, Chinese": before("10月 19 10:20:12 home kernel: "),
+    "grep -n": lambda lines: [f"{number}:{line}" for number, line in enumerate(lines, start=99)],
+    "grep -A": lambda lines: [f"console.log-{number}-{line}" for number, line in enumerate(lines, start=99)],
+    "grep -n of journald": lambda lines: [
+        f"{number}{'-' if number % 9 else ':'}Nov 28 00:51:05 debian kernel: {line}"
+        for number, line in enumerate(lines)
+    ],
+    "quoted": before("> "),
+    "quoted twice": before("> > "),
+    "fenced": lambda lines: ["```", *lines, "```"],
+    "indented": before("    "),
+    "tab": before("\t"),
+    "HTML": lambda lines: [html.escape(line) for line in lines],
+    "HTML with breaks": lambda lines: [html.escape(line) + "<br>" for line in lines],
+    "CRLF": lambda lines: [line + "\r" for line in lines],
+    "a vendor's core": before("c1 "),
+    "docker": before("kernel_1  | "),
+    "logcat": before("11-28 00:51:05.123     0     0 W KERNEL  : "),
+    "tabs expanded": lambda lines: [line.expandtabs(8) for line in lines],
+    "dmesg -T, Polish": dated("pon lis 23 00:51:05 2026"),
+    "dmesg -T, Chinese": dated("一 11月 23 00:51:05 2026"),
+    "dmesg -T, French": dated("lun. nov. 23 00:51:05 2026"),
+    "trimmed": lambda lines: [line.rstrip() for line in lines],
+    "blank lines between": lambda lines: [part for line in lines for part in (line, "")],
+    "wrapped at 100": wrapped(100),
+    "wrapped at 80": wrapped(80),
+}
+QUICK = [case for case in CASES if case.stat().st_size < 40_000]
+
+
+def crashes(lines: list[str]) -> list[tuple[str, str | None]]:
+    # a boot banner is told from its place among the stamps, which some of these take away
+    found = parse("\n".join(lines).encode())
+    return [(oops.signature, oops.function) for oops in found if oops.type != "unexpected_reboot"]
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("case", QUICK, ids=lambda case: case.stem)
+def test_what_was_done_to_the_lines_changes_nothing(case: Path, name: str) -> None:
+    lines = case.read_bytes().decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
+    assert crashes(CHANGES[name](lines)) == crashes(lines)
+
+
+def only(text: str) -> Oops:
+    (oops,) = parse(text.encode())
+    return oops
+
+
+ARM = """\
+[  677.553100] Unable to handle kernel NULL pointer dereference at virtual address 00000144
+[  677.564819] Internal error: Oops: 17 [#1] SMP ARM
+[  677.599761] CPU: 1 PID: 41 Comm: kswapd0 Not tainted 6.12.0 #1
+[  677.612365] PC is at strcmp+0x4/0x34
+[  677.615966] LR is at register_lock_class+0x420/0x990
+[  677.663909] Register r0 information: non-slab/vmalloc memory
+[  677.707580] Register r8 information: slab task_struct start c33c9d60 allocated at copy_process+0x1a4/0x1950
+[  677.720184]     kmem_cache_alloc+0x328/0x43c
+[  677.724487]     copy_process+0x1a4/0x1950
+[  677.735870]     ret_fast_syscall+0x0/0x1c
+[  677.739898]  Free path:
+[  677.742370]     rcu_core+0x3c8/0x1140
+[  677.771453] Process kswapd0 (pid: 41, stack limit = 0xf120ecd0)
+[  677.777740] Stack: (0xf1206a90 to 0xf1205270)
+[  677.783470] 6a80:                                     00000000 c33c3e90 c2b2d148 00000144
+"""
+ARM_NEW = """\
+[  678.151947]  strcmp from register_lock_class+0x420/0x990
+[  678.168762]  lock_acquire from zs_map_object+0x114/0x338 [zsmalloc]
+[  678.175079]  zs_map_object [zsmalloc] from zram_bvec_rw+0x284/0xb1c [zram]
+[  678.453491] ---[ end trace 0000000000000000 ]---
+"""
+ARM_OLD = """\
+[  155.570945] Backtrace:
+[  155.572416] [<c09a71a0>] (strcmp) from [<bf3a06c0>] (zs_map_object+0x1/0x338 [zsmalloc])
+[  155.573875] [<bf3a06c0>] (zs_map_object [zsmalloc]) from [<bf3cc948>] (zram_bvec_rw+0x344/0x820 [zram])
+[  155.575364]  r4:00000000
+[  155.576844] ---[ end trace 0000000000000000 ]---
+"""
+
+
+@pytest.mark.parametrize("trace", [ARM_NEW, ARM_OLD], ids=["since 6.0", "before"])
+def test_arm_frames_of_modules_are_the_stack_and_those_of_registers_are_not(trace: str) -> None:
+    oops = only(ARM + trace)
+    assert (oops.type, oops.function, oops.corrupted) == ("null_deref", "zs_map_object", False)
+    assert "copy_process" not in [frame.function for frame in oops.frames]
+    assert oops.frames[-1].module == "zram"
+
+
+def test_where_preemption_was_disabled_is_not_the_stack() -> None:
+    oops = only(
+        "BUG: scheduling while atomic: kswapd0/41/0x00000002\n"
+        "Preemption disabled at:[<c0123456>] vprintk_emit+0x1/0x2\n"
+        "CPU: 0 PID: 41 Comm: kswapd0 Not tainted 4.4.0 #1\n"
+        "[<c0010c8c>] (dump_stack) from [<c0049cd0>] (__schedule_bug+0x4c/0x64)\n"
+        "[<c0049cd0>] (__schedule_bug) from [<c06a1a14>] (__schedule+0x50c/0x8b8)\n"
+        "[<c06a1a14>] (__schedule) from [<c0412a14>] (zram_free_page+0x50c/0x8b8)\n"
+    )
+    assert (oops.type, oops.function) == ("atomic_sleep", "zram_free_page")
+
+
+def test_a_broadcast_copy_is_no_second_oops() -> None:
+    copy = "\nBroadcast message from systemd-journald@board (Thu 2022-04-28 17:53:32 UTC):\n"
+    copy += "kernel[302]: [  677.564819] Internal error: Oops: 17 [#1] SMP ARM\n"
+    assert only(ARM + ARM_NEW + copy).function == "zs_map_object"
+
+
+def test_a_broadcast_alone_is_what_there_is() -> None:
+    oops = only("Message from syslogd@host at Nov 28 00:51:05 ...\n kernel:BUG: soft lockup - CPU#3 stuck for 22s!\n")
+    assert (oops.type, oops.corrupted) == ("soft_lockup", True)
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["c1 ", "[core0] ", "1261929:", "kernel_1  | ", "-(1)[123:comm]", "node7: "],
+    ids=lambda prefix: prefix.strip(),
+)
+def test_a_prefix_that_no_table_has_is_learned(prefix: str) -> None:
+    text = (
+        "BUG: unable to handle kernel paging request at ffffea0003dbb5f8\n"
+        "IP: [<ffffffff811d9a92>] unmap_single_vma+0x2d9/0x6b8\n"
+        "Oops: 0000 [#1] SMP\n"
+        "Call Trace:\n"
+        " [<ffffffff811d9a92>] unmap_vmas+0x2d9/0x6b8\n"
+    )
+    oops = only("".join(f"[  99.000000] {prefix}{line}\n" for line in text.splitlines()))
+    assert (oops.type, oops.function) == ("paging_fault", "unmap_single_vma")
+    assert [frame.function for frame in oops.frames][-1] == "unmap_vmas"
+
+
+def test_a_prefix_whose_signs_change_is_learned() -> None:
+    oops = only(
+        "129:Apr 13 18:52:32 srv kernel: BUG: unable to handle kernel paging request at ffffea0003dbb5f8\n"
+        "130-Apr 13 18:52:32 srv kernel: IP: [<ffffffff811d9a92>] unmap_single_vma+0x2d9/0x6b8\n"
+    )
+    assert oops.function == "unmap_single_vma"
+
+
+def test_the_beginning_of_a_stack_overflow_is_found_and_flagged() -> None:
+    oops = only(
+        "[    0.838310] Insufficient stack space to handle exception!\n"
+        "[    0.838321] ESR: 0x0000000096000047 -- DABT (current EL)\n"
+        "[    0.838352] CPU: 2 PID: 0 Comm: swapper/2 Not tainted 6.7.0-rc4+ #17\n"
+    )
+    assert (oops.type, oops.function, oops.corrupted) == ("stack_overflow", None, True)
+
+
+def test_the_panic_ends_a_stack_overflow() -> None:
+    oops = only(
+        "Insufficient stack space to handle exception!\nCPU: 2 PID: 0 Comm: swapper/2 Not tainted 6.7.0 #17\n"
+        "pc : mark_lock+0x4/0x1b4\nKernel panic - not syncing: kernel stack overflow\nCall trace:\n"
+        " panic+0x218/0x50c\n mark_lock+0x4/0x1b4\n"
+        " zram_bvec_rw+0x1/0x2\n __arm64_sys_write+0x1/0x2\n el0_svc+0x1/0x2\n"
+    )
+    assert (oops.type, oops.function, oops.corrupted) == ("stack_overflow", "__arm64_sys_write", False)
+
+
+def test_a_warning_whose_line_is_cut_is_found() -> None:
+    head = "Nov 28 00:51:05 debian kernel: WARNING: CPU: 3 PID: 412 at"
+    oops = only(f"{head}\n/build/linux/drivers/block/zram/zram_drv.c:1 zram_free_page+0x1/0x2\n")
+    assert (oops.type, oops.title) == ("warning", "WARNING")
+    assert only(f"{head}\n").corrupted
+
+
+BOOT = "Linux version 6.12.0 (a@b) (gcc 14) #1 SMP"
+
+
+@pytest.mark.parametrize("between", ["-- Reboot --\n", "-- Boot 0123456789abcdef0123456789abcdef --\n", ""])
+def test_a_file_that_spans_boots_tells_of_no_reboot(between: str) -> None:
+    assert not parse(
+        f"Nov 28 00:51:05 debian kernel: zram: all is well\n{between}Nov 28 09:00:00 debian kernel: {BOOT}\n".encode()
+    )
