@@ -139,8 +139,8 @@ def needed(control: Tally, luck: float) -> int | None:
 
     The probability covers both ways to be wrong, half of it each: that the control's rate was measured too high, for
     which it enters with its lower bound at confidence 1 - luck / 2, and that a kernel of that rate loses none. So a
-    control of few losses asks for more trials, not for fewer. None when the control lost none. `needed_races` has the
-    number of races. Raises ValueError unless 0 < luck < 1.
+    control of few losses asks for more trials, not for fewer. None when the control lost none. Raises ValueError
+    unless 0 < luck < 1.
     """
     if not 0.0 < luck < 1.0:
         raise ValueError(f"a probability of {luck} cannot be asked for")
@@ -148,12 +148,6 @@ def needed(control: Tally, luck: float) -> int | None:
     if rate is None or rate <= 0.0:
         return None
     return 1 if rate >= 1.0 else max(1, ceil(log(luck / 2.0) / log1p(-rate)))
-
-
-def needed_races(control: Tally, luck: float, effect: float = 1.0) -> int | None:
-    """How many races `needed` comes to, where so many count as one trial."""
-    trials = needed(control, luck)
-    return None if trials is None else ceil(trials * max(1.0, effect))
 
 
 def luck_of(control: Tally, seen: Tally) -> float | None:
@@ -185,10 +179,14 @@ def phrase(seen: Tally, control: Tally | None = None, name: str = "the kernel wi
 
 
 def lost_words(control: Tally, name: str) -> str:
-    """What the control lost: "unstable lost 31 of 33 in 3 boots (at least 82 %)"."""
-    least = control.at_least()
+    """What the control lost: "unstable lost 31 of 33 in 3 boots (at least 82 %)".
+
+    Where its losses ended its boots that is no estimate: there its rate is told, too.
+    """
+    least, rate = control.at_least(), control.rate() if control.stopped else None
     boots = f" in {_many(control.boots, 'boot')}" if control.boots > 1 else ""
-    tail = f" (at least {percent(least)})" if least is not None else ""
+    about = f"{percent(rate)}, " if rate is not None and rate < 1.0 else ""
+    tail = f" ({about}at least {percent(least)})" if least is not None else ""
     return f"{name} lost {control.lost:,} of {control.races:,}{boots}{tail}"
 
 

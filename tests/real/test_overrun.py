@@ -16,9 +16,13 @@ from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.library import Library
 from kzram_ci.kernel.workshop import KernelContext, image_for
+from kzram_ci.model.measure import Against
 from kzram_ci.plan.kernels import load_kernel
 from kzram_ci.plan.load import load_plan
+from kzram_ci.results import rundir
 from kzram_ci.run.guest_image import rootfs_for
+from kzram_ci.verdict import power
+from kzram_ci.verdict.races import needed
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(5400)]
 PLAN = Path(__file__).resolve().parents[2] / "testplans" / "overrun.yaml"
@@ -89,6 +93,27 @@ def test_stable_pages_let_nothing_grow_and_had_to_refuse(results: dict[str, dict
     assert counters["recompressions"] >= 50_000
     assert counters["grew"] == 0
     assert counters["reuse_refused_write"] > 0
+
+
+def test_the_run_has_what_evidence_takes(run_dir: Path) -> None:
+    """What a cell that ends by evidence would be measured by, from the record: both units, each boot, the bursts."""
+    plan, results = rundir.load(run_dir)
+    found = {result.id: result for result in results}
+    control = found["unstable/anonmutate-failslab"]
+    for kernel, races in (("saved-clen", "grew_class"), ("stable-page-v3", "reuse_refused")):
+        cell = next(cell for cell in plan.cells if cell.id == f"{kernel}/anonmutate-failslab")
+        assert Against(luck=0.05).counters(cell.expect.floors)[0] == races
+        seen = power.tally_of(power.boots_of(found[cell.id]), races)
+        assert seen is not None
+        assert seen.races >= 100
+        assert 1 <= seen.trials < seen.races
+    lost = power.tally_of(power.boots_of(control), "grew_class")
+    assert lost is not None
+    assert lost.lost == lost.races
+    assert needed(lost, 0.05) is not None
+    counters = found["saved-clen/directmutate-failslab"].evidence.counters
+    assert counters["workload.hot_reads"] >= 100
+    assert all(result.evidence.counters.get("selftest_failures", 0) == 0 for result in results)
 
 
 def test_each_crash_left_its_oops_and_each_cell_its_command_line(

@@ -71,7 +71,7 @@ def test_bursts_are_told_and_a_guard_is_told_beside_what_its_control_allowed() -
     view = make_view(samples.PLAN, (passed, lost, *rest), name="x")
     assert summary_model.proof(view, view.cells[0]) == (
         "0 overruns in 600 races (95 % bound 9.7 %; they came in bursts, counted as 29); "
-        "unstable lost 4 of 16 in 3 boots (at least 9 %)"
+        "unstable lost 4 of 16 in 3 boots (20 %, at least 9 %)"
     )
 
 

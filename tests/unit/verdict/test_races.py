@@ -120,13 +120,10 @@ def test_needed_and_luck_are_one_question(luck: float) -> None:
         missed = races.luck_of(control, Tally(races=count - 1, lost=0))
         assert missed is not None
         assert missed > luck
-    assert races.needed_races(control, luck, 2.5) == ceil(2.5 * count)
-    assert races.needed_races(control, luck, 0.1) == count
 
 
 def test_a_control_that_lost_nothing_gives_no_measure() -> None:
     assert races.needed(Tally(races=500, lost=0), 0.01) is None
-    assert races.needed_races(Tally(races=500, lost=0), 0.01) is None
     assert races.luck_of(Tally(races=500, lost=0), Tally(races=9, lost=0)) is None
     assert races.luck_of(Tally(races=9, lost=9), Tally(races=9, lost=1)) is None
     assert races.luck_of(Tally(races=9, lost=9), Tally(races=0, lost=0)) is None
@@ -169,6 +166,11 @@ class TestStoppedByALoss:
         assert len(rates) == self.ROUNDS
         assert abs(mean(rates) - self.RATE) < 0.004
         assert mean(one.lost / one.races for one in samples) > self.RATE + 0.02
+
+    def test_the_rate_is_told_beside_the_counts(self) -> None:
+        stopped = Tally(races=16, lost=4, boots=3, stopped=True)
+        assert races.lost_words(stopped, "unstable") == "unstable lost 4 of 16 in 3 boots (20 %, at least 9 %)"
+        assert races.lost_words(replace(stopped, stopped=False), "x") == "x lost 4 of 16 in 3 boots (at least 9 %)"
 
     def test_one_loss_alone_says_nothing_of_the_rate_but_bounds_it(self) -> None:
         one = Tally(races=20, lost=1, stopped=True)
@@ -249,7 +251,7 @@ def share_of_passes(kernel: Bursty, luck: float, *, rounds: int = 600, heed: boo
         assert control is not None
         wanted = races.needed(control, luck)
         assert wanted is not None
-        told = races.needed_races(control, luck, kernel.size if heed else 1.0) or 0
+        told = ceil(wanted * (kernel.size if heed else 1.0))
         seen = kernel.boot(rng, until_races=min(4000, told), ends=1.0)
         passes += not seen.lost and (seen.trials if heed else seen.races) >= wanted
     return passes / rounds
