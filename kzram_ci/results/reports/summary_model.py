@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from kzram_ci.model.cell import Plan
+from kzram_ci.model.cell import Plan, evidence_of
 from kzram_ci.model.evidence import CellResult, OopsSummary
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.layout import CellFile
@@ -95,6 +95,8 @@ class RunView:
     environment: Mapping[str, Any] = field(default_factory=dict)
     cells: tuple[CellView, ...] = ()
     specs: Mapping[str, KernelSpec] = field(default_factory=dict)  # what the plan asks for, by kernel
+    recorded: tuple[CellView, ...] = ()  # controls of an earlier run
+    measured_by: Mapping[str, str] = field(default_factory=dict)  # control of a cell that ends by evidence, both by id
     kernels: tuple[str, ...] = field(init=False)  # names in the order of the plan
     columns: tuple[str, ...] = field(init=False)  # tests with their axes, likewise
     crash_groups: tuple[CrashGroup, ...] = field(init=False)  # the principal oops of each cell, most frequent first
@@ -102,6 +104,7 @@ class RunView:
     _grid: Mapping[tuple[str, str], CellView] = field(init=False, repr=False)
     _references: Mapping[str, Rate] = field(init=False, repr=False)
     _controls: Mapping[str, Control] = field(init=False, repr=False)
+    _by_id: Mapping[str, CellView] = field(init=False, repr=False)
     _groups: Mapping[str, CrashGroup] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -120,8 +123,9 @@ class RunView:
             "crash_groups": tuple(sorted(groups.values(), key=lambda group: -len(group.cells))),
             "_by_kernel": {kernel: tuple(cells) for kernel, cells in by_kernel.items()},
             "_grid": grid,
-            "_references": _references(self.cells),
-            "_controls": _controls(self.cells),
+            "_references": _references((*self.cells, *self.recorded)),
+            "_controls": _controls((*self.cells, *self.recorded)),
+            "_by_id": {cell.result.id: cell for cell in (*self.recorded, *self.cells)},
             "_groups": groups,
         }
         for name, value in derived.items():
@@ -139,9 +143,13 @@ class RunView:
         """The rate of overruns on the kernel that must crash, in the same column; None when nothing overran."""
         return self._references.get(name)
 
-    def control(self, name: str) -> Control | None:
-        """The races that the kernel which must crash had and lost, in the same column; None when it lost none."""
-        return self._controls.get(name)
+    def control(self, cell: CellView) -> Control | None:
+        """What the kernel that must crash had and lost: the cell's own control, else the best one of its column.
+
+        None when it lost none.
+        """
+        own = self._by_id.get(self.measured_by.get(cell.result.id, ""))
+        return _control(own) if own is not None else self._controls.get(cell.column)
 
     def same_crash(self, cell: CellView) -> CrashGroup | None:
         """All cells with the crash of this one, itself included; None when it is alone or did not crash."""
@@ -183,10 +191,14 @@ def _references(cells: Sequence[CellView]) -> dict[str, Rate]:
 def _controls(cells: Sequence[CellView]) -> dict[str, Control]:
     """For each column the races that a fix has to survive."""
     found = _best(cells, lambda cell: _tally(cell.result, GREW_CLASS), lambda tally: tally.lost)
-    return {
-        name: Control(kernel=cell.result.kernel, tally=tally, allowed=_tally(cell.result, ALLOWED))
-        for name, (cell, tally) in found.items()
-    }
+    return {name: control for name, (cell, _) in found.items() if (control := _control(cell)) is not None}
+
+
+def _control(cell: CellView) -> Control | None:
+    lost = _tally(cell.result, GREW_CLASS)
+    if lost is None:
+        return None
+    return Control(kernel=cell.result.kernel, tally=lost, allowed=_tally(cell.result, ALLOWED))
 
 
 def _best(
@@ -225,6 +237,8 @@ def make_view(
         environment=environment or {},
         cells=cells,
         specs={cell.kernel.name: cell.kernel for cell in plan.cells},
+        recorded=tuple(CellView(result=result) for result in plan.controls),
+        measured_by={cell.id: against.control for cell in plan.cells for against in evidence_of(cell)},
     )
 
 
@@ -330,7 +344,7 @@ def proof(view: RunView, cell: CellView) -> str:
 
 
 def _race_words(view: RunView, cell: CellView, rate: Rate) -> str:
-    seen, control = race_tally(cell), view.control(cell.column)
+    seen, control = race_tally(cell), view.control(cell)
     if seen is None or not seen[1].races:
         return phrase(rate, reference=view.reference(cell.column))
     if control is None:

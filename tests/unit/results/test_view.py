@@ -4,6 +4,7 @@ import pytest
 import report_samples as samples
 
 from kzram_ci.model.evidence import BootCounts, Evidence, Gains, Judgement
+from kzram_ci.model.measure import Against
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results.reports import controls, html, summary, summary_model, table, wording
 from kzram_ci.results.reports.summary_model import RunView, make_view
@@ -73,6 +74,18 @@ def test_bursts_are_told_and_a_guard_is_told_beside_what_its_control_allowed() -
         "0 overruns in 600 races (95 % bound 9.7 %; they came in bursts, counted as 29); "
         "unstable lost 4 of 16 in 3 boots (20 %, at least 9 %)"
     )
+
+
+def test_a_cell_that_ended_by_evidence_is_told_beside_its_own_control() -> None:
+    """Also where that ran before, and is not a cell of this run."""
+    mine = replace(samples.PLAN.cells[0], evidence=Against(luck=0.01, control="unstable/anonmutate"))
+    passed, _, lost, *_ = samples.results()
+    counters = {**passed.evidence.counters, "grew_class": 90}
+    passed = replace(passed, evidence=replace(passed.evidence, counters=counters))
+    lost = replace(lost, evidence=replace(lost.evidence, counters={"grew_class": 3, "overruns": 3}))
+    view = make_view(replace(samples.PLAN, cells=(mine,), controls=(lost,)), (passed,), name="x")
+    assert len(view.cells) == 1
+    assert summary_model.proof(view, view.cells[0]).endswith("; unstable lost 3 of 3 (at least 37 %)")
 
 
 def test_reads_of_racing_blocks_are_shown_with_their_bound() -> None:
