@@ -158,8 +158,9 @@ class RunState:
         self, event: CellStarted | CellProgress | CellOops | CellRetried | CellDone, now: float
     ) -> LogLine | None:
         match event:
-            case CellStarted(cell=cell):
+            case CellStarted(cell=cell, goals=goals):
                 self._first = self._first or now
+                self._goals[cell] = tuple((dict(self._goals.get(cell, ())) | dict(goals)).items())
                 self.boots[cell] = self._boot(cell, now)
                 return _line(cell, "booting", passing=True)
             case CellProgress(cell=cell, counters=counters):

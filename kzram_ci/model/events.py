@@ -43,9 +43,10 @@ class BuildFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellStarted:
-    """A cell boots."""
+    """A cell boots. `goals`: counters and what is wanted of them, where that was not known before."""
 
     cell: str
+    goals: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

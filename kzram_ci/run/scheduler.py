@@ -26,7 +26,7 @@ from kzram_ci.run.cell_run import run_cell
 from kzram_ci.run.job import CellJob, Stages, equipment
 from kzram_ci.run.pool import Budget, Gate
 from kzram_ci.run.relay import Relay, relayed
-from kzram_ci.verdict.power import target
+from kzram_ci.verdict.power import goals, target
 
 POLL_SECONDS = 0.5  # how often a wait looks whether the operator wants to stop
 
@@ -183,7 +183,7 @@ class _Scheduler:
             if not self._gate.admit(job.cell.machine):
                 left.append(job)
                 continue
-            self._work.listener(CellStarted(cell=job.cell.id))
+            self._work.listener(CellStarted(cell=job.cell.id, goals=goals(job.cell)))
             try:
                 future = self._cells.submit(run_cell, job, self._work.stages.boot, self._relay)
             except RuntimeError as broken:  # an executor whose workers died, or that was shut down

@@ -143,6 +143,13 @@ def armed(cell: Cell, evidences: Sequence[Evidence]) -> Cell:
     )
 
 
+def goals(cell: Cell) -> tuple[tuple[str, int], ...]:
+    """The races that a cell runs for, as far as is known before its first boot."""
+    if cell.evidence is None or cell.target is None or not cell.target.trials:
+        return ()
+    return ((cell.evidence.counters(cell.expect.floors)[0], _wanting(cell, ())),)
+
+
 def wants_more(cell: Cell, evidences: Sequence[Evidence]) -> bool:
     """Whether another boot can bring the races that are wanting: the last one ended by them, and there is time."""
     if cell.evidence is None or cell.target is None or not cell.target.trials or not evidences:

@@ -96,6 +96,14 @@ def test_a_cell_is_as_far_as_its_slowest_goal(time: Clock) -> None:
     assert task.fraction() == 1.0
 
 
+def test_a_goal_that_is_known_once_the_cell_starts(time: Clock) -> None:
+    state = RunState(samples.PLAN)
+    state.take(CellStarted(cell=CELL.id, goals=(("grew", 800),)))
+    (task,) = state.boots.values()
+    state.take(CellProgress(cell=CELL.id, counters={"recompressions": 99_000, "grew": 200}))
+    assert task.fraction() == 0.25
+
+
 def test_eta_counts_from_the_first_cell_and_ends(time: Clock) -> None:
     state = RunState(samples.PLAN)
     state.take(BuildStarted(kernel="stock"))

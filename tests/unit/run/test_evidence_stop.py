@@ -105,6 +105,9 @@ class TestOrder:
         assert {name: result.judgement.verdict for name, result in results.items()} == dict.fromkeys(
             results, Verdict.OK
         )
+        assert {event.cell: event.goals for event in events if isinstance(event, CellStarted)} == {
+            "bad/t": (), "fixed/t": (("grew_class", 580),), "other/t": (("grew_class", 580),),
+        }  # fmt: skip
         told = dict(guests.booted[-1].workload.stop)["grew_class"]
         assert told == 580  # three losses of three ask for 29 trials; twenty races to one until samples tell
         assert "bad/t lost 3 of 3 in 3 boots" in results["fixed/t"].judgement.reason

@@ -145,6 +145,8 @@ class TestBoots:
         assert power.armed(cell(asked=ASKED), []).workload.stop == (("recompressions", 50), ("grew_class", 290))
         guard = cell(GUARD, asked=ASKED)
         assert dict(power.armed(guard, []).workload.stop)["reuse_refused"] == 290
+        assert power.goals(guard) == (("reuse_refused", 290),)
+        assert power.goals(cell()) == power.goals(cell(asked=Target(why_not="no"))) == ()
         higher = replace(guard, workload=a_workload(stop=(("reuse_refused", 900),)))
         assert power.armed(higher, []).workload.stop == (("reuse_refused", 900),)
 
