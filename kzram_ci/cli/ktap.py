@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kzram_ci.ktap import Parser, Report
-from kzram_ci.ktap.report import summary
-from kzram_ci.model.points import BAD, Point
+from kzram_ci.model.points import BAD, Point, summary
 from kzram_ci.results.reports.sanitize import one_line, visible
 
 EXAMPLE = """\

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.filesystem import kind_of
-from kzram_ci.model.workload import WorkloadSpec
+from kzram_ci.model.workload import OwnTest, WorkloadSpec
 
 PATH = "etc/kzram/cell.conf"
 TOOLS = "/usr/lib/kzram"  # in the guest: mkfs and its libraries, where no shell takes its own applet for it
+TEST = "/test"  # in the guest: the files of a test that the plan brings, and its working directory
+LIBRARIES = "/usr/lib/kztest"  # what its programs are linked with
 
 
 def cell_conf(
@@ -27,12 +31,15 @@ def cell_conf(
     `tags`: what the cell's shares are mounted by, in their order.
     """
     work = cell.workload
+    if work.own is not None and not interactive:
+        command = test_command(work.own, cell.seed)
     stable = work.zram.stable_writes
     values = {
         "NONCE": nonce,
         "ZRAM_SIZE": f"{work.zram.size_mib}M",
         "ZRAM_ALGO": work.zram.algorithm,
         "ZRAM_STABLE_WRITES": "" if stable is None else str(int(stable)),
+        "ZRAM": str(int(work.zram.present)),
         "SWAP": str(int(work.zram.swap)),
         "FAULT": str(work.fault.kind),
         "FAULT_PROBABILITY": str(work.fault.probability),
@@ -80,6 +87,13 @@ def sent(conf: str, *, seconds: int, entropy: str) -> bytes:
     """
     text = conf.encode()
     return f"{len(text)} {seconds} {entropy}\n".encode() + text
+
+
+def test_command(own: OwnTest, seed: int) -> str:
+    """The line for the guest's shell that runs a test of the plan's own under kztest."""
+    results = [word for name in own.results for word in ("--result", name)]
+    variables = f"KZRAM_SEED={seed} LD_LIBRARY_PATH={LIBRARIES} HOME=/root PATH=/bin:/usr/bin"
+    return f"cd {TEST} && exec env {variables} {shlex.join(('kztest', *results, '--', *own.run))}"
 
 
 def quoted(value: str) -> str:

@@ -6,6 +6,7 @@ The guest chooses every byte. So a word that is not in the table, and a field of
 
 from __future__ import annotations
 
+import binascii
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -72,6 +73,38 @@ class GuestError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """A piece of what a test of the plan's own printed, cut anywhere; `stream` is stdout or stderr."""
+
+    stream: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnTestEnded:
+    """The exit code of a test of the plan's own, 128 and more for a signal; `stopped`: it was told to end."""
+
+    code: int
+    stopped: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilePiece:
+    """The next bytes of a file that comes back; `index` counts the plan's results."""
+
+    index: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEnd:
+    """No more of a file comes; `problem`: why it is not whole."""
+
+    index: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
     """A remark for readers of control.log."""
 
@@ -90,7 +123,8 @@ class PortClosed:
     """QEMU closed its end of the port: nothing more will come."""
 
 
-Message = Booted | Parked | Ready | Sample | Corruption | Stopped | Exited | GuestError | Note | Garbage
+OfTest = Output | OwnTestEnded | FilePiece | FileEnd
+Message = Booted | Parked | Ready | Sample | Corruption | Stopped | Exited | GuestError | OfTest | Note | Garbage
 Fields = Mapping[str, Any]
 
 
@@ -165,6 +199,38 @@ def _exited(fields: Fields, nonce: str) -> Message:
     return Exited(code=code or 0)
 
 
+def _output(fields: Fields, nonce: str) -> Message:
+    stream, text = fields.get("stream"), fields.get("text")
+    if stream not in ("stdout", "stderr") or not isinstance(text, str):
+        raise _WrongType("output is not text of a stream")
+    try:  # a character stands for a byte
+        return Output(stream=stream, data=text.encode("latin-1"))
+    except UnicodeEncodeError as error:
+        raise _WrongType("output is not bytes") from error
+
+
+def _test_ended(fields: Fields, nonce: str) -> Message:
+    code = fields.get("code")
+    if not _is_number(code) or not 0 <= (code or 0) <= 255:
+        raise _WrongType("the code of a test is not a number")
+    return OwnTestEnded(code=code or 0, stopped=fields.get("stopped") is True)
+
+
+def _index(fields: Fields) -> int:
+    index = fields.get("index")
+    if not _is_number(index) or (index or 0) < 0:
+        raise _WrongType("the index of a file is not a number")
+    return index or 0
+
+
+def _file_piece(fields: Fields, nonce: str) -> Message:
+    try:
+        data = binascii.a2b_base64(str(fields.get("data", "")).encode("ascii"), strict_mode=True)
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise _WrongType("a piece of a file is not base64") from error
+    return FilePiece(index=_index(fields), data=data)
+
+
 MAKERS: Mapping[str, Callable[[Fields, str], Message]] = {
     "boot": lambda fields, nonce: Booted(release=_text(fields, "release")),
     "parked": lambda fields, nonce: Parked(),
@@ -175,6 +241,10 @@ MAKERS: Mapping[str, Callable[[Fields, str], Message]] = {
     "stop": _stopped,
     "exit": _exited,
     "error": lambda fields, nonce: GuestError(text=_text(fields, "text") or "unnamed error"),
+    "output": _output,
+    "test": _test_ended,
+    "file": _file_piece,
+    "file_end": lambda fields, nonce: FileEnd(index=_index(fields), problem=_text(fields, "problem")),
     "note": lambda fields, nonce: Note(text=_text(fields, "text")),
 }
 

@@ -39,11 +39,13 @@ def collect(image: KernelImage, cell: Cell, *, deadline: Deadline) -> dict[str, 
         return {}
     found = _Modules(root, deadline)
     algorithm = cell.workload.zram.algorithm
-    optional: tuple[str, ...] = (COMPRESSORS.get(algorithm, algorithm), *HELPFUL)
+    zram = cell.workload.zram.present
+    optional: tuple[str, ...] = (*((COMPRESSORS.get(algorithm, algorithm),) if zram else ()), *HELPFUL)
     kind = kind_of(spec.kind) if (spec := cell.workload.filesystem) is not None else None
     if kind is not None:
         optional = (*optional, *kind.helpers, found.one_of(kind.modules, image))
-    needed = (*NEEDED, *((DISK,) if cell.machine.disk_mib else ()), *(SHARE if cell.machine.shares else ()))
+    needed = tuple(name for name in NEEDED if zram or name != "zram")
+    needed = (*needed, *((DISK,) if cell.machine.disk_mib else ()), *(SHARE if cell.machine.shares else ()))
     for name in needed:
         found.must_have(name, image)
     order = modinfo.in_order((*needed[:2], *optional, *needed[2:]), found.info)

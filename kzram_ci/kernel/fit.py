@@ -57,7 +57,10 @@ def _no_option(cell: Cell, image: KernelImage) -> str:
     kind = kind_of(spec.kind) if (spec := cell.workload.filesystem) is not None else None
     if kind is not None and all(has.get(name, "n") == "n" for name in kind.symbols):
         return f"{image.release} has no {kind.name} ({kind.symbols[0]})"
-    missing = [name for name in (*_FAULT_NEEDS[cell.workload.fault.kind], "CONFIG_ZRAM") if has.get(name, "n") == "n"]
+    device = ("CONFIG_ZRAM",) if cell.workload.zram.present else ()
+    missing = [name for name in (*_FAULT_NEEDS[cell.workload.fault.kind], *device) if has.get(name, "n") == "n"]
+    if not device and not missing:
+        return ""
     algorithm, offered = cell.workload.zram.algorithm, compressors.offered(has, image.release)
     if not missing and offered and algorithm not in offered:
         return f"{image.release} has no {compressors.wanted(algorithm, image.release)[0]}: zram cannot use {algorithm}"

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kzram_ci.base.units import say_count
-from kzram_ci.model.points import BAD, Point, PointStatus
+from kzram_ci.model.points import BAD, Point, PointStatus, counts
 
 SEPARATOR = " / "  # between the names of a test point: KUnit's, kselftest's and LTP's own names hold none
 OUTPUT_CHARS = 4000
@@ -72,20 +71,6 @@ class Report:
             "bailed_out": self.bailed,
             "tests": [test.to_json() for test in self.tests],
         }
-
-
-def counts(points: tuple[Point, ...]) -> dict[PointStatus, int]:
-    """How many points ended how, in the order of the vocabulary; what never happened is left out."""
-    found = {status: sum(point.status is status for point in points) for status in PointStatus}
-    return {status: number for status, number in found.items() if number}
-
-
-def summary(points: tuple[Point, ...]) -> str:
-    """`12 tests: 10 pass, 1 fail, 1 skip`."""
-    if not points:
-        return "no tests"
-    words = ", ".join(f"{number:,} {status}" for status, number in counts(points).items())
-    return f"{say_count(len(points), 'test')}: {words}"
 
 
 def _points(test: Node, above: tuple[str, ...]) -> Iterator[Point]:

@@ -330,6 +330,8 @@ class Parser:
         below = self._closed_to(0)
         root = self._levels.pop()
         root.parts += below
+        if not (root.version or root.nodes or root.parts or root.skipped):
+            return  # something that looks like a plan is a word of the program
         self._tests += self._over(root)
         self._unplanned = self._unplanned or root.planned is None
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kzram_ci.model.outcome import Outcome, Verdict
+from kzram_ci.model.points import Point
 from kzram_ci.model.provenance import Provenance
 
 
@@ -75,6 +76,12 @@ class Evidence:
     work_seconds: float = 0.0  # of the workload, by the host's clock
     guest_work_seconds: float = 0.0  # the same by the guest's clock
     host_error: str = ""
+    test_code: int | None = None  # how a test of the plan's own ended; None: it did not, or the workload is ours
+    test_stopped: bool = False  # it ran until it was told to stop
+    points: tuple[Point, ...] = ()  # the tests that it told of
+    point_problems: tuple[str, ...] = ()  # what it told of them that cannot be
+    last_words: str = ""  # the last line it wrote to standard error, else to standard output
+    lost_results: tuple[str, ...] = ()  # files that were to come back: name and why they did not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,8 +38,11 @@ class CellFile(StrEnum):
     DISK = "disk.img"
     COUNTERS = "counters.json"
     EVIDENCE = "evidence.json"
+    STDOUT = "stdout.txt"  # of a test of the plan's own, as is the next
+    STDERR = "stderr.txt"
     HANG_REGISTERS = "hang-registers.txt"
 
 
+RESULTS = "results"  # the folder of the files that came back from the guest
 OOPS_GLOB = "oops-*.txt"
 BOOT_FAILED, ATTEMPT, INTERRUPTED = "boot-failed-", "attempt-", "interrupted-"  # folders, with a number behind

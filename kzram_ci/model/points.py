@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from kzram_ci.base.units import say_count
 
 
 class PointStatus(StrEnum):
@@ -30,3 +33,17 @@ class Point:
     status: PointStatus
     reason: str = ""  # what stands behind its directive, or what is missing
     output: str = ""  # what was printed for it, cut to a sane length
+
+
+def counts(points: Sequence[Point]) -> dict[PointStatus, int]:
+    """How many points ended how, in the order of the vocabulary; what never happened is left out."""
+    found = {status: sum(point.status is status for point in points) for status in PointStatus}
+    return {status: number for status, number in found.items() if number}
+
+
+def summary(points: Sequence[Point]) -> str:
+    """`12 tests: 10 pass, 1 fail, 1 skip`."""
+    if not points:
+        return "no tests"
+    words = ", ".join(f"{number:,} {status}" for status, number in counts(points).items())
+    return f"{say_count(len(points), 'test')}: {words}"

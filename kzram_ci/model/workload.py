@@ -16,12 +16,44 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZramSpec:
-    """The zram device. `stable_writes` is written to queue/stable_writes before swapon; None leaves it."""
+    """The zram device. `stable_writes` is written to queue/stable_writes before swapon; None leaves it.
+
+    `present` is False for a test that does not ask for a device: none is set up then, and a kernel needs none.
+    """
 
     size_mib: int = 512
     algorithm: str = "lzo-rle"
     stable_writes: bool | None = None
     swap: bool = True
+    present: bool = True
+
+
+# Workloads that are not programs of ours: what a plan brings, and what the kernel's own tree brings.
+OWN_TESTS = ("script",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentFile:
+    """A file of the user's that goes into the guest: its path there, and where it was when the plan was read."""
+
+    path: str
+    source: str
+    sha256: str
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnTest:
+    """A test that the plan brings. `run` are the words of its command, `results` the files that come back.
+
+    `files` and `programs` are as the plan has them; `sent` is what they came to.
+    """
+
+    run: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
+    sent: tuple[SentFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,3 +94,4 @@ class WorkloadSpec:
     readers: int = 0
     filesystem: FilesystemSpec | None = None
     uid: int = 0
+    own: OwnTest | None = None

@@ -24,10 +24,14 @@ from kzram_ci.plan.scalars import (
     Algorithm,
     ArgValue,
     Bounds,
+    Command,
     Counter,
+    GuestPaths,
     KernelWord,
     MountOptions,
     OopsType,
+    Paths,
+    Patterns,
     Seconds,
     Size,
     Words,
@@ -205,12 +209,24 @@ class Fields(Strict):
     """What a test, the defaults, an axis value or an override may set."""
 
     workload: Workload | None = Field(
-        None, description="program in the guest: anonmutate, directmutate, fsmutate, pressure"
+        None, description="program in the guest: anonmutate, directmutate, fsmutate, pressure; or script, with `run`"
     )
     args: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_-]*$")], ArgValue] | None = Field(
         None, description="arguments: `pages: 8192` becomes --pages 8192, true a bare flag, false and null nothing"
     )
-    zram: Zram | None = Field(None, description="the zram device")
+    run: Command | None = Field(
+        None, description="script: the test's program and its arguments; ./NAME lies beside the plan and is sent along"
+    )
+    files: Paths | None = Field(
+        None, description="script: files and folders of the plan's folder that the guest gets, in the test's folder"
+    )
+    programs: Patterns | None = Field(
+        None, description="script: programs of this host that the guest gets, with their libraries, such as bash"
+    )
+    results: GuestPaths | None = Field(
+        None, description="script: files of the guest that come back into the cell's directory, 8 MiB together"
+    )
+    zram: Zram | None = Field(None, description="the zram device; script: none unless this is there")
     filesystem: Filesystem | None = Field(None, description="a file system on the zram device, in place of swap")
     fault: FaultInjection | None = Field(None, description="fault injection on zram's atomic allocation")
     machine: Machine | None = Field(None, description="over the plan's machine")

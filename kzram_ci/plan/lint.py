@@ -7,6 +7,7 @@ from typing import Any
 
 from kzram_ci.model.cell import Cell
 from kzram_ci.plan.counters import WORKLOAD
+from kzram_ci.plan.own import own_faults
 from kzram_ci.plan.workloads import Workloads
 
 Field = tuple[str, ...]
@@ -19,6 +20,7 @@ TABLE_BYTES_A_PAGE = 16
 
 def faults(cell: Cell, args: Mapping[str, Any], workloads: Workloads) -> Iterator[Fault]:
     """What is wrong with a cell whose workload gets these arguments."""
+    yield from own_faults(cell, args)
     yield from _device(cell, workloads)
     yield from _machine(cell)
     yield from _time(cell)
@@ -43,6 +45,8 @@ def _device(cell: Cell, workloads: Workloads) -> Iterator[Fault]:
         yield ("filesystem",), f"{work.program} does not use files: a file system is in its way"
     if row is not None and work.uid and not row.users:
         yield ("uid",), f"{work.program} runs as root only"
+    if not work.zram.present:
+        return
     if work.zram.size_mib < 1:
         yield ("zram", "size"), "the zram device needs a size"
     table_mib = (work.zram.size_mib << 20) // 4096 * TABLE_BYTES_A_PAGE >> 20
@@ -96,5 +100,5 @@ def _counters(cell: Cell, workloads: Workloads) -> Iterator[Fault]:
     if cell.evidence is not None and cell.evidence.races.startswith(f"{WORKLOAD}."):
         yield ("stop", "evidence"), "a cell cannot stop by what its workload reports: name a counter of the kernel"
     for name, _ in cell.workload.stop:
-        if name.startswith(f"{WORKLOAD}."):
+        if name.startswith(f"{WORKLOAD}.") and cell.workload.own is None:
             yield ("stop", name), "a cell cannot stop by what its workload reports: name a counter of the kernel"

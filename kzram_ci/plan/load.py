@@ -16,6 +16,7 @@ from kzram_ci.kernel.mechanism import Facts
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.source import DirectorySource
+from kzram_ci.model.workload import OWN_TESTS
 from kzram_ci.plan import tables
 from kzram_ci.plan.axes import axis_names
 from kzram_ci.plan.draft import Draft
@@ -57,7 +58,7 @@ def draft_plan(text: str | bytes, path: Path, library: Library, beside: Beside =
     if document.data is None:
         problems.raise_if_any()
     names, workloads = axis_names(document.data, document.file, problems), tables.workloads(library)
-    context = {"axes": names, "workloads": tuple(workloads.rows)}
+    context = {"axes": names, "workloads": (*workloads.rows, *OWN_TESTS)}
     model = checked(PlanFile, document.data, document, problems, context=context)
     kernels = Kernels(library=library, problems=problems)
     if model is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kzram_ci.model.cell import Case, Cell, Expectation, OopsWanted
 from kzram_ci.model.machine import Accel, MachineSpec, Snapshot
 from kzram_ci.model.measure import Against
-from kzram_ci.model.workload import Fault, FaultSpec, FilesystemSpec, WorkloadSpec, ZramSpec
+from kzram_ci.model.workload import OWN_TESTS, Fault, FaultSpec, FilesystemSpec, OwnTest, WorkloadSpec, ZramSpec
 
 if TYPE_CHECKING:
     from kzram_ci.plan.cell_schema import Fields
@@ -111,6 +111,9 @@ def workload(data: Data) -> WorkloadSpec:
     zram, fault = dict(data.get("zram", {})), dict(data.get("fault", {}))
     if "size" in zram:
         zram["size_mib"] = zram.pop("size")
+    own = own_test(data)
+    if data["workload"] in OWN_TESTS:
+        zram["present"] = "zram" in data or "filesystem" in data
     fault["kind"] = Fault(fault.get("kind", "none"))
     given: Data = {name: data[name] for name in ("readers", "uid") if name in data}
     if "kind" in (filesystem := data.get("filesystem", {})):
@@ -126,12 +129,21 @@ def workload(data: Data) -> WorkloadSpec:
         zram=ZramSpec(**zram),
         fault=FaultSpec(**fault),
         stop=tuple((name, bound) for name, bound in data.get("stop", {}).items() if name != EVIDENCE),
+        own=own,
         **given,
     )
 
 
 def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
+
+
+def own_test(data: Data) -> OwnTest | None:
+    """What a plan brings itself; None where it names nothing of that kind."""
+    names = ("run", "files", "programs", "results")
+    if data["workload"] not in OWN_TESTS and not any(data.get(name) for name in names):
+        return None
+    return OwnTest(**{name: tuple(data.get(name, ())) for name in names})
 
 
 def arguments(args: Mapping[str, Any]) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import shlex
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
@@ -11,6 +13,7 @@ from kzram_ci.base.grammar.scalars import (
     Name,
     Patterns,
     Regex,
+    Text,
     Word,
     check_word,
     choice,
@@ -62,6 +65,38 @@ def _check_argument(value: Any) -> Any:
     return check_word(value) if isinstance(value, str) else value
 
 
+# Words that mean something to a shell: a test's command is started without one.
+_OF_SHELLS = ("|", "||", "&", "&&", ";", ">", ">>", "<", "<<", "2>", "2>&1")
+
+
+def _command(value: Any) -> Any:
+    """A line of words as a shell splits it, or a list of words."""
+    if not isinstance(value, str):
+        return value
+    try:
+        words = shlex.split(value)
+    except ValueError as error:
+        raise ValueError(f"{value!r} cannot be split into words: {error}") from error
+    if found := next((word for word in words if word in _OF_SHELLS or word.endswith(";")), None):
+        raise ValueError(f"{found!r} is a shell's: write sh -c '…', or put the line into a script")
+    return words
+
+
+def _check_command(value: list[str]) -> list[str]:
+    if not value or not value[0]:
+        raise ValueError("expected a program and its arguments, such as ./repro.sh --fast")
+    if wrong := next((word for word in value if "\0" in word or "\n" in word), None):
+        raise ValueError(f"{wrong!r} holds a line break: put it into a script")
+    return value
+
+
+def _check_guest_path(value: str) -> str:
+    plain = posixpath.normpath(value)
+    if plain.startswith("..") or plain in (".", "/") or value.endswith("/") or not value.isprintable():
+        raise ValueError(f"{value!r} is not a file of the guest: a path below the test's folder, or from / on")
+    return value
+
+
 def _split_at(separator: str | None) -> BeforeValidator:
     def split(value: Any) -> Any:
         return value.split(separator) if isinstance(value, str) else value
@@ -83,6 +118,19 @@ Workload = Annotated[
 OopsType = Annotated[str, choice("oops type", OOPS_TYPES), WithJsonSchema({"type": "string", "enum": list(OOPS_TYPES)})]
 Algorithm = Annotated[
     Word, choice("algorithm", vocabulary.ALGORITHMS), WithJsonSchema({"enum": [*vocabulary.ALGORITHMS, 842]})
+]
+Command = Annotated[
+    list[Annotated[str, BeforeValidator(text_of)]],
+    BeforeValidator(_command),
+    AfterValidator(_check_command),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+Paths = Annotated[list[Text], BeforeValidator(one_or_many), WithJsonSchema(MANY_SCHEMA)]
+GuestPaths = Annotated[
+    list[Annotated[Text, AfterValidator(_check_guest_path)]],
+    BeforeValidator(one_or_many),
+    Field(max_length=64),
+    WithJsonSchema(MANY_SCHEMA),
 ]
 ArgValue = Annotated[
     Any, AfterValidator(_check_argument), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kzram_ci.base import files
 from kzram_ci.base.digest import digest_bytes
-from kzram_ci.model.layout import ATTEMPT, BOOT_FAILED, CELLS, INTERRUPTED, CellFile, RunFile
+from kzram_ci.model.layout import ATTEMPT, BOOT_FAILED, CELLS, INTERRUPTED, RESULTS, CellFile, RunFile
 from kzram_ci.plan.matrix import safe_id
 
 _OF_THE_CELL = frozenset({CellFile.CELL, CellFile.REPRO})  # not of one boot of it
@@ -57,7 +57,7 @@ class CellDir:
         return [
             path
             for path in self.path.iterdir()
-            if (path.name.startswith(folders) if path.is_dir() else path.name not in _OF_THE_CELL)
+            if (path.name.startswith((RESULTS, *folders)) if path.is_dir() else path.name not in _OF_THE_CELL)
         ]
 
     def _set_aside(self, name: str, *, folders: tuple[str, ...] = ()) -> None:

@@ -22,6 +22,7 @@ from kzram_ci.oops import capture
 from kzram_ci.run import boot_state
 from kzram_ci.run.boot_state import BootState, Ending, Input, Limits, OopsFound
 from kzram_ci.run.channels import ConsoleChannel, ControlChannel, HostChannel, MonitorChannel
+from kzram_ci.run.collected import Collected
 from kzram_ci.run.follow import follow, gone_now, take
 from kzram_ci.run.prepare import Prepared, machine_for, prepared
 from kzram_ci.run.snapshot import RESTORE_SECONDS, Saved, SnapshotUnusable, start_from
@@ -49,25 +50,35 @@ def boot_once(
     Interrupted after the guest was stopped.
     """
     memory = None if saved is None else saved.memory
-    with prepared(cell, image, rootfs, directory=directory, accel=accel, restored_from=memory) as ready:
-        state, end = _watched(cell, ready, directory, deadline, listener, saved)
+    with (
+        prepared(cell, image, rootfs, directory=directory, accel=accel, restored_from=memory) as ready,
+        closing(Collected(directory, cell.workload.own)) as left,
+    ):
+        state, end = _watched(cell, ready, directory, deadline, listener, saved, left)
     oopses = capture.write(state.oopses, directory, directory / CellFile.CONSOLE, image)
     files.write_json(directory / CellFile.COUNTERS, boot_state.counters(state))
     if end is Ending.INTERRUPTED:
         raise Interrupted("interrupted while the guest ran; its logs are kept")
-    found = boot_state.evidence(state, end, oopses, clock.monotonic())
+    found = left.added(boot_state.evidence(state, end, oopses, clock.monotonic()))
     if saved is not None and not found.booted and not found.oopses:
         raise SnapshotUnusable("the saved guest did not speak after it was started")
     return replace(found, restored=saved is not None)
 
 
 def _watched(
-    cell: Cell, ready: Prepared, directory: Path, deadline: Deadline, listener: Listener, saved: Saved | None
+    cell: Cell,
+    ready: Prepared,
+    directory: Path,
+    deadline: Deadline,
+    listener: Listener,
+    saved: Saved | None,
+    left: Collected,
 ) -> tuple[BootState, Ending]:
     """Start QEMU and follow it to its end; it is gone afterwards, and every channel was read to its end."""
     limit = cell.machine.console_limit_mib << 20
 
     def observe(given: Input, state: BootState) -> None:
+        left.observe(given)
         if isinstance(given, Sample):
             listener(CellProgress(cell=cell.id, counters=dict(state.counters)))
         elif isinstance(given, OopsFound):
@@ -91,8 +102,8 @@ def _watched(
             state = take(state, console.finish(), observe)
             _ask(machine, directory)
         machine.stop()
-        left = (*console.finish(), *control.finish(), *monitor.poll(), gone_now(machine))
-        return take(state, left, observe), end
+        rest = (*console.finish(), *control.finish(), *monitor.poll(), gone_now(machine))
+        return take(state, rest, observe), end
 
 
 def _limits(cell: Cell, deadline: Deadline, saved: Saved | None) -> Limits:

@@ -155,6 +155,7 @@ class BootState:
     missing: tuple[str, ...] = ()  # of what the plan needs, in the first sample
     corruptions: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
+    test: messages.OwnTestEnded | None = None
     garbage: int = 0
     port_closed_at: float | None = None
     oopses: tuple[Oops, ...] = ()
@@ -277,6 +278,10 @@ STEPS: Mapping[type, Callable[[BootState, Any, float], BootState]] = {
     messages.Stopped: _stopped,
     messages.Exited: _exited,
     messages.GuestError: _erred,
+    messages.OwnTestEnded: lambda state, given, now: replace(state, test=state.test or given),
+    messages.Output: lambda state, given, now: state,  # what the test leaves is `collected`
+    messages.FilePiece: lambda state, given, now: state,
+    messages.FileEnd: lambda state, given, now: state,
     messages.Note: lambda state, given, now: state,
     messages.Garbage: lambda state, given, now: replace(state, garbage=state.garbage + 1),
     messages.PortClosed: _port_closed,
@@ -367,6 +372,8 @@ def evidence(state: BootState, end: Ending, oopses: tuple[OopsSummary, ...], now
         work_seconds=_span(state.work_at, state.stopped_at),
         guest_work_seconds=round(state.guest_work_seconds, 3),
         host_error=state.host_error or lost,
+        test_code=None if state.test is None else state.test.code,
+        test_stopped=state.test is not None and state.test.stopped,
     )
 
 

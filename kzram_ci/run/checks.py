@@ -6,17 +6,17 @@ The plan room knows the grammar; what a series, a fragment and the guest hold is
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kzram_ci.base import budget
 from kzram_ci.base.errors import UserError
-from kzram_ci.base.grammar.problems import Problems
+from kzram_ci.base.grammar.problems import Where
 from kzram_ci.base.grammar.read import read_bytes
 from kzram_ci.base.library import Kind, Library
 from kzram_ci.base.suggest import allowed
-from kzram_ci.guest import rootfs
+from kzram_ci.guest import parcel, rootfs
 from kzram_ci.kernel import compressors, kconfig
 from kzram_ci.kernel.fragments import for_version
 from kzram_ci.kernel.kconfig import Fragment
@@ -25,7 +25,9 @@ from kzram_ci.kernel.series import Series, missing_before
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.filesystem import kind_of
 from kzram_ci.model.kernel import KernelSpec
+from kzram_ci.model.machine import MachineSpec
 from kzram_ci.model.source import DebianSource
+from kzram_ci.model.workload import OwnTest, WorkloadSpec
 from kzram_ci.plan.draft import Draft
 from kzram_ci.plan.load import draft_plan
 
@@ -35,14 +37,16 @@ def checked_plan(path: Path, library: Library) -> Plan:
     draft = draft_plan(read_bytes(path), path, library)
     parts = _Parts(draft=draft, library=library)
     config = {spec.name: parts.config(spec) for spec in draft.plan.kernels()}
-    programs = _programs(draft.problems, library)
+    recipe = rootfs.read(library.rootfs(), draft.problems)  # None: what is wrong is recorded
     for cell in draft.plan.cells:
         _memory(cell, draft)
-        if programs and cell.workload.program not in programs:
-            draft.report(cell, ("workload",), f"{library.rootfs()} does not build {cell.workload.program}")
+        program = "kztest" if cell.workload.own is not None else cell.workload.program
+        if recipe is not None and program not in recipe.programs:
+            draft.report(cell, ("workload",), f"{library.rootfs()} does not build {program}")
         _config(cell, config[cell.kernel.name], draft)
+    sent = with_files(draft.plan, recipe, draft.report) if recipe is not None else draft.plan
     draft.problems.raise_if_any()
-    return draft.plan
+    return sent
 
 
 def version_of(spec: KernelSpec) -> str:
@@ -55,7 +59,7 @@ def version_of(spec: KernelSpec) -> str:
 def _config(cell: Cell, values: Mapping[str, str], draft: Draft) -> None:
     """What a kernel's fragments do not give this cell, as far as they are known."""
     algorithm, known = cell.workload.zram.algorithm, compressors.offered(values, version_of(cell.kernel))
-    if known and algorithm not in known:
+    if known and algorithm not in known and cell.workload.zram.present:
         text = f"the config of {cell.kernel.name} gives zram no {algorithm}; {allowed(algorithm, known)}"
         draft.report(cell, ("zram", "algorithm"), text)
     if not values or (spec := cell.workload.filesystem) is None:
@@ -115,7 +119,40 @@ class _Parts:
         return self.fragments[name]
 
 
-def _programs(problems: Problems, library: Library) -> tuple[str, ...]:
-    """The programs of the guest; none when its recipe is wrong, which is recorded."""
-    recipe = rootfs.read(library.rootfs(), problems)
-    return tuple(recipe.programs) if recipe is not None else ()
+def with_files(plan: Plan, recipe: rootfs.Recipe, report: Callable[[Cell, Where, str], None]) -> Plan:
+    """The plan with the files that its own tests bring, each looked at once; what is wrong with them is reported."""
+    known: dict[object, tuple[OwnTest, tuple[parcel.Fault, ...]]] = {}
+
+    def sent(cell: Cell, work: WorkloadSpec, machine: MachineSpec) -> WorkloadSpec:
+        if (own := work.own) is None:
+            return work
+        key = (own, machine.arch, machine.memory_mib)
+        if key not in known:
+            found, faults = parcel.packed(
+                own, Path(plan.path).parent, arch=machine.arch, recipe=recipe, memory_mib=machine.memory_mib
+            )
+            known[key] = replace(own, sent=found), faults
+        for where, text in known[key][1]:
+            report(cell, where, text)
+        return replace(work, own=known[key][0])
+
+    cells = [
+        replace(
+            cell,
+            workload=sent(cell, cell.workload, cell.machine),
+            cases=tuple(replace(case, workload=sent(cell, case.workload, case.machine)) for case in cell.cases),
+        )
+        if cell.workload.own is not None
+        else cell
+        for cell in plan.cells
+    ]
+    return replace(plan, cells=tuple(cells))
+
+
+def sent_along(plan: Plan, library: Library) -> Plan:
+    """As `with_files`, of a plan that has no draft. Raises UserError with the first that is wrong."""
+
+    def report(cell: Cell, where: Where, text: str) -> None:
+        raise UserError(f"{cell.id}: {text}")
+
+    return with_files(plan, rootfs.load(library.rootfs()), report)

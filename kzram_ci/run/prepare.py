@@ -13,7 +13,7 @@ from pathlib import Path
 from kzram_ci.base import files
 from kzram_ci.base.clock import Deadline
 from kzram_ci.guest import conf as guest_conf
-from kzram_ci.guest import cpio
+from kzram_ci.guest import cpio, parcel
 from kzram_ci.guest import modules as guest_modules
 from kzram_ci.model.arch import arch_of
 from kzram_ci.model.cell import Cell
@@ -80,7 +80,7 @@ def prepared(
         conf = _conf(cell, nonce, tuple(modules), talk)
         files.write_atomic(directory / CellFile.CONF, conf)
         first = conf if parks_in is None else guest_conf.parked_conf(tuple(f"/{path}" for path in modules))
-        archive = cpio.archive({guest_conf.PATH: first.encode(), **modules})
+        archive = _archive(cell, first, modules)
         files.write_atomic(directory / CellFile.ARCHIVE, archive)
         with files.disk_errors(f"cannot prepare a boot in {directory}"):
             _write_initrd(initrd, Path(rootfs.path), archive)
@@ -120,6 +120,15 @@ def _conf(cell: Cell, nonce: str, modules: tuple[str, ...], talk: Talk | None) -
         command=talk.command if talk else "",
         window=talk.window if talk else None,
         tags=tuple(qemu_argv.share_tag(number) for number in range(len(cell.machine.shares))),
+    )
+
+
+def _archive(cell: Cell, conf: str, modules: dict[str, bytes]) -> bytes:
+    """What the cell adds to the initramfs: its configuration, modules, and the files of a test that the plan brings."""
+    own = cell.workload.own
+    sent = parcel.entries(own, cell.machine.arch) if own is not None else []
+    return cpio.pack(
+        [*sent, *(cpio.regular(path, data) for path, data in {guest_conf.PATH: conf.encode(), **modules}.items())]
     )
 
 

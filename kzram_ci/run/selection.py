@@ -16,7 +16,7 @@ from kzram_ci.plan.load import Beside, load_plan
 from kzram_ci.plan.select import select
 from kzram_ci.plan.source_args import split
 from kzram_ci.run import patching
-from kzram_ci.run.checks import checked_plan
+from kzram_ci.run.checks import checked_plan, sent_along
 from kzram_ci.run.known import known_of
 from kzram_ci.run.retarget import with_sources
 
@@ -53,7 +53,7 @@ def plan_of(name: str) -> Plan:
 def plan_with(name: str, beside: Beside) -> Plan:
     """A plan that was checked, with more kernels beside its own."""
     library = Library()
-    return load_plan(library.plan(name), library, beside)
+    return sent_along(load_plan(library.plan(name), library, beside), library)
 
 
 def selected(

@@ -72,9 +72,17 @@ class Saved:
 
 
 def possible(cell: Cell) -> bool:
-    """Whether the plan wants it and the cell allows it: a share and arguments of the plan's bring in what changes."""
+    """Whether the plan wants it and the cell allows it: a share and arguments of the plan's bring in what changes.
+
+    The files of a test that the plan brings come with the initramfs, which a saved guest has unpacked already.
+    """
     machine = cell.machine
-    return machine.snapshot is not Snapshot.OFF and not machine.qemu_args and not machine.shares
+    return (
+        machine.snapshot is not Snapshot.OFF
+        and not machine.qemu_args
+        and not machine.shares
+        and cell.workload.own is None
+    )
 
 
 def saved_for(

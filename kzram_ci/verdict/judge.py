@@ -26,7 +26,7 @@ from kzram_ci.model.cell import Cell, OopsWanted
 from kzram_ci.model.evidence import Evidence, Judgement, OopsSummary
 from kzram_ci.model.outcome import HOST_OUTCOMES, Outcome, Verdict
 from kzram_ci.model.vocab import HOST_LIKE_TYPES, NON_FATAL_TYPES
-from kzram_ci.verdict import detector, power
+from kzram_ci.verdict import detector, own, power
 from kzram_ci.verdict.exposure import OVERRUNS, counter, together
 
 FAST_CLOCK = 1.5  # guest seconds in a host second; what is more is a clock that was measured wrongly
@@ -230,6 +230,8 @@ def _by_token(cell: Cell, evidence: Evidence) -> Judgement | None:
     if evidence.exit_code in (EXIT_BAD_ARGUMENTS, EXIT_SET_UP) or (evidence.exit_code == 0 and evidence.guest_errors):
         text = _join(evidence.guest_errors) or f"exit token {evidence.exit_code}"
         return _judged(Outcome.FAIL, Verdict.ERROR, f"set-up in the guest failed: {text}")
+    if cell.workload.own is not None and (judged := own.ended_badly(cell, evidence)) is not None:
+        return _judged(judged.outcome, judged.verdict, _join((judged.reason, *evidence.guest_errors, _missed(cell))))
     if evidence.exit_code == 0:
         return None
     text = _join((_exit_words(evidence), *evidence.guest_errors, _missed(cell)))
@@ -250,6 +252,8 @@ def _exit_words(evidence: Evidence) -> str:
 
 def _ended_well(cell: Cell, evidence: Evidence) -> Judgement:
     """Exit token 0 and a clean console: a pass if there is proof."""
+    if cell.workload.own is not None:
+        return _own_ended_well(cell, evidence)
     pages = written(cell, evidence)
     name = "vmstat.pswpout" if cell.workload.zram.swap else "zram.writes"
     if pages <= 0:
@@ -269,6 +273,15 @@ def _ended_well(cell: Cell, evidence: Evidence) -> Judgement:
     if overruns is not None:
         proof.append(f"{OVERRUNS} {overruns:,}")
     return _judged(Outcome.PASS, Verdict.OK, ", ".join(dict.fromkeys((*proof, f"{name} {pages:,}"))))
+
+
+def _own_ended_well(cell: Cell, evidence: Evidence) -> Judgement:
+    """As `_ended_well`, of a test that the plan brings: what it must have done is in its floors, if anywhere."""
+    if cell.expect.outcome == "oops":
+        return _fast_clock(evidence) or _judged(Outcome.PASS, Verdict.FINDING, _missed(cell))
+    if missing := (*below_floors(cell, evidence), *unseen_ceilings(cell, evidence)):
+        return _fast_clock(evidence) or _judged(Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE, _join(missing))
+    return own.proof(cell, evidence)
 
 
 def _fast_clock(evidence: Evidence) -> Judgement | None:

@@ -210,6 +210,20 @@ void open_counters(void)
 			sources[i].fd = open_file(sources[i].path);
 }
 
+void remember_progress(const char *event)
+{
+	char name[sizeof(counters->name)];
+	long long value;
+	int length;
+
+	event = strchr(event, ',');
+	while (event && sscanf(event, ",\"%63[A-Za-z0-9_.]\":%lld%n", name, &value, &length) == 2) {
+		if (strlen(name) < sizeof(name) - sizeof("workload.")) /* else it would be another's name */
+			set_counter("workload.", name, value);
+		event += length;
+	}
+}
+
 void send_sample(void)
 {
 	static struct line line;

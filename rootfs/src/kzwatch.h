@@ -32,6 +32,7 @@ extern const char *fault_file; /* `times` of the fault injector; NULL: no fault 
 extern long long fault_times; /* what init put there: the kernel counts it down */
 void open_counters(void);
 void send_sample(void); /* read all, send them as one event */
+void remember_progress(const char *event); /* what a workload counts itself: a stop may name it as workload.NAME */
 bool all_floors_reached(const char *floors); /* "NAME=N NAME=N": by the last sample; false for "" */
 
 /* --- receive.c: a guest that starts from a saved one gets its cell, its clock and entropy by the port --- */

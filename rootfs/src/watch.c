@@ -99,6 +99,8 @@ static void forward(char *text)
 			send_note("%s", text);
 		return;
 	}
+	if (!strncmp(event, "progress\"", 9))
+		remember_progress(event);
 	add(&line, "%.*s,\"t\":%lld%s", (int)(rest + 1 - text), text, (long long)now_ms(), rest + 1);
 	send_line(&line);
 }

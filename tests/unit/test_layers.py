@@ -43,6 +43,7 @@ PURE = (
     "bisect.session.wanted",
     "guest.conf",
     "guest.cpio",
+    "guest.executables",
     "guest.kernel_lines",
     "guest.libraries",
     "guest.messages",

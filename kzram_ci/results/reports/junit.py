@@ -1,4 +1,4 @@
-"""JUnit XML: one suite a kernel, one case a cell; valid at every moment of a run. Pure.
+"""JUnit XML: one suite a kernel, one case a cell and a test it told of; valid at every moment of a run. Pure.
 
 Written by junit-xml, then trimmed to what the common schema (Jenkins' xunit plugin) allows: no `disabled`,
 seconds with three decimals. That schema has no properties on a case, so a case's seed and counters stand as
@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from kzram_ci.model.outcome import Outcome, Verdict
-from kzram_ci.results.reports import summary_model
+from kzram_ci.results.reports import points, summary_model
 from kzram_ci.results.reports.sanitize import cut, one_line, visible
 from kzram_ci.results.reports.summary_model import CellView, RunView
 from kzram_ci.results.reports.tested import kernel_of
@@ -63,7 +63,7 @@ def _suite(view: RunView, kernel: str) -> Any:
         properties |= {f"{cell.column}.{name}": value for name, value in case_properties(cell).items()}
     return TestSuite(
         _name(kernel),
-        [_case(view, cell) for cell in cells],
+        [case for cell in cells for case in (_case(view, cell), *points.junit_cases(cell))],
         hostname=one_line(summary_model.facts(view).get("host.name", "")) or None,
         timestamp=view.started[:19] or None,
         properties={_name(name): one_line(value, MESSAGE_LIMIT) for name, value in properties.items()},

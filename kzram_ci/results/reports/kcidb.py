@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from kzram_ci.model.outcome import KERNEL_OUTCOMES, Outcome, Verdict
-from kzram_ci.results.reports import summary_model
+from kzram_ci.results.reports import points, summary_model
 from kzram_ci.results.reports.sanitize import cut, one_line
 from kzram_ci.results.reports.summary_model import CellView, CrashGroup, RunView
 from kzram_ci.results.reports.tested import Tested, kernel_of, properties, tools_text
@@ -30,7 +30,7 @@ _STATUS = {
 
 def render(view: RunView) -> dict[str, Any]:
     """A KCIDB report as JSON-ready data."""
-    tests = [_test(view, cell) for cell in view.cells if _built(cell)]
+    tests = [test for cell in view.cells if _built(cell) for test in (_test(view, cell), *_points(view, cell))]
     groups = view.crash_groups
     return {
         "version": VERSION,
@@ -132,6 +132,27 @@ def _test(view: RunView, cell: CellView) -> dict[str, Any]:
             files=list(cell.files),
         ),
     )
+
+
+def _points(view: RunView, cell: CellView) -> list[dict[str, Any]]:
+    """The tests that a cell told of, below it."""
+    result = cell.result
+    axes = (f"{name}-{value}" for name, value in result.axes)
+    above = _path("kzram", result.test, *axes)
+    return [
+        _filled(
+            id=_identifier(view.name, result.id, str(number)),
+            build_id=_identifier(view.name, result.kernel),
+            origin=ORIGIN,
+            path=f"{above}.{_path(*point.name.split(' / ')) or number}",
+            comment=one_line(f"{point.name}: {point.reason}" if point.reason else point.name),
+            log_excerpt=cut(point.output, EXCERPT_LIMIT, tail=True),
+            status=points.kcidb_status(point),
+            start_time=_time(result.started),
+            misc={"ending": str(point.status)},
+        )
+        for number, point in enumerate(result.evidence.points, start=1)
+    ]
 
 
 def _issue(group: CrashGroup) -> dict[str, Any]:

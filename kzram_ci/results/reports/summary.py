@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from kzram_ci.model.layout import CellFile
 from kzram_ci.model.outcome import Verdict
-from kzram_ci.results.reports import controls, summary_model
+from kzram_ci.results.reports import controls, points, summary_model
 from kzram_ci.results.reports.sanitize import cut, one_line, visible
 from kzram_ci.results.reports.summary_model import CellView, RunView
 from kzram_ci.results.reports.tested import SHORT, kernels_of, series_text, source_text, tools_text
@@ -38,6 +38,7 @@ def render(view: RunView) -> str:
         _grid(view),
         _tested(view),
         _details(view),
+        _points(view),
         _proofs(view),
         _crashes(view),
         _legend(),
@@ -123,6 +124,12 @@ def _details(view: RunView) -> str:
             f"| {escape(cell.result.id)}{control} | {escape(cell.word)} | {escape(why)} | {exposure} | {reached} |"
         )
     return "\n".join(("### Cells", "", *rows)) if view.cells else ""
+
+
+def _points(view: RunView) -> str:
+    rows = [f"* {escape(cell.result.id)}: {escape(text)}" for cell in view.cells if (text := points.told(cell))]
+    rows += [f"  * {escape(line, 600)}" for line in points.lines(view)]
+    return "\n".join(("### Tests in the cells", "", *rows)) if rows else ""
 
 
 def _proofs(view: RunView) -> str:

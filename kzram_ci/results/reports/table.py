@@ -11,7 +11,7 @@ from typing import IO, Any, Protocol
 
 from kzram_ci.base.units import say_count
 from kzram_ci.model.outcome import Outcome, Verdict
-from kzram_ci.results.reports import controls, summary_model
+from kzram_ci.results.reports import controls, points, summary_model
 from kzram_ci.results.reports.sanitize import one_line
 from kzram_ci.results.reports.summary_model import CellView, RunView
 from kzram_ci.results.reports.tested import kernels_of, texts
@@ -65,6 +65,7 @@ def plain(view: RunView, *, width: int | None = None, root: str = "", files: Seq
         lines += [f"{'  ' * depth}{text}" for depth, text, _ in _as_list(view)]
     sections = (
         reason_lines(view),
+        points.lines(view),
         tested_lines(view),
         crash_lines(view, root),
         proof_lines(view),
@@ -196,6 +197,7 @@ def _show_rich(view: RunView, stream: IO[str], width: int, root: str, files: Seq
             console.print(Text(f"{'  ' * depth}{text}", style=style), soft_wrap=True)
     sections = (
         (reason_lines(view, good=False), "yellow"),
+        (points.lines(view), "yellow"),
         (tested_lines(view), ""),
         (crash_lines(view, root), "red"),
         (proof_lines(view), ""),

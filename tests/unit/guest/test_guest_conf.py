@@ -28,6 +28,7 @@ def test_every_value_of_the_contract() -> None:
         "ZRAM_SIZE": "256M",
         "ZRAM_ALGO": "lz4",
         "ZRAM_STABLE_WRITES": "0",
+        "ZRAM": "1",
         "SWAP": "0",
         "FAULT": "failslab",
         "FAULT_PROBABILITY": "50",

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kzram_ci.ktap import Parser, Report, parse
-from kzram_ci.ktap.report import summary
-from kzram_ci.model.points import BAD, PointStatus
+from kzram_ci.model.points import BAD, PointStatus, summary
 
 # KUnit on a console of 6.12, an interrupt's line between, and cut where the second suite still runs
 KUNIT = """\

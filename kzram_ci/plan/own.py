@@ -1,0 +1,48 @@
+"""What a plan gets wrong about a test that it brings itself, as far as the plan alone tells. Pure."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kzram_ci.model.cell import Cell
+from kzram_ci.model.workload import OWN_TESTS, Fault
+
+Wrong = tuple[tuple[str, ...], str]  # (path of the field within the test, what is wrong)
+
+
+def own_faults(cell: Cell, args: Mapping[str, Any]) -> Iterator[Wrong]:
+    """What is wrong with the cell of such a test, or with words of one that stand in another's."""
+    work = cell.workload
+    if (own := work.own) is None:
+        return
+    if work.program not in OWN_TESTS:
+        given = next(name for name in ("run", "files", "programs", "results") if getattr(own, name))
+        yield (given,), f"{work.program} is a program of the guest's own: `{given}` goes with `workload: script`"
+        return
+    if not own.run:
+        yield ("workload",), "a script needs `run`: its program and arguments, such as ./repro.sh --fast"
+    if args:
+        yield ("args",), "a script takes its arguments in `run`"
+    if work.fault.kind is not Fault.NONE and not work.zram.present:
+        yield ("fault",), "faults are injected into zram's allocations: add `zram:`, such as {size: 256M}"
+    yield from _places(own.results)
+
+
+def _places(results: tuple[str, ...]) -> Iterator[Wrong]:
+    """Results are kept by their paths: two must not be one, nor one the folder of another."""
+    places: dict[str, str] = {}
+    for name in results:
+        place = posixpath.normpath("/" + name.lstrip("/"))
+        clash = next(
+            (
+                other
+                for other, at in places.items()
+                if at == place or at.startswith(place + "/") or place.startswith(at + "/")
+            ),
+            None,
+        )
+        if clash is not None:
+            yield ("results",), f"{name} and {clash} would be kept in one place: name one of them differently"
+        places[name] = place
