@@ -82,6 +82,10 @@ class Matcher:
         wanted += by_place if self.knowledge.places else []
         return self.knowledge.ask(wanted)
 
+    def places(self, name: str) -> bool:
+        """As the parser asks."""
+        return self.knowledge.places and bool(self.units(name)[1])
+
 
 def install(knowledge: Knowledge) -> None:
     """Let the strategies ask `knowledge` instead of the tables."""

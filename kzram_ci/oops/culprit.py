@@ -41,10 +41,13 @@ def name_of(frame: Frame) -> str:
     return demangled(bare(frame.function))
 
 
-def _first(report: Report, names: Iterable[str | None]) -> str | None:
+def _first(report: Report, names: Sequence[str | None], caller: str | None = None) -> str | None:
+    """The first that is not a helper; `caller` called the last one."""
     helper = helpers.helpers(report.kind, report.title)
-    for name in names:
-        if name and not helper.match(name) and not _UNKNOWN.match(name) and not name.endswith("_noprof"):
+    for name, outer in zip(names, (*names[1:], caller), strict=False):
+        if not name or _UNKNOWN.match(name) or name.endswith("_noprof"):
+            continue
+        if not helper.match(name) or (outer and helpers.walk("runners").match(outer) and helper.places(name)):
             return name
     return None
 
@@ -78,7 +81,7 @@ def trace(report: Report) -> Answer:
 def pointer_trace(report: Report) -> Answer:
     """The instruction pointer, then the call trace."""
     frames = _frames(_main(report))
-    if found := _first(report, _names(report.pointers)):
+    if found := _first(report, _names(report.pointers), next(iter(_names(frames)), None)):
         return found, frames
     return trace(report)
 

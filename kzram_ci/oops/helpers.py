@@ -45,12 +45,15 @@ class Helpers:
         """Whether this function is one of them."""
         found = self._known.get(name)
         if found is None:
-            by_place = name in self._names and not walk("dispatchers").match(name)
-            found = by_place or self._pattern.match(name) is not None
+            found = self.places(name) or self._pattern.match(name) is not None
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
             self._known[name] = found
         return found
+
+    def places(self, name: str) -> bool:
+        """Whether a facility defines this function, and it is none that hands control on."""
+        return name in self._names and not walk("dispatchers").match(name)
 
 
 @cache

@@ -79,6 +79,12 @@ def test_ciphers_are_passed_over_only_where_they_moved_the_data() -> None:
     assert helpers.helpers("kmsan", "KMSAN: uninit-value").match(name)
 
 
+def test_a_facilitys_own_work_is_work() -> None:
+    bug = "kernel BUG at lib/rhashtable.c:1!"
+    assert culprit(bug, "process_one_work", "worker_thread", pointer="rht_deferred_worker") == "rht_deferred_worker"
+    assert culprit(bug, "zram_free_page", "process_one_work", pointer="rht_deferred_worker") == "zram_free_page"
+
+
 def test_an_entry_stub_is_never_the_culprit() -> None:
     fault = "Oops: general protection fault, probably for non-canonical address 0xdead: 0000 [#1] SMP"
     stubs = ("asm_sysvec_apic_timer_interrupt", "sysvec_call_function_single", "smp_apic_timer_interrupt")
