@@ -1,5 +1,6 @@
 """Evidence instead of a number: what a control's losses ask of a cell, and what is said when it is not there."""
 
+import random
 from dataclasses import replace
 from math import ceil
 from typing import Any
@@ -208,3 +209,32 @@ class TestBoots:
         word = judge_attempts(mine, (judge(mine, blind),), (blind,))
         assert word.verdict is Verdict.INCONCLUSIVE
         assert "grew_class not reported" in word.reason
+
+
+@pytest.mark.parametrize("crash", [0.2, 0.6, 0.95])
+@pytest.mark.parametrize("rate", [0.1, 0.35])
+def test_a_guard_that_does_nothing_passes_no_more_often_than_stated(rate: float, crash: float) -> None:
+    """The control's last sample is older than its crash, and what came between is left out.
+
+    Simulated: faults under writeback, of which some lose, and of the losses some crash the kernel. Then the share of
+    kernels without a guard that come through as many faults as are asked for, exactly.
+    """
+    rng, luck, rounds, passes, asked = random.Random(3), 0.05, 400, 0.0, 0
+    for _ in range(rounds):
+        boots = [_until_it_crashes(rng, rate, crash) for _ in range(6)]
+        wanted = power.target(cell(GUARD, evidence=Against(luck=luck, control=CONTROL)), control(*boots))
+        if wanted.trials:
+            asked += 1
+            passes += (1.0 - rate) ** wanted.trials
+    assert passes / rounds <= luck
+    assert asked > 0 or crash > 0.9  # where hardly a loss lives to be sampled there is nothing to measure by
+
+
+def _until_it_crashes(rng: random.Random, rate: float, crash: float) -> BootCounts:
+    faults, lost, gains = 0, 0, Gains()
+    while True:
+        here = [rng.random() < rate for _ in range(rng.randrange(6))]
+        if any(loses and rng.random() < crash for loses in here):
+            counters = {"reuse_allowed": faults, "overruns": lost}
+            return BootCounts(counters=counters, gains={"reuse_allowed": gains}, overrun_lines=1, crashed=True)
+        faults, lost, gains = faults + len(here), lost + sum(here), gains.and_then(len(here))
