@@ -98,21 +98,24 @@ def test_stable_pages_let_nothing_grow_and_had_to_refuse(results: dict[str, dict
 def test_the_run_has_what_evidence_takes(run_dir: Path) -> None:
     """What a cell that ends by evidence would be measured by, from the record: both units, each boot, the bursts."""
     plan, results = rundir.load(run_dir)
-    found = {result.id: result for result in results}
-    control = found["unstable/anonmutate-failslab"]
+    cells, found = {cell.id: cell for cell in plan.cells}, {result.id: result for result in results}
     for kernel, races in (("saved-clen", "grew_class"), ("stable-page-v3", "reuse_refused")):
-        cell = next(cell for cell in plan.cells if cell.id == f"{kernel}/anonmutate-failslab")
-        assert Against(luck=0.05).counters(cell.expect.floors)[0] == races
-        seen = power.tally_of(power.boots_of(found[cell.id]), races)
-        assert seen is not None
-        assert seen.races >= 100
-        assert 1 <= seen.trials < seen.races
-    lost = power.tally_of(power.boots_of(control), "grew_class")
-    assert lost is not None
-    assert lost.lost == lost.races
-    assert needed(lost, 0.05) is not None
-    counters = found["saved-clen/directmutate-failslab"].evidence.counters
-    assert counters["workload.hot_reads"] >= 100
+        mine = [cell for cell in cells.values() if cell.kernel.name == kernel and cell.test.startswith("anonmutate")]
+        assert mine
+        for cell in mine:
+            assert Against(luck=0.05).counters(cell.expect.floors)[0] == races
+            seen = power.tally_of(power.boots_of(found[cell.id]), races)
+            assert seen is not None
+            assert seen.races >= 100
+            assert 1 <= seen.trials <= seen.races
+    for cell in cells.values():
+        if cell.expect.outcome == "oops":
+            lost = power.tally_of(power.boots_of(found[cell.id]), "grew_class")
+            assert lost is not None
+            assert lost.lost == lost.races >= 1
+            assert needed(lost, 0.05) is not None
+    reads = [result.evidence.counters.get("workload.hot_reads", 0) for result in results]
+    assert max(reads) >= 100
     assert all(result.evidence.counters.get("selftest_failures", 0) == 0 for result in results)
 
 
