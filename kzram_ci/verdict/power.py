@@ -86,6 +86,8 @@ def target(cell: Cell, control: CellResult | BaseException | None) -> Target:
     asked = f"its control {against.control}"
     races, name = against.counters(cell.expect.floors)
     seen = tally_of(boots_of(control), name)
+    if _raceless(cell, races):
+        return Target(why_not=f"{races} must stay 0 here: there is no race to be lost")
     if seen is None:
         return Target(why_not=f"{asked} does not report {name}, which counts the same there as {races} here")
     trials = needed(seen, against.luck) if seen.lost else None
@@ -93,6 +95,12 @@ def target(cell: Cell, control: CellResult | BaseException | None) -> Target:
         last = "" if name == GREW_CLASS else ", as of the last sample before it crashed"
         return Target(why_not=f"{asked} lost none of {seen.races:,} races ({name}){last}: its rate is not known")
     return Target(trials=trials, effect=max(seen.design_effect, BURST), words=lost_words(seen, against.control))
+
+
+def _raceless(cell: Cell, races: str) -> bool:
+    """Whether the cell's own ceilings leave it no race: what may not grow needs no larger class."""
+    limits = dict(cell.expect.ceilings)
+    return limits.get(races) == 0 or (races == GREW_CLASS and limits.get("grew") == 0)
 
 
 def _not_conclusive(name: str, control: CellResult | BaseException | None) -> str:

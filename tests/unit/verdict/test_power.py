@@ -133,6 +133,15 @@ class TestTarget:
         assert word.reason.startswith(f"no evidence: {asked.why_not}")
         assert power.armed(mine, []) == mine  # it runs by its other stops: what it loses is a finding
 
+    @pytest.mark.parametrize("name", ["grew_class", "grew"])
+    def test_where_nothing_may_grow_there_is_no_race_to_be_lost(self, name: str) -> None:
+        mine = cell(())
+        mine = replace(mine, expect=replace(mine.expect, ceilings=((name, 0),)))
+        asked = power.target(mine, control(*[crash(grew_class=1)] * 3))
+        assert asked.why_not == "grew_class must stay 0 here: there is no race to be lost"
+        guard = replace(mine, expect=Expectation(floors=GUARD, ceilings=((name, 0),)))
+        assert power.target(guard, control(*[crash(reuse_allowed=9, overruns=5)] * 3)).trials > 0
+
     def test_a_plan_without_a_control_says_so(self) -> None:
         lonely = cell(evidence=Against(luck=0.01))
         assert power.target(lonely, None).why_not == "the plan has no kernel that must crash in this test"
