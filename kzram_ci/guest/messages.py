@@ -16,6 +16,7 @@ LINE_BYTES = 1 << 20  # the guest's lines are a few KiB; more without a newline 
 TEXT_CHARS = 500
 NAME_CHARS = 128
 WORKLOAD_PREFIX = "workload."
+SETUP_PREFIX = "fs."  # what init proves before the workload starts
 NUMBER = 1 << 63  # counters are the guest's `long long`
 
 

@@ -209,7 +209,8 @@ def _sampled(state: BootState, given: messages.Sample, now: float) -> BootState:
 
 
 def _of_kernel(name: str) -> bool:
-    return not name.startswith(messages.WORKLOAD_PREFIX)
+    """Whether kzwatch sampled it: the workload reports its own, init the proof of a mount before kzwatch runs."""
+    return not name.startswith((messages.WORKLOAD_PREFIX, messages.SETUP_PREFIX))
 
 
 def _corrupted(state: BootState, given: messages.Corruption, now: float) -> BootState:

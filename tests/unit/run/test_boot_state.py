@@ -196,8 +196,9 @@ def test_a_second_token_cannot_make_a_failure_good() -> None:
 def test_a_kernel_without_the_detector_is_not_run_to_its_deadline() -> None:
     limits = replace(LIMITS, needs=("recompressions",))
     own = (2.5, messages.Sample(counters=(("workload.rounds", 1),)))  # the workload's own come at any time
+    set_up = (1.0, messages.Sample(counters=(("fs.mounted", 1),)))  # by init, before kzwatch looks at the kernel's
     first: tuple[float, Input] = (3, messages.Sample(counters=(("vmstat.pswpout", 0),)))
-    state, end, when = play(*READY, own, first, limits=limits)
+    state, end, when = play(set_up, *READY, own, first, limits=limits)
     assert (end, when) == (Ending.UNPROVABLE, about(3))
     wanted = Expectation(floors=(("recompressions", 50_000),))
     word = judge(cell(wanted), evidence(state, end, (), BEGAN + when))
