@@ -10,13 +10,20 @@
  *
  * A page is mutated or verified under its own lock, and its lock holder alone knows its version, so
  * verification is exact at any moment. Eviction takes no locks: that is the race under test.
+ *
+ * --shared: two threads fault and write on one page at once. A page has two parts then, with a lock and a version each
+ * (see pages.h), and a mutator writes one of them. So each word still has one owner, who knows what it must be: a part
+ * that shows an older version, or both, was lost or torn, and a page that shows another page's is foreign.
  */
 #define _GNU_SOURCE
+#include "folios.h"
 #include "pages.h"
+#include "window.h"
 #include "workload.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -27,50 +34,67 @@
 #define MADV_PAGEOUT 21 /* Linux 5.4, commit 1a4e58cce84e */
 #endif
 
+enum { PARTS = 2 };
 struct slot {
-	_Atomic uint32_t version;
-	atomic_bool locked, lost;
+	struct {
+		_Atomic uint32_t version;
+		atomic_bool locked, lost;
+	} part[PARTS];
 };
 
 static uint64_t seed = 1, page_count = 8192, mutators = 1, evictors = 1, verifiers = 1, batch = 16, bulk = 128;
-static uint64_t rounds = 4, steps = 2, focus = 98, race_percent = 40, duration_s;
+static uint64_t rounds = 4, steps = 2, focus = 98, race_percent = 40, episode = 250, duration_s;
+static uint64_t window_us, reclaimers, folio_kib = 64;
 static uint64_t evictor_threads; /* none where the memory controller does the evicting */
-static const char *evict_by = "auto";
-static bool want_make_it_fail, keep_going, no_waves, by_memcg;
+static uint64_t compactors;
+static const char *evict_by = "auto", *thp = "never";
+static bool want_make_it_fail, keep_going, no_waves, shared, compact, by_memcg, windowed;
+static enum folios folios;
 
 static unsigned char *pages;
 static struct slot *slots;
-static atomic_uint_least64_t hot[MAX_THREADS]; /* first page of each evictor's present batch */
-static atomic_uint_least64_t mutated, evicted, verified, corrupt;
+static unsigned int parts = 1; /* of a page */
+static atomic_uint_least64_t hot[MAX_THREADS]; /* first page that each evictor forces out now; in the upper half a count */
+static atomic_uint_least64_t mutated, evicted, verified, corrupt, compactions;
 
 static void *page_at(uint64_t number)
 {
 	return pages + number * PAGE;
 }
 
-static bool lock_page(uint64_t number)
+static enum part part_of(unsigned int index)
 {
-	return !atomic_exchange_explicit(&slots[number].locked, true, memory_order_acquire);
+	return shared ? (index ? PART_SECOND : PART_FIRST) : PART_WHOLE;
 }
 
-static void unlock_page(uint64_t number)
+static bool lock_part(uint64_t number, unsigned int index)
 {
-	atomic_store_explicit(&slots[number].locked, false, memory_order_release);
+	return !atomic_exchange_explicit(&slots[number].part[index].locked, true, memory_order_acquire);
+}
+
+static void unlock_part(uint64_t number, unsigned int index)
+{
+	atomic_store_explicit(&slots[number].part[index].locked, false, memory_order_release);
+}
+
+static uint32_t level_of(uint64_t number, unsigned int index)
+{
+	return atomic_load(&slots[number].part[index].version) % part_levels(part_of(index));
 }
 
 /* A corrupt page: end here, or (--keep-going) make it good again and give the kernel its chance to oops. */
-static void on_corruption(uint64_t number)
+static void on_corruption(uint64_t number, unsigned int index)
 {
 	count(&corrupt, 1);
 	if (!keep_going)
 		_exit(EXIT_CORRUPTION);
-	page_fill(page_at(number), number, atomic_load(&slots[number].version));
-	atomic_store(&slots[number].lost, false);
+	part_fill(page_at(number), number, part_of(index), atomic_load(&slots[number].part[index].version));
+	atomic_store(&slots[number].part[index].lost, false);
 }
 
 /*
  * A page that cannot be swapped in (zram could not decompress it) raises SIGBUS. That is corruption as well:
- * say so, and put a zero page in its place, for its lock holder to make good.
+ * say so, and put a zero page in its place, for its lock holders to make good.
  */
 static void on_sigbus(int number, siginfo_t *info, void *context)
 {
@@ -83,29 +107,30 @@ static void on_sigbus(int number, siginfo_t *info, void *context)
 	report_unreadable(page, "SIGBUS");
 	if (!keep_going)
 		_exit(EXIT_CORRUPTION);
-	atomic_store(&slots[page].lost, true);
+	for (unsigned int index = 0; index < parts; index++)
+		atomic_store(&slots[page].part[index].lost, true);
 	madvise(page_at(page), PAGE, MADV_DONTNEED);
 }
 
-static void verify_page(uint64_t number)
+static void verify_part(uint64_t number, unsigned int index)
 {
-	bool good = page_check(page_at(number), number, atomic_load(&slots[number].version));
+	uint32_t version = atomic_load(&slots[number].part[index].version);
+	bool good = part_check(page_at(number), number, part_of(index), version);
 
-	if (!good || atomic_load(&slots[number].lost))
-		on_corruption(number);
+	if (!good || atomic_load(&slots[number].part[index].lost))
+		on_corruption(number, index);
 	count(&verified, 1);
 }
 
-static void mutate_page(uint64_t number, uint64_t how_often)
+static void mutate_part(uint64_t number, unsigned int index, uint64_t how_often)
 {
-	struct slot *slot = &slots[number];
-	uint32_t version = atomic_load(&slot->version);
+	uint32_t version = atomic_load(&slots[number].part[index].version);
 
 	for (uint64_t i = 0; i < how_often; i++)
-		page_step(page_at(number), number, ++version);
-	atomic_store(&slot->version, version);
-	if (atomic_load(&slot->lost))
-		on_corruption(number);
+		part_step(page_at(number), number, part_of(index), ++version);
+	atomic_store(&slots[number].part[index].version, version);
+	if (atomic_load(&slots[number].part[index].lost))
+		on_corruption(number, index);
 	count(&mutated, how_often);
 }
 
@@ -114,7 +139,8 @@ static uint64_t pick_page(uint64_t random, uint64_t turn)
 {
 	if (by_memcg || random % 100 >= focus)
 		return (random >> 32) % page_count;
-	return (atomic_load_explicit(&hot[turn % evictors], memory_order_relaxed) + turn / evictors % batch) % page_count;
+	return ((uint32_t)atomic_load_explicit(&hot[turn % evictors], memory_order_relaxed) + turn / evictors % batch) %
+	       page_count;
 }
 
 /*
@@ -150,22 +176,50 @@ static void pass_gate(void)
 	pthread_mutex_unlock(&gate_lock);
 }
 
+/* Each makes a page longer once for each time it is forced out, by one unit up to all that are left. See window.h. */
+static void mutate_in_windows(uint64_t index)
+{
+	uint64_t state = mix64(seed ^ (index + 1) << 8), seen = 0;
+	unsigned int part = index % parts;
+
+	pin_in_window(index % evictors);
+	while (!atomic_load(&stopping)) {
+		uint64_t now = atomic_load_explicit(&hot[index % evictors], memory_order_relaxed), number = (uint32_t)now;
+
+		if (!atomic_load(&racing))
+			pass_gate();
+		if (now != seen && lock_part(number, part)) {
+			uint32_t left = part_levels(part_of(part)) - 1 - level_of(number, part);
+
+			if (left)
+				mutate_part(number, part, 1 + next_random(&state) % left);
+			unlock_part(number, part);
+			seen = now;
+		}
+		sched_yield();
+	}
+}
+
 static void *mutator(void *argument)
 {
 	uint64_t index = (uintptr_t)argument, state = mix64(seed ^ (index + 1) << 8);
+	unsigned int part = index % parts;
 
 	if (by_memcg)
 		make_it_fail(want_make_it_fail); /* a thread that faults does the reclaim, and so zram's allocations */
+	else if (windowed)
+		mutate_in_windows(index);
 	pin_mutating(index, evictors);
-	for (uint64_t turn = index * batch; !atomic_load(&stopping); turn++) {
+	/* with two parts to a page, its two writers take the same pages in the same order */
+	for (uint64_t turn = shared ? 0 : index * batch; !atomic_load(&stopping); turn++) {
 		uint64_t random = next_random(&state), number = pick_page(random, turn);
 
 		if (!atomic_load(&racing))
 			pass_gate();
-		if (!lock_page(number))
+		if (!lock_part(number, part))
 			continue;
-		mutate_page(number, 1 + random / 128 % steps);
-		unlock_page(number);
+		mutate_part(number, part, 1 + random / 128 % steps);
+		unlock_part(number, part);
 	}
 	return NULL;
 }
@@ -179,10 +233,11 @@ static void *verifier(void *argument)
 	while (!atomic_load(&stopping)) {
 		uint64_t number = next_random(&state) % page_count;
 
-		if (lock_page(number)) {
-			verify_page(number);
-			unlock_page(number);
-		}
+		for (unsigned int part = 0; part < parts; part++)
+			if (lock_part(number, part)) {
+				verify_part(number, part);
+				unlock_part(number, part);
+			}
 		sleep_ms(5); /* neither its swap-ins nor its share of the TLB flushes may slow the race down */
 	}
 	return NULL;
@@ -195,21 +250,32 @@ static void *verifier(void *argument)
  * compressed twice. --no-waves gives all levels at any time, so that larger classes have free objects: what the
  * search of the emergency-class remedy finds.
  */
+static void dirty_part(uint64_t number, unsigned int index)
+{
+	uint64_t wave = atomic_load(&evicted) / (page_count / 4 + 1) % UNITS, levels = part_levels(part_of(index));
+	uint64_t want = shared ? (wave + 1 - index) / 2 : wave, level = level_of(number, index);
+
+	verify_part(number, index); /* it is just back from zram, and writing to it would hide damage */
+	if (no_waves)
+		mutate_part(number, index, 1);
+	else
+		mutate_part(number, index, level == want ? levels : (want + levels - level) % levels);
+}
+
 static void dirty_pages(uint64_t first, uint64_t how_many)
 {
-	uint64_t wave = atomic_load(&evicted) / (page_count / 4 + 1) % UNITS;
-
 	for (uint64_t number = first; number < first + how_many; number++)
-		if (lock_page(number)) {
-			uint32_t level = atomic_load(&slots[number].version) % LEVELS;
+		for (unsigned int part = 0; part < parts; part++)
+			if (lock_part(number, part)) {
+				dirty_part(number, part);
+				unlock_part(number, part);
+			}
+}
 
-			verify_page(number); /* it is just back from zram, and writing to it would hide damage */
-			if (no_waves)
-				mutate_page(number, 1);
-			else
-				mutate_page(number, level == wave ? LEVELS : (wave + LEVELS - level) % LEVELS);
-			unlock_page(number);
-		}
+static void force_out(uint64_t first, uint64_t how_many)
+{
+	if (madvise(page_at(first), how_many * PAGE, MADV_PAGEOUT) && errno != EAGAIN)
+		die(EXIT_SETUP, "MADV_PAGEOUT: %s", strerror(errno));
 }
 
 /*
@@ -219,39 +285,96 @@ static void dirty_pages(uint64_t first, uint64_t how_many)
 static void evict_pages(uint64_t first, uint64_t how_many)
 {
 	dirty_pages(first, how_many);
-	if (madvise(page_at(first), how_many * PAGE, MADV_PAGEOUT) && errno != EAGAIN)
-		die(EXIT_SETUP, "MADV_PAGEOUT: %s", strerror(errno));
+	force_out(first, how_many);
 	count(&evicted, how_many);
 }
 
-/* Several times over, so that the mutators find the batch in time. */
-static void race_for_batch(uint64_t index, uint64_t first)
+/* One after the other, each told to the mutators. */
+static void evict_page_by_page(uint64_t index, uint64_t first, uint64_t how_many, uint64_t *told)
 {
-	atomic_store(&hot[index], first);
+	dirty_pages(first, how_many);
+	for (uint64_t number = first; number < first + how_many; number++) {
+		atomic_store_explicit(&hot[index], ++*told << 32 | number, memory_order_relaxed);
+		force_out(number, 1);
+	}
+	count(&evicted, how_many);
+}
+
+static uint64_t some_pages(uint64_t *state, uint64_t how_many)
+{
+	uint64_t first = next_random(state) % (page_count - how_many + 1);
+
+	return folios == FOLIOS_NEVER ? first : first - first % how_many; /* whole folios */
+}
+
+/* Batch after batch, each several times over, so that the mutators find it in time. */
+static void race(uint64_t index, uint64_t *state, uint64_t *told, uint64_t until)
+{
 	open_gate();
-	for (uint64_t i = 0; i < rounds && !atomic_load(&stopping); i++)
-		evict_pages(first, batch);
+	window_open();
+	while (!atomic_load(&stopping) && now_us() < until) {
+		uint64_t first = some_pages(state, batch);
+
+		if (!windowed)
+			atomic_store(&hot[index], first);
+		for (uint64_t i = 0; i < rounds && !atomic_load(&stopping); i++)
+			if (windowed)
+				evict_page_by_page(index, first, batch, told);
+			else
+				evict_pages(first, batch);
+	}
+	window_close();
 	close_gate();
 }
 
 static void *evictor(void *argument)
 {
 	uint64_t index = (uintptr_t)argument, state = mix64(seed ^ (index + 1) << 24);
-	uint64_t began = now_us(), raced = 0;
+	uint64_t began = now_us(), raced = 0, told = 0;
 
 	make_it_fail(want_make_it_fail);
 	pin_evicting(index);
 	while (!atomic_load(&stopping)) {
-		uint64_t first = next_random(&state) % (page_count - bulk + 1), now = now_us();
+		uint64_t now = now_us();
 
 		if (raced * 100 > (now - began) * race_percent) {
-			evict_pages(first, bulk);
+			evict_pages(some_pages(&state, bulk), bulk);
 			continue;
 		}
-		race_for_batch(index, first);
+		race(index, &state, &told, now + episode * 1000);
 		raced += now_us() - now;
 	}
 	return NULL;
+}
+
+/* A second task that reclaims what an evictor does: it finds the folios locked, isolated, under writeback. */
+static void *reclaimer(void *argument)
+{
+	uint64_t index = (uintptr_t)argument;
+
+	make_it_fail(want_make_it_fail);
+	pin_mutating(index, evictors);
+	while (!atomic_load(&stopping)) {
+		uint64_t first = (uint32_t)atomic_load_explicit(&hot[index % evictors], memory_order_relaxed);
+
+		if (!atomic_load(&racing))
+			pass_gate();
+		force_out(first, first + batch < page_count ? batch : page_count - first);
+		sleep_ms(1);
+	}
+	return NULL;
+}
+
+/* Pages and objects move while they are written and read: memory's compaction, and zsmalloc's own. */
+static void *compactor(void *argument)
+{
+	while (!atomic_load(&stopping)) {
+		write_setting("/proc/sys/vm/compact_memory", "1");
+		write_setting("/sys/block/zram0/compact", "1");
+		count(&compactions, 1);
+		sleep_ms(20);
+	}
+	return argument;
 }
 
 /* Before Linux 5.4 the memory controller does the evicting: half of the pages fit. Mutators fault, and so reclaim. */
@@ -273,6 +396,7 @@ static void enter_memcg(void)
 	write_setting(path, "0");
 	by_memcg = true;
 	open_gate(); /* for good: there are no evictors */
+	window_open();
 }
 
 static void choose_eviction(void)
@@ -281,39 +405,60 @@ static void choose_eviction(void)
 		enter_memcg();
 	else if (madvise(pages, batch * PAGE, MADV_PAGEOUT) && errno == EINVAL && !strcmp(evict_by, "auto"))
 		enter_memcg();
+	if (by_memcg && reclaimers)
+		die(EXIT_SETUP, "reclaimers need MADV_PAGEOUT (Linux 5.4)");
 	evictor_threads = by_memcg ? 0 : evictors;
 	emit("{\"ev\":\"note\",\"text\":\"evicting by %s\"}", by_memcg ? "memory cgroup" : "MADV_PAGEOUT");
 }
 
+static void set_up_folios(void)
+{
+	folios = !strcmp(thp, "always") ? FOLIOS_ALWAYS : !strcmp(thp, "madvise") ? FOLIOS_MADVISE : FOLIOS_NEVER;
+	folios_setup(folios, folio_kib);
+}
+
 static void set_up(void)
 {
-	if (too_many_threads(mutators, evictors, verifiers) || batch > page_count || page_count > UINT32_MAX)
+	if (too_many_threads(mutators, evictors, verifiers) || reclaimers > MAX_THREADS - mutators - evictors - verifiers ||
+	    batch > page_count || page_count > UINT32_MAX)
 		die(EXIT_BAD_ARGS, "at most %d threads, and no more pages a batch than pages", MAX_THREADS);
 	if (bulk < batch || bulk > page_count)
 		bulk = batch;
+	windowed = window_setup(window_us);
+	parts = shared ? PARTS : 1;
+	compactors = compact;
 	pages_setup(seed);
+	set_up_folios();
 	slots = map_pages(page_count * sizeof(*slots) / PAGE + 1);
 	mlock(slots, page_count * sizeof(*slots)); /* the locks are not what we want swapped; refused: no harm */
-	pages = map_pages(page_count);
+	pages = map_folios(page_count, folios);
 	choose_eviction();
-	for (uint64_t i = 0; i < page_count; i++) {
-		atomic_init(&slots[i].version, (uint32_t)(i % LEVELS));
-		page_fill(page_at(i), i, (uint32_t)(i % LEVELS));
-	}
+	for (uint64_t i = 0; i < page_count; i++)
+		for (unsigned int part = 0; part < parts; part++) {
+			uint32_t version = (uint32_t)(i % part_levels(part_of(part)));
+
+			atomic_init(&slots[i].part[part].version, version);
+			part_fill(page_at(i), i, part_of(part), version);
+		}
 }
 
 static void report(void)
 {
-	emit("{\"ev\":\"progress\",\"mutated\":%llu,\"evicted\":%llu,\"verified\":%llu,\"corrupt\":%llu}",
+	emit("{\"ev\":\"progress\",\"mutated\":%llu,\"evicted\":%llu,\"verified\":%llu,\"corrupt\":%llu,"
+	     "\"compactions\":%llu,\"large_swapped_out\":%llu}",
 	     (unsigned long long)atomic_load(&mutated), (unsigned long long)atomic_load(&evicted),
-	     (unsigned long long)atomic_load(&verified), (unsigned long long)atomic_load(&corrupt));
+	     (unsigned long long)atomic_load(&verified), (unsigned long long)atomic_load(&corrupt),
+	     (unsigned long long)atomic_load(&compactions),
+	     (unsigned long long)(folios == FOLIOS_NEVER ? 0 : folios_swapped_out()));
 }
 
 /* No other thread is left, so no locks; every page, most of them out of zram. */
 static void verify_all(void)
 {
+	window_end();
 	for (uint64_t i = 0; i < page_count; i++)
-		verify_page(i);
+		for (unsigned int part = 0; part < parts; part++)
+			verify_part(i, part);
 }
 
 static const struct arg args[] = {
@@ -327,16 +472,24 @@ static const struct arg args[] = {
 	{ "rounds", ARG_U64, &rounds, 1 },
 	{ "steps", ARG_U64, &steps, 1 },
 	{ "race-percent", ARG_U64, &race_percent, 0 },
+	{ "episode", ARG_U64, &episode, 1 },
+	{ "window-us", ARG_U64, &window_us, 0 },
 	{ "focus", ARG_U64, &focus, 0 },
 	{ "duration", ARG_U64, &duration_s, 0 },
 	{ "evict", ARG_TEXT, &evict_by, 0 },
+	{ "shared", ARG_FLAG, &shared, 0 },
+	{ "reclaimers", ARG_U64, &reclaimers, 0 },
+	{ "compact", ARG_FLAG, &compact, 0 },
+	{ "thp", ARG_TEXT, &thp, 0 },
+	{ "folio-kib", ARG_U64, &folio_kib, 0 },
 	{ "make-it-fail", ARG_FLAG, &want_make_it_fail, 0 },
 	{ "no-waves", ARG_FLAG, &no_waves, 0 },
 	{ "keep-going", ARG_FLAG, &keep_going, 0 },
 };
 
 static const struct role roles[] = {
-	{ mutator, &mutators }, { verifier, &verifiers }, { evictor, &evictor_threads }, { NULL, NULL }
+	{ mutator, &mutators },	    { verifier, &verifiers },	{ evictor, &evictor_threads },
+	{ reclaimer, &reclaimers }, { compactor, &compactors }, { NULL, NULL }
 };
 
 int main(int argc, char **argv)
@@ -349,7 +502,7 @@ int main(int argc, char **argv)
 		.roles = roles,
 		.duration_s = &duration_s,
 		.report = report,
-		.wake = open_gate, /* mutators sleep at it */
+		.wake = open_gate, /* mutators and reclaimers sleep at it */
 		.verify = verify_all,
 		.corrupt = &corrupt,
 	};

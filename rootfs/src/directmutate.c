@@ -11,22 +11,30 @@
  * only asked to be readable. Control blocks are written from a buffer that no other thread touches, in the same size
  * classes as the hot ones, so that in zsmalloc they lie side by side: an overrun of a hot object damages a
  * control page. Control pages are checked byte by byte.
+ *
+ * --window-us: beside blocks, hot pages are written one by one, each from its buffer set back to the start of the wave, and
+ * mutators make it longer while zram sleeps before it compresses the page again (see window.h).
  */
 #define _GNU_SOURCE
 #include "pages.h"
+#include "window.h"
 #include "workload.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 static uint64_t seed = 1, page_count = 16384, mutators = 1, writers = 1, batch = 16, rounds = 4, duration_s;
+static uint64_t window_us;
 static const char *device = "/dev/zram0";
-static bool want_make_it_fail, keep_going;
+static bool want_make_it_fail, keep_going, windowed;
 
 static unsigned char *hot_pages; /* one batch for each writer */
+static _Atomic uint32_t *hot_versions; /* of each hot page, with --window-us: it has more than one writer then, in turn */
+static atomic_uint_least64_t now_written[MAX_THREADS]; /* hot page that each writer writes in a window; above it a count */
 static _Atomic uint32_t *versions; /* of each control page on the device; 0: never written */
 static atomic_uint_least64_t mutated, written, verified, corrupt, hot_reads, hot_read_errors;
 
@@ -65,12 +73,36 @@ static uint32_t mutate_page(uint64_t number, uint32_t version)
 	return version;
 }
 
+/* Each makes a page longer once for each time it is written, by one unit up to all that are left. One CPU, so no locks. */
+static void mutate_in_windows(uint64_t index)
+{
+	uint64_t state = mix64(seed ^ (index + 1) << 8), seen = 0;
+
+	pin_in_window(index % writers);
+	while (!atomic_load(&stopping)) {
+		uint64_t now = atomic_load_explicit(&now_written[index % writers], memory_order_relaxed);
+		uint64_t number = (uint32_t)now;
+		uint32_t version = atomic_load(&hot_versions[number]), left = LEVELS - 1 - version % LEVELS;
+
+		if (now != seen && left) {
+			for (uint64_t steps = 1 + next_random(&state) % left; steps; steps--)
+				page_step(hot_pages + number * PAGE, number, ++version);
+			atomic_store(&hot_versions[number], version);
+			count(&mutated, 1);
+		}
+		seen = now;
+		sched_yield();
+	}
+}
+
 /* A mutator owns a share of the hot pages, of all writers; it never waits. */
 static void *mutator(void *argument)
 {
 	uint64_t index = (uintptr_t)argument, pages = writers * batch;
 	uint32_t *version = map_pages(pages * sizeof(*version) / PAGE + 1);
 
+	if (windowed)
+		mutate_in_windows(index);
 	pin_mutating(index, writers);
 	while (!atomic_load(&stopping))
 		for (uint64_t i = index; i < pages; i += mutators)
@@ -78,10 +110,11 @@ static void *mutator(void *argument)
 	return NULL;
 }
 
-static void transfer(int fd, void *buffer, uint64_t block, bool writing)
+static void transfer_pages(int fd, void *buffer, uint64_t first, uint64_t how_many, bool writing)
 {
-	size_t size = batch * PAGE;
-	off_t at = (off_t)(block * size);
+	size_t size = how_many * PAGE;
+	off_t at = (off_t)(first * PAGE);
+	uint64_t block = first / batch;
 	ssize_t length = writing ? pwrite(fd, buffer, size, at) : pread(fd, buffer, size, at);
 
 	if (length == (ssize_t)size)
@@ -92,11 +125,35 @@ static void transfer(int fd, void *buffer, uint64_t block, bool writing)
 		count(&hot_read_errors, 1);
 		return;
 	}
-	report_unreadable(block * batch, length < 0 ? strerror(errno) : "short read");
+	report_unreadable(first, length < 0 ? strerror(errno) : "short read");
 	count(&corrupt, 1);
 	if (!keep_going)
 		_exit(EXIT_CORRUPTION);
 	memset(buffer, 0, size);
+}
+
+static void transfer(int fd, void *buffer, uint64_t block, bool writing)
+{
+	transfer_pages(fd, buffer, block * batch, batch, writing);
+}
+
+/* A hot block, page by page, each raced for in a window. */
+static void write_in_windows(int fd, uint64_t index, uint64_t block, uint64_t *told)
+{
+	window_open();
+	for (uint64_t i = 0; i < batch; i++) {
+		uint64_t number = index * batch + i;
+		unsigned char *page = hot_pages + number * PAGE;
+		uint32_t version = atomic_load(&hot_versions[number]);
+
+		version += LEVELS - version % LEVELS + wave();
+		page_fill(page, number, version);
+		atomic_store(&hot_versions[number], version);
+		atomic_store_explicit(&now_written[index], ++*told << 32 | number, memory_order_relaxed);
+		transfer_pages(fd, page, block * batch + i, 1, true);
+	}
+	window_close();
+	count(&written, batch);
 }
 
 static void write_control(int fd, unsigned char *buffer, uint64_t block, uint64_t random)
@@ -136,7 +193,7 @@ static void verify_control(int fd, unsigned char *buffer, uint64_t block)
 static void *writer(void *argument)
 {
 	uint64_t index = (uintptr_t)argument, state = mix64(seed ^ (index + 1) << 24);
-	uint64_t pairs = page_count / batch / 2 / writers;
+	uint64_t pairs = page_count / batch / 2 / writers, told = 0;
 	unsigned char *stable = map_pages(batch), *hot = hot_pages + index * batch * PAGE;
 	int fd = open_device();
 
@@ -148,6 +205,8 @@ static void *writer(void *argument)
 		for (uint64_t i = 0; i < rounds; i++)
 			transfer(fd, hot, (next_random(&state) % pairs * writers + index) * 2, true);
 		count(&written, (rounds + 1) * batch);
+		if (windowed)
+			write_in_windows(fd, index, (next_random(&state) % pairs * writers + index) * 2, &told);
 		random = (random % pairs * writers + index) * 2;
 		verify_control(fd, stable, random + 1);
 		write_control(fd, stable, random + 1, next_random(&state));
@@ -161,7 +220,9 @@ static void set_up(void)
 {
 	if (too_many_threads(mutators, writers, 0) || page_count / 2 / writers < batch || page_count > UINT32_MAX)
 		die(EXIT_BAD_ARGS, "at most %d threads, and at least two batches of pages a writer", MAX_THREADS);
+	windowed = window_setup(window_us);
 	pages_setup(seed);
+	hot_versions = map_pages(writers * batch * sizeof(*hot_versions) / PAGE + 1);
 	hot_pages = map_pages(writers * batch);
 	for (uint64_t i = 0; i < writers * batch; i++)
 		page_fill(hot_pages + i * PAGE, i, 0);
@@ -184,6 +245,7 @@ static void verify_all(void)
 	unsigned char *buffer = map_pages(batch);
 	int fd = open_device();
 
+	window_end();
 	for (uint64_t block = 1; block < page_count / batch; block += 2)
 		verify_control(fd, buffer, block);
 }
@@ -195,6 +257,7 @@ static const struct arg args[] = {
 	{ "writers", ARG_U64, &writers, 1 },
 	{ "batch", ARG_U64, &batch, 1 },
 	{ "rounds", ARG_U64, &rounds, 1 },
+	{ "window-us", ARG_U64, &window_us, 0 },
 	{ "duration", ARG_U64, &duration_s, 0 },
 	{ "device", ARG_TEXT, &device, 0 },
 	{ "make-it-fail", ARG_FLAG, &want_make_it_fail, 0 },

@@ -60,6 +60,8 @@ def test_wrong_arguments(programs: dict[str, Path], name: str, words: tuple[str,
         ("anonmutate", ("--mutators", "65")),
         ("anonmutate", ("--mutators", str(2**64 - 1))),  # the sum wraps around
         ("anonmutate", ("--batch", "9000")),
+        ("anonmutate", ("--reclaimers", "63")),
+        ("anonmutate", ("--reclaimers", str(2**64 - 1))),
         ("anonmutate", ("--pages", str(2**32))),
         ("directmutate", ("--mutators", str(2**64 - 1))),
         ("directmutate", ("--writers", "60", "--mutators", "5")),
@@ -84,6 +86,23 @@ def test_a_workload_reports_each_second_and_at_its_end(programs: dict[str, Path]
     assert progress[-1]["verified"] >= progress[-2]["verified"] + 128, "all pages are verified when all has ended"
     assert progress[-1]["corrupt"] == 0
     assert progress[-1]["evicted"] > 0
+
+
+def test_two_threads_on_a_page_each_verify_their_part(programs: dict[str, Path]) -> None:
+    words = ("--shared", "--mutators", "3", "--verify-threads", "2", "--reclaimers", "1", "--duration", "2")
+    code, told = run(programs["anonmutate"], *SMALL, *words)
+    assert code == 0
+    assert [event["ev"] for event in told] == ["note", *["progress"] * (len(told) - 1)], "no corruption"
+    assert told[-1]["verified"] >= told[-2]["verified"] + 2 * 128, "both parts of all pages"
+    assert told[-1]["mutated"] > 0
+    assert told[-1]["corrupt"] == told[-1]["large_swapped_out"] == 0
+
+
+def test_without_its_instrument_there_is_no_window_and_it_says_so(programs: dict[str, Path]) -> None:
+    code, told = run(programs["anonmutate"], *SMALL, "--window-us", "100", "--duration", "1")
+    assert code == 0
+    assert told[0] == {"ev": "note", "text": "no window: this kernel is built without the series async-window"}
+    assert told[-1]["mutated"] > 0
 
 
 def test_sigterm_is_its_end_and_it_still_verifies(programs: dict[str, Path]) -> None:
