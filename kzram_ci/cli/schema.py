@@ -21,6 +21,7 @@ kernel     kernels/*.yaml, but for these two:
 lines      kernels/lines.yaml
 variants   kernels/variants.yaml
 series     kernels/patches/*/series.yaml
+hooks      kernels/patches/*/hooks.yaml
 fixes      kernels/toolchain/fixes.yaml
 rootfs     rootfs/rootfs.yaml
 workloads  rootfs/workloads.yaml
@@ -32,6 +33,7 @@ MODELS = {
     "lines": ("kzram_ci.plan.kernel_schema", "LinesFile"),
     "variants": ("kzram_ci.plan.kernel_schema", "VariantsFile"),
     "series": ("kzram_ci.kernel.schema", "SeriesFile"),
+    "hooks": ("kzram_ci.kernel.hooks.schema", "HooksFile"),
     "fixes": ("kzram_ci.kernel.schema", "FixesFile"),
     "rootfs": ("kzram_ci.guest.schema", "RecipeFile"),
     "workloads": ("kzram_ci.plan.workload_schema", "WorkloadsFile"),

@@ -11,6 +11,7 @@ from kzram_ci.base.grammar.read import read_model
 from kzram_ci.base.library import Library
 from kzram_ci.kernel import diff, mail, oneoff
 from kzram_ci.kernel.buildfixes import Fix, fixes_from
+from kzram_ci.kernel.hooks.hook import Search
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.recipe import Parts
 from kzram_ci.kernel.series import Series, series_from
@@ -69,7 +70,15 @@ def read_series(path: Path, problems: Problems) -> Series | None:
             texts[item] = _text(path.parent / item) if where[0] == "files" else _patch(path.parent / item)
         except ValueError as error:
             problems.add(file, where, str(error))
-    return series_from(model, texts)
+    search = _search(path.parent / model.hooks, problems) if model.hooks else None
+    return series_from(model, texts, search)
+
+
+def _search(path: Path, problems: Problems) -> Search | None:
+    from kzram_ci.kernel.hooks.schema import HooksFile, search_from
+
+    model = read_model(HooksFile, path, problems)
+    return None if model is None else search_from(model)
 
 
 def load_fragment(name: str, library: Library) -> Fragment:

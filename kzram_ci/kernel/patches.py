@@ -13,8 +13,9 @@ from types import MappingProxyType
 from kzram_ci.base import git, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, PatchFailed
-from kzram_ci.kernel import diff, presence
-from kzram_ci.kernel.series import Choice, Line, Series, SeriesKind
+from kzram_ci.kernel import diff, hooks, presence
+from kzram_ci.kernel.hooks import Misplaced
+from kzram_ci.kernel.series import SEARCHED, Choice, Line, Series, SeriesKind
 from kzram_ci.model.kernel import Patch
 from kzram_ci.model.provenance import AppliedSeries
 
@@ -60,29 +61,43 @@ class Patched:
     near: tuple[Near, ...] = ()
 
     @property
+    def searched(self) -> Mapping[str, str]:
+        """What code search put in: the diff, by the name of its file."""
+        found = (near.line.patches[-1] for near in self.near if near.line.searched)
+        return {patch.name: patch.text for patch in found}
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What is worth telling, series by series."""
         return tuple(note for series in self.applied for note in series.notes)
 
 
 def apply(
-    read: Read, choices: Sequence[Choice], *, deadline: Deadline, broken: Broken = MappingProxyType({})
+    read: Read,
+    choices: Sequence[Choice],
+    *,
+    deadline: Deadline,
+    broken: Broken = MappingProxyType({}),
+    met: Mapping[str, str] = MappingProxyType({}),
 ) -> Patched:
     """Apply one candidate of each choice, in order, to the files they touch. The tree itself is only read.
 
     A version between the lines of a series gets those of the nearest one that apply just as strictly, or none when the
     series is optional; a note tells. `broken`: candidates that are known not to compile, and what the compiler said.
+    `met`: series that the source needs not, by name, and why: others may stand on them.
     Raises PatchFailed naming series, patch, file and hunk, or BuildFailed when all that apply are broken.
     """
     tried = [patch for choice in choices for line in choice.candidates for patch in line.patches]
-    paths = sorted({path for patch in tried for path in diff.touched(patch.text)})
+    tried += [patch for choice in choices for patch in choice.series.new]
+    searched = {path for choice in choices for path in choice.series.search.files()}
+    paths = sorted({path for patch in tried for path in diff.touched(patch.text)} | searched)
     with tempfile.TemporaryDirectory(prefix=proc.temporary_prefix()) as name:
         scratch = Path(name)
         for path in paths:
             if (content := read(path)) is not None:
                 (scratch / path).parent.mkdir(parents=True, exist_ok=True)
                 (scratch / path).write_bytes(content)
-        work = _Work(scratch=scratch, read=read, broken=broken, deadline=deadline)
+        work = _Work(scratch=scratch, read=read, broken=broken, met=met, deadline=deadline)
         done = tuple(_apply_choices(work, choices))
         files = {path: (scratch / path).read_bytes() if (scratch / path).is_file() else None for path in paths}
         runnable = frozenset(path for path in paths if files[path] is not None and os.access(scratch / path, os.X_OK))
@@ -106,6 +121,7 @@ class _Work:
     scratch: Path
     read: Read
     broken: Broken
+    met: Mapping[str, str]
     deadline: Deadline
 
     def text(self, path: str) -> str | None:
@@ -120,13 +136,18 @@ def _apply_choices(work: _Work, choices: Sequence[Choice]) -> Iterator[tuple[App
     left_out: dict[str, str] = {}
     for choice in choices:
         series = choice.series
+        if series.name in work.met:
+            because = work.met[series.name]
+            note = f"{series.name}: nothing to do: {because}"
+            yield AppliedSeries(name=series.name, kind=str(series.kind), met=because, notes=(note,)), None
+            continue
         try:
             if missing := [name for name in series.after if name in left_out]:
                 raise PatchFailed(f"it stands on {missing[0]}, which was left out", hint=left_out[missing[0]])
             if choice.near:
                 yield _apply_nearest(work, choice)
             else:
-                yield _apply_line(work, series, choice.candidates[0]), None
+                yield _apply_own(work, choice)
         except (PatchFailed, BuildFailed) as error:
             may_lack = choice.near or isinstance(error, _NeedUnmet)  # what was made for it and torn is an error
             if not (series.optional and may_lack and choice.version):
@@ -153,19 +174,62 @@ def _apply_line(work: _Work, series: Series, line: Line, *, near: bool = False) 
     )
 
 
+def _apply_own(work: _Work, choice: Choice) -> tuple[AppliedSeries, Near | None]:
+    """Apply the patches that were made for this version; where the tree is another all the same, search it."""
+    series, before = choice.series, _snapshot(work.scratch)
+    try:
+        return _apply_line(work, series, choice.candidates[0]), None
+    except PatchFailed as error:
+        if not series.search.hooks:
+            raise
+        _restore(work.scratch, before)
+        try:
+            return _apply_search(work, series, f"its patches for {choice.candidates[0].ranges()} do not apply")
+        except PatchFailed as second:
+            told = f"{error.message}; and code search: {second.message}"
+            raise type(error)(told, hint=error.hint, cause=error.cause) from error
+
+
+def _apply_search(work: _Work, series: Series, why: str) -> tuple[AppliedSeries, Near]:
+    """Put a series in by code search. Raises PatchFailed when a hook has no place that is certain."""
+    if missing := presence.unmet(series.needs, work.text):
+        raise _NeedUnmet(f"{series.name}: {missing}, which this kernel does not have", hint=_OTHER_LINE)
+    try:
+        made = hooks.applied(series.search, work.text)
+    except Misplaced as error:
+        raise PatchFailed(f"{series.name}: {error}", hint=_OTHER_LINE) from error
+    if lock := presence.foreign_lock(made.diff, work.text):
+        raise PatchFailed(f"{series.name}: {lock}", hint=_OTHER_LINE)
+    for patch in series.new:
+        _apply(work, series, patch)
+    for path, content in made.files.items():
+        (work.scratch / path).parent.mkdir(parents=True, exist_ok=True)
+        (work.scratch / path).write_bytes(content.encode("utf-8", "surrogateescape"))
+    patch = Patch(series=series.name, name=f"{series.name}.diff", text=made.diff)
+    note = f"{series.name}: {why}: put in by code search, {made.extent}"
+    done = AppliedSeries(
+        name=series.name,
+        kind=str(series.kind),
+        patches=(*(new.name for new in series.new), patch.name),
+        hooks=made.count,
+        notes=(note,),
+    )
+    return done, Near(series=series, line=Line(versions=(), patches=(*series.new, patch), searched=True))
+
+
 def _apply_nearest(work: _Work, choice: Choice) -> tuple[AppliedSeries, Near | None]:
     """Apply the first candidate that applies as a whole, of those made for other versions.
 
     Raises PatchFailed when none applies, BuildFailed when those that do are broken.
     """
     series, version = choice.series, choice.version
-    if not choice.candidates:
+    if not choice.candidates and not series.search.hooks:
         raise PatchFailed(
             f"series {series.name} is for {series.ranges()}, this kernel is {version or 'of unknown version'}",
             hint="take a series made for this version, or widen `versions:` once it is tested",
         )
     failures: list[PatchFailed] = []
-    before = {path: path.read_bytes() for path in work.scratch.rglob("*") if path.is_file()}
+    before = _snapshot(work.scratch)
     for line in choice.candidates:
         near = Near(series=series, line=line)
         if near.key in work.broken:
@@ -178,6 +242,12 @@ def _apply_nearest(work: _Work, choice: Choice) -> tuple[AppliedSeries, Near | N
         else:
             note = f"{series.name}: made for {line.ranges()}, applied to {version} unchanged, not tested there"
             return replace(done, notes=(note, *done.notes)), near
+    if series.search.hooks and (series.name, SEARCHED) not in work.broken:
+        try:
+            return _apply_search(work, series, f"it has no patches for {version or 'an unknown version'} that fit")
+        except PatchFailed as error:
+            _restore(work.scratch, before)
+            failures.append(error)
     if refused := [(versions, refusal) for (name, versions), refusal in work.broken.items() if name == series.name]:
         versions, refusal = refused[0]
         raise BuildFailed(
@@ -186,11 +256,26 @@ def _apply_nearest(work: _Work, choice: Choice) -> tuple[AppliedSeries, Near | N
             log=refusal.log,
             cause=f"its patches for {versions} do not compile on {version}",
         )
-    closest = failures[0]
-    nearest = choice.candidates[0].ranges()
-    told = f"series {series.name} has nothing for {version}, and what it has for {nearest} does not apply"
-    cause = f"it has nothing for {version}, and its patches for {nearest} do not apply"
-    raise PatchFailed(f"{told}: {closest.message}", hint=closest.hint, cause=cause) from closest
+    raise _nothing_fits(choice, failures)
+
+
+def _nothing_fits(choice: Choice, failures: Sequence[PatchFailed]) -> PatchFailed:
+    """Why neither the patches of other versions nor code search did."""
+    name, version, closest = choice.series.name, choice.version or "a kernel of unknown version", failures[0]
+    told, cause = f"series {name} has nothing for {version}", f"it has nothing for {version}"
+    if choice.candidates:
+        nearest = choice.candidates[0].ranges()
+        told = f"{told}, and what it has for {nearest} does not apply"
+        cause = f"{cause}, and its patches for {nearest} do not apply"
+    told = f"{told}: {closest.message}"
+    if choice.series.search.hooks:
+        told = told if closest is failures[-1] else f"{told}; and code search: {failures[-1].message}"
+        cause = f"{cause}; code search does not find its places"
+    return PatchFailed(told, hint=closest.hint, cause=cause)
+
+
+def _snapshot(scratch: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in scratch.rglob("*") if path.is_file()}
 
 
 def _restore(scratch: Path, before: Mapping[Path, bytes]) -> None:

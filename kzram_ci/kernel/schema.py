@@ -89,6 +89,10 @@ class SeriesFile(Strict):
         description="path in the tree: regular expressions that must be found in that file before the patches are "
         "applied: what they call, which locks they take, where context that matches is not enough",
     )
+    hooks: PatchFile | None = Field(
+        None,
+        description="hooks.yaml: how code search puts it into a kernel that takes none of the patches",
+    )
     versions: list[Constraint] = Field(
         default_factory=list, description="constraints on the kernel version that must all hold; omitted: any version"
     )

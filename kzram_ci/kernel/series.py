@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.kernel import diff
+from kzram_ci.kernel.hooks.hook import Search
 from kzram_ci.model.kernel import Patch
 from kzram_ci.model.version import applies_to, distance
 
 if TYPE_CHECKING:
     from kzram_ci.kernel.schema import SeriesFile
+
+
+SEARCHED = "this very source, by code search"
 
 
 class SeriesKind(StrEnum):
@@ -33,10 +37,11 @@ class Line:
     versions: tuple[str, ...]
     patches: tuple[Patch, ...]
     needs: tuple[tuple[str, tuple[str, ...]], ...] = ()  # path in the tree, regular expressions that it must hold
+    searched: bool = False  # of no version: code search made them, for one tree
 
     def ranges(self) -> str:
         """The versions it is for, in words."""
-        return " ".join(self.versions)
+        return SEARCHED if self.searched else " ".join(self.versions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +62,10 @@ class Series:
     upstream: str = ""
     why: str = ""
     patches: tuple[Patch, ...] = ()
-    needs: tuple[tuple[str, tuple[str, ...]], ...] = ()  # of a series without lines
+    needs: tuple[tuple[str, tuple[str, ...]], ...] = ()  # of a series without lines; of all that is put in by search
     lines: tuple[Line, ...] = ()
+    new: tuple[Patch, ...] = ()  # what makes its files; in each line too
+    search: Search = field(default_factory=Search)  # for kernels that take none of its patches
 
     def named(self) -> tuple[Patch, ...]:
         """Every patch of every line."""
@@ -71,7 +78,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What a kernel gets of a series: the first of the candidates that fits its text.
+    """What a kernel gets of a series: the first of the candidates that fits its text, else what code search puts in.
 
     `near`: no line was made for this version; the candidates are those of other versions, the nearest first.
     """
@@ -87,8 +94,8 @@ class Choice:
         return self.series.named() if self.near else self.candidates[0].patches
 
 
-def series_from(model: SeriesFile, texts: Mapping[str, str]) -> Series:
-    """A series from its checked series.yaml; `texts` holds patches and files by their names.
+def series_from(model: SeriesFile, texts: Mapping[str, str], search: Search | None = None) -> Series:
+    """A series from its checked series.yaml; `texts` holds patches and files by their names, `search` its hooks.
 
     `files` (path in the tree: file beside series.yaml) become the first patches of every line.
     """
@@ -111,6 +118,8 @@ def series_from(model: SeriesFile, texts: Mapping[str, str]) -> Series:
         why=model.why or "",
         patches=patches(model.patches) if model.patches else (),
         needs=_needs(model.needs),
+        new=new,
+        search=search or Search(),
         lines=tuple(
             Line(
                 versions=tuple(row.versions),

@@ -137,7 +137,9 @@ def prospect(spec: KernelSpec, context: KernelContext, *, fetch: bool = True) ->
     facts = mechanism.probe(base.read)
     if mechanism.meaning(facts, spec.series):
         return Prospect(facts=facts)
-    return Prospect(facts=facts, applied=patches.apply(base.read, inputs.series, deadline=ctx.deadline).applied)
+    met = mechanism.met(facts, spec.series)
+    tried = patches.apply(base.read, inputs.series, deadline=ctx.deadline, met=met)
+    return Prospect(facts=facts, applied=tried.applied)
 
 
 def facts_for(spec: KernelSpec, context: KernelContext) -> Facts:

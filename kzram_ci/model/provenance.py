@@ -12,7 +12,9 @@ class AppliedSeries:
     name: str
     kind: str
     patches: tuple[str, ...] = ()  # the files that were applied, in order; none when the series was left out
+    hooks: int = 0  # how many places code search put it in; the last of `patches` is then the diff, beside the kernel
     left_out: str = ""  # why an optional series was left out
+    met: str = ""  # why there was nothing to do: the source is so by itself
     notes: tuple[str, ...] = ()
 
 

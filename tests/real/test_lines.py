@@ -6,9 +6,10 @@ The lines are the rows of kernels/lines.yaml. A source that is on this host is l
 Compiling is remembered in the cache by what was compiled with what. The whole plan is testplans/lines.yaml.
 """
 
+import difflib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_json
 from kzram_ci.base.library import Library
-from kzram_ci.kernel import kbuild, kconfig, mechanism, patches, source, toolchain
+from kzram_ci.kernel import hooks, kbuild, kconfig, mechanism, patches, source, toolchain
+from kzram_ci.kernel.hooks import ctext
 from kzram_ci.kernel.kbuild.base_tree import BaseTree, UnpackedArchive
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.mechanism import Facts
@@ -35,6 +37,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(1800)]
 
 # Between them they have every series of a line; where they have no meaning, `unstable` has what is left.
 REMEDIES = ("stable-page-v3", "saved-clen", "emergency-class")
+INSTRUMENTS = ("overrun-detector", "reuse-counters", "async-window", "mutation-witness")
 OBJECTS = ("drivers/block/zram/", "mm/zsmalloc.o", "mm/memory.o", "mm/swapfile.o")
 TINY = """\
 CONFIG_64BIT=y
@@ -78,13 +81,20 @@ def base_of(line: str, deadline: Deadline) -> tuple[Tree, BaseTree, Facts]:
 
 def patched(spec: KernelSpec, tree: Tree, base: BaseTree, deadline: Deadline) -> patches.Patched:
     choices = [choose(load_series(name, Library()), tree.version) for name in spec.series]
-    return patches.apply(base.read, choices, deadline=deadline)
+    met = mechanism.met(mechanism.probe(base.read), spec.series)
+    return patches.apply(base.read, choices, deadline=deadline, met=met)
 
 
-def ported(spec: KernelSpec, version: str) -> bool:
-    """Whether each series has patches for this version; some remedies and instruments are made for one line only."""
-    lines = [load_series(name, Library()).lines for name in spec.series]
-    return all(any(applies_to(line.versions, version) for line in each) for each in lines)
+def ported(spec: KernelSpec, version: str, facts: Facts) -> bool:
+    """Whether each series has patches for this version or is searched for; some are made for one line only."""
+    met = mechanism.met(facts, spec.series)
+    found = [load_series(name, Library()) for name in spec.series if name not in met]
+    return all(item.search.hooks or any(applies_to(line.versions, version) for line in item.lines) for item in found)
+
+
+def expected_notes(done: patches.Patched) -> bool:
+    """Whether all that is worth telling is what code search did, or what the source is by itself."""
+    return all("code search" in note or "nothing to do" in note or "made for" in note for note in done.notes)
 
 
 @pytest.mark.parametrize("line", axes(Library()).lines)
@@ -99,14 +109,103 @@ def test_facts_and_strict_patches(line: str) -> None:
         spec = spec_of(variant, line)
         if mechanism.meaning(facts, spec.series):
             continue
-        if not ported(spec, tree.version):
+        if not ported(spec, tree.version, facts):
             assert variant not in REMEDIES
             continue
         done = patched(spec, tree, base, deadline)
         assert done.files, spec.name
-        assert not done.notes, spec.name
+        assert expected_notes(done), done.notes
+        assert not [item for item in done.applied if item.left_out]
+        for item in done.applied:  # what is under test has patches of its own line
+            own = item.hooks or item.met or item.kind == "instrument"
+            assert own or not [note for note in item.notes if "made for" in note], item.notes
         seen.update(spec.series)
     assert {"overrun-detector", "reuse-counters", "unstable"} <= seen
+
+
+def searched(name: str, read: Callable[[str], str | None]) -> hooks.Applied | None:
+    """What code search makes of a source; None where the instrument has no meaning."""
+    try:
+        return hooks.applied(load_series(name, Library()).search, read)
+    except hooks.Misplaced as error:
+        assert name == "async-window", error
+        return None
+
+
+@pytest.mark.parametrize("line", axes(Library()).lines)
+def test_code_search_finds_what_the_patches_of_the_line_have(line: str) -> None:
+    """Where there are both, a hook stands as often in the one as in the other, and in the same functions."""
+    deadline = Deadline.after(1200)
+    tree, base, facts = base_of(line, deadline)
+    for name in INSTRUMENTS:
+        series = load_series(name, Library())
+        found = searched(name, text_of(base, {}))
+        assert (found is None) == (name == "async-window" and not facts["second_compression"].value), name
+        choice = choose(series, tree.version)
+        if found is None or choice.near or name in ("async-window", "mutation-witness"):
+            continue  # these stand on the detector, or write their hooks otherwise
+        done = patches.apply(base.read, [choice], deadline=deadline)
+        assert not done.searched
+        for hook in series.search.hooks:
+            theirs = (done.files[hook.file] or b"").decode("utf-8", "surrogateescape")
+            for mark in {hook.mark, hook.mark.replace(" {", "")}:
+                assert holders(found.files[hook.file], mark) == holders(theirs, mark), (name, hook.name)
+
+
+def holders(text: str, mark: str) -> list[tuple[str, int]]:
+    """The functions that hold a mark, and how often."""
+    code = text if mark.startswith('"') else ctext.blank(text)
+    spans = ((item.name, code.count(mark, item.brace, item.end)) for item in ctext.functions(ctext.blank(text)))
+    return [span for span in spans if span[1]]
+
+
+def text_of(base: BaseTree, over: Mapping[str, str]) -> Callable[[str], str | None]:
+    def read(path: str) -> str | None:
+        if path in over:
+            return over[path]
+        content = base.read(path)
+        return None if content is None else content.decode("utf-8", "surrogateescape")
+
+    return read
+
+
+@pytest.mark.parametrize("line", axes(Library()).lines)
+def test_no_hook_is_lost_in_a_hurt_source(line: str) -> None:
+    """Each line of each function that a hook is in, left out and doubled: all hooks are there then, or it is told."""
+    _, base, _ = base_of(line, Deadline.after(1200))
+    for name in INSTRUMENTS:
+        search = load_series(name, Library()).search
+        whole = searched(name, text_of(base, {}))
+        if whole is None:
+            continue
+        refused = 0
+        for path, made in whole.files.items():
+            own = [hook for hook in search.hooks if hook.file == path]
+            alone = hooks.Search(hooks=tuple(own), orders=tuple(each for each in search.orders if each.file == path))
+            before = text_of(base, {})(path)
+            assert before is not None
+            for changed in hurt(before, made):
+                try:
+                    again = hooks.applied(alone, {path: changed}.get).files[path]
+                except hooks.Misplaced:
+                    refused += 1
+                    continue
+                for hook in own:
+                    assert again.count(hook.mark) >= made.count(hook.mark), (name, hook.name)
+        assert refused, name
+
+
+def hurt(before: str, made: str) -> Iterator[str]:
+    """The text with each line near a hook left out, and doubled."""
+    lines, new = before.split("\n"), made.split("\n")
+    near: set[int] = set()
+    for tag, start, end, *_ in difflib.SequenceMatcher(None, lines, new, autojunk=False).get_opcodes():
+        if tag != "equal":
+            near.update(range(max(0, start - 12), min(len(lines), end + 12)))
+    for at in sorted(near):
+        if lines[at].strip():
+            yield "\n".join((*lines[:at], *lines[at + 1 :]))
+            yield "\n".join((*lines[: at + 1], *lines[at:]))
 
 
 # The default line is built, whole, by test_overrun.py.

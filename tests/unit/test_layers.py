@@ -53,6 +53,7 @@ PURE = (
     "kernel.compressors",
     "kernel.diff",
     "kernel.fragments",
+    "kernel.hooks",
     "kernel.kbuild.causes",
     "kernel.kbuild.inputs",
     "kernel.kbuild.log",

@@ -66,11 +66,14 @@ void zram_overrun_add(enum zram_overrun_counter i, u64 n)
 
 static void raise_to(enum zram_overrun_counter i, s64 val)
 {
-	s64 old = atomic64_read(&counters[i]);
+	s64 old = atomic64_read(&counters[i]), seen;
 
-	while (old < val &&
-	       !atomic64_try_cmpxchg(&counters[i], &old, val))
-		;
+	while (old < val) {
+		seen = atomic64_cmpxchg(&counters[i], old, val);
+		if (seen == old)
+			break;
+		old = seen;
+	}
 }
 
 /* What an object allocated for a result of this length can hold. */
@@ -200,7 +203,7 @@ void zram_overrun_freed(struct zs_pool *pool, unsigned long handle,
 	note_room(pool, room, len, -1);
 }
 
-/* The node came with v6.17; before 4.8 the flags were the pool's, set by zs_create_pool(). */
+/* The node came with v6.17. */
 static unsigned long zs_malloc_any(struct zs_pool *pool, size_t size)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
@@ -261,36 +264,55 @@ static int selftest_get(void *data, u64 *val)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(selftest_fops, selftest_get, NULL, "%llu\n");
 
+/* What is ours in debugfs; the last one is the self-test. */
+static struct dentry *files[NR_ZRAM_OVERRUN_COUNTERS + 1];
+
+/* Counters of built-in code may have made the directory already. */
+static struct dentry *found_directory(void)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(4, 12, 0)
+	return debugfs_lookup(ZRAM_OVERRUN_DIR, NULL);
+#else
+	/* There is no debugfs_lookup(). What debugfs has is in the dcache. */
+	struct qstr name = QSTR_INIT(ZRAM_OVERRUN_DIR,
+				     sizeof(ZRAM_OVERRUN_DIR) - 1);
+	struct dentry *probe = debugfs_create_dir(ZRAM_OVERRUN_DIR "_probe", NULL);
+	struct dentry *found;
+
+	if (IS_ERR_OR_NULL(probe))
+		return NULL;
+	found = d_hash_and_lookup(probe->d_parent, &name);
+	debugfs_remove(probe);
+	return found;
+#endif
+}
+
 void zram_overrun_init(void)
 {
-	struct dentry *found, *dir;
+	struct dentry *found = found_directory(), *dir;
 	int i;
 
-	/* Counters of built-in code may have made the directory already. */
-	found = debugfs_lookup(ZRAM_OVERRUN_DIR, NULL);
 	if (IS_ERR(found))
 		return;
 	dir = found ?: debugfs_create_dir(ZRAM_OVERRUN_DIR, NULL);
 
 	for (i = 0; i < NR_ZRAM_OVERRUN_COUNTERS; i++)
 		if (counted(i))
-			debugfs_create_file_unsafe(counter[i].name, 0444, dir,
-						   &counters[i], &counter_fops);
-	debugfs_create_file_unsafe("selftest_failures", 0444, dir, NULL,
-				   &selftest_fops);
+			files[i] = debugfs_create_file_unsafe(counter[i].name,
+						0444, dir, &counters[i],
+						&counter_fops);
+	files[i] = debugfs_create_file_unsafe("selftest_failures", 0444, dir,
+					      NULL, &selftest_fops);
 	dput(found);
 }
 
+/* The directory stays: other counters may be in it. */
 void zram_overrun_exit(void)
 {
-	struct dentry *dir = debugfs_lookup(ZRAM_OVERRUN_DIR, NULL);
 	int i;
 
-	if (IS_ERR_OR_NULL(dir))
-		return;
-
-	for (i = 0; i < NR_ZRAM_OVERRUN_COUNTERS; i++)
-		debugfs_lookup_and_remove(counter[i].name, dir);
-	debugfs_lookup_and_remove("selftest_failures", dir);
-	dput(dir);
+	for (i = 0; i <= NR_ZRAM_OVERRUN_COUNTERS; i++) {
+		debugfs_remove(files[i]);
+		files[i] = NULL;
+	}
 }

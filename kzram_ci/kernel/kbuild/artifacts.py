@@ -16,11 +16,11 @@ from kzram_ci.kernel.kbuild.inputs import Inputs, key
 from kzram_ci.kernel.kbuild.job import Job
 from kzram_ci.kernel.kbuild.make import run
 from kzram_ci.kernel.kbuild.provenance import provenance_of
+from kzram_ci.kernel.patches import Patched
 from kzram_ci.kernel.series import SeriesKind
 from kzram_ci.model import codec
 from kzram_ci.model.arch import arch_of
 from kzram_ci.model.kernel import KernelImage
-from kzram_ci.model.provenance import AppliedSeries
 from kzram_ci.model.version import numbers
 
 _GDB = "vmlinux-gdb.py"
@@ -68,8 +68,8 @@ def _not_python(names: Sequence[str]) -> list[str]:
     return [name for name in names if not name.endswith(".py")]
 
 
-def store(job: Job, options: Mapping[str, str], applied: Sequence[AppliedSeries], seconds: float) -> None:
-    """Copy what make made to its content address. Raises BuildFailed when make made no image."""
+def store(job: Job, options: Mapping[str, str], patched: Patched, seconds: float) -> None:
+    """Copy what make made to its content address, beside it what code search did. Raises BuildFailed without image."""
     inputs, slot, make_dir = job.inputs, job.slot, job.make_dir
     row = arch_of(inputs.arch)
     image = row.image
@@ -93,6 +93,8 @@ def store(job: Job, options: Mapping[str, str], applied: Sequence[AppliedSeries]
                 shutil.copyfile(origin, entry / name)
             if _gdb_scripts(options):
                 _copy_scripts(slot.out, entry)
+            for name, text in patched.searched.items():
+                (entry / name).write_bytes(text.encode("utf-8", "surrogateescape"))
             release = (slot.out / "include/config/kernel.release").read_text().strip()
         value = KernelImage(
             key=key(inputs),
@@ -104,7 +106,7 @@ def store(job: Job, options: Mapping[str, str], applied: Sequence[AppliedSeries]
             modules=modules,
             config="config",
             seconds=round(seconds, 1),
-            provenance=provenance_of(inputs, applied),
+            provenance=provenance_of(inputs, patched.applied),
         )
         files.write_json(entry / MANIFEST, _manifest(inputs, value, make_dir.argv(*targets(inputs, options))))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from kzram_ci.base import clock, files, proc
 from kzram_ci.base.errors import BuildFailed, CommandTimeout, InfraError, Interrupted, KzramError, UserError
 from kzram_ci.base.transcripts import transcript_in
-from kzram_ci.kernel import diff, patches
+from kzram_ci.kernel import diff, mechanism, patches
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.kbuild import ccache, exec_bits
 from kzram_ci.kernel.kbuild.artifacts import cached, store, targets
@@ -95,7 +95,7 @@ def _build(job: Job) -> None:
             break
         except BuildFailed as error:
             _set_aside(job, patched, error, broken)
-    store(job, options, patched.applied, clock.monotonic() - began)
+    store(job, options, patched, clock.monotonic() - began)
 
 
 def _compile(job: Job, base: BaseTree, patched: Patched) -> dict[str, str]:
@@ -158,7 +158,9 @@ def _restore_exec_bits(job: Job) -> None:
 
 
 def _patch(job: Job, base: BaseTree, broken: Broken) -> Patched:
-    patched = patches.apply(base.read, job.inputs.series, deadline=job.context.deadline, broken=broken)
+    named = [choice.series.name for choice in job.inputs.series]
+    met = mechanism.met(mechanism.probe(base.read), named)
+    patched = patches.apply(base.read, job.inputs.series, deadline=job.context.deadline, broken=broken, met=met)
     for note in patched.notes:
         job.context.note(job.inputs.name, note)
     return patched

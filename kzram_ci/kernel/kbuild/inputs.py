@@ -53,8 +53,15 @@ def key(inputs: Inputs) -> str:
                 for choice in inputs.series
                 for patch in choice.patches
             ],
+            **_searches(inputs),
         }
     )
+
+
+def _searches(inputs: Inputs) -> dict[str, object]:
+    """The hooks of all series, none left out: only the source tells whether they are needed."""
+    found = [repr(choice.series.search) for choice in inputs.series if choice.series.search.hooks]
+    return {"hooks": [digest_bytes(text.encode("utf-8", "surrogateescape")) for text in found]} if found else {}
 
 
 def slot_key(inputs: Inputs) -> str:

@@ -4,7 +4,7 @@ from kzram_ci.kernel.mechanism.adapt import decided, suited, suited_plan
 from kzram_ci.kernel.mechanism.carried import not_counted
 from kzram_ci.kernel.mechanism.data import asked
 from kzram_ci.kernel.mechanism.facts import Fact, Facts, files, on_record, probe
-from kzram_ci.kernel.mechanism.rules import Amplifier, Expected, amplifier, expected, meaning, opened, unreachable
+from kzram_ci.kernel.mechanism.rules import Amplifier, Expected, amplifier, expected, meaning, met, opened, unreachable
 
 __all__ = [
     "Amplifier",
@@ -17,6 +17,7 @@ __all__ = [
     "expected",
     "files",
     "meaning",
+    "met",
     "not_counted",
     "on_record",
     "opened",

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from kzram_ci.kernel.mechanism.facts import Facts
-from kzram_ci.kernel.mechanism.rules import Expected, amplifier, boot_words, expected, meaning, unreachable
+from kzram_ci.kernel.mechanism.rules import Amplifier, Expected, amplifier, boot_words, expected, meaning, unreachable
 from kzram_ci.model.cell import Case, Cell, Plan
 from kzram_ci.model.machine import MachineSpec
-from kzram_ci.model.workload import Fault, WorkloadSpec
+from kzram_ci.model.workload import Fault, FaultSpec, WorkloadSpec
 
 _MARKS = ("slub_debug", "slab_debug")  # a plan that sets one of them has said what it wants
 
@@ -53,8 +53,14 @@ def _armed(case: Case, facts: Facts, series: Collection[str]) -> MachineSpec:
 def _amplified(case: Case, facts: Facts, want: Expected) -> WorkloadSpec:
     """The workload with the map's fault injection, and with stops that wait for its proof."""
     work = case.workload
-    fault = replace(work.fault, kind=Fault(amplifier(facts).kind)) if case.amplified else work.fault
+    fault = _fault(work.fault, amplifier(facts)) if case.amplified else work.fault
     return replace(work, fault=fault, stop=_and(work.stop, want.proof) if work.stop or case.evidence else ())
+
+
+def _fault(fault: FaultSpec, tool: Amplifier) -> FaultSpec:
+    """What the map says in the place of a plan's fault injection."""
+    most = min(fault.probability, tool.probability) if tool.probability else fault.probability
+    return replace(fault, kind=Fault(tool.kind), probability=most)
 
 
 def _and(bounds: tuple[tuple[str, int], ...], more: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
@@ -65,8 +71,9 @@ def _and(bounds: tuple[tuple[str, int], ...], more: tuple[tuple[str, int], ...])
 def suited(cell: Cell, facts: Facts) -> Cell:
     """The cell as it must be run on a kernel with these facts; `skip` says why not to.
 
-    A plan made for one kernel runs on others: from 5.9 to 6.1 failslab needs its cache marked at boot; where no
-    page is compressed twice, floors of recompressions cannot be reached. See map.toml for the sources.
+    A plan made for one kernel runs on others: from 5.9 to 6.1 failslab needs its cache marked at boot; where it cannot
+    reach zram (4.9) the test gets fail_page_alloc; where no page is compressed twice, floors of recompressions are out
+    of reach. See map.toml for the sources.
     """
     cell = decided(cell, facts)
     floors = [name for name, bound in cell.expect.floors if bound > 0]
@@ -75,9 +82,13 @@ def suited(cell: Cell, facts: Facts) -> Cell:
     program = cell.workload.program
     if reason := cell.skip or meaning(facts, series) or unreachable(facts, series, program, floors):
         return replace(cell, skip=reason)
-    if cell.workload.fault.kind is not Fault.FAILSLAB or any(word.startswith(_MARKS) for word in cell.machine.cmdline):
-        return cell
     tool = amplifier(facts)
+    if cell.workload.fault.kind is not Fault.FAILSLAB:
+        return cell
+    if tool.kind == Fault.FAIL_PAGE_ALLOC:  # failslab would do nothing there
+        return replace(cell, workload=replace(cell.workload, fault=_fault(cell.workload.fault, tool)))
+    if any(word.startswith(_MARKS) for word in cell.machine.cmdline):
+        return cell
     words = (tool.cmdline,) if tool.kind == Fault.FAILSLAB and tool.cmdline else ()
     return replace(cell, machine=replace(cell.machine, cmdline=(*cell.machine.cmdline, *words)))
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-TABLES = ("variant", "opening", "amplifier", "boot", "unreachable", "expect")
+TABLES = ("variant", "met", "opening", "amplifier", "boot", "unreachable", "expect")
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
@@ -40,9 +40,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A rule: when all its conditions hold, its words apply. `when`: fact to value, "any" for anything but ""."""
+    """A rule: when all its conditions hold, its words apply.
+
+    `when`: fact to value; "any" for anything but "", "!value" for anything but that.
+    """
 
     when: Mapping[str, str]
+    instead: Mapping[str, str] = field(default_factory=dict)  # or these hold
     having: tuple[str, ...] = ()  # series of which the kernel has one …
     without: tuple[str, ...] = ()  # … and of which it has none
     workload: tuple[str, ...] = ()
@@ -51,6 +55,7 @@ class Row:
     word: str = ""
     because: str = ""
     cmdline: str = ""
+    probability: int = 0  # percent; 0: as the plan says
     before: str = ""  # the series that what is added must come before
     proof: tuple[tuple[str, int], ...] = ()  # (counter, at least): shows that this row is why
     limits: tuple[tuple[str, int], ...] = ()  # (counter, at most)
@@ -88,6 +93,7 @@ def rows(table: str) -> tuple[Row, ...]:
     return tuple(
         Row(
             when=row.get("when", row.get("needs", {})),
+            instead=row.get("or", {}),
             having=tuple(row.get("with", ())),
             without=tuple(row.get("without", ())),
             workload=tuple(row.get("workload", ())),
@@ -96,6 +102,7 @@ def rows(table: str) -> tuple[Row, ...]:
             word=row.get("use", row.get("outcome", row.get("add", ""))),
             because=row.get("because", row.get("reason", "")),
             cmdline=row.get("cmdline", ""),
+            probability=row.get("probability", 0),
             before=row.get("before", ""),
             proof=tuple(row.get("proof", {}).items()),
             limits=tuple(row.get("limits", {}).items()),
@@ -118,7 +125,7 @@ def reported(series: Collection[str]) -> frozenset[str]:
 @cache
 def asked() -> Mapping[str, tuple[str, ...]]:
     """The facts that rules ask for, each with the values the map knows, "" for none."""
-    named = {name for table in TABLES for row in rows(table) for name in row.when}
+    named = {name for table in TABLES for row in rows(table) for name in (*row.when, *row.instead)}
     named |= {name for table in ("amplifier", "boot") for row in rows(table) for name in _FIELD.findall(row.cmdline)}
     return {
         question.name: tuple(dict.fromkeys((*(probe.value for probe in question.probes), question.otherwise)))

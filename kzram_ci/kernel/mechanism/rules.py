@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from kzram_ci.kernel.mechanism.data import Row, reported, rows, series_known
-from kzram_ci.kernel.mechanism.facts import Facts
+from kzram_ci.kernel.mechanism.facts import Fact, Facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +16,7 @@ class Amplifier:
     kind: str
     cmdline: str = ""
     because: str = ""
+    probability: int = 0  # in percent, at most; 0: any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,14 @@ def meaning(facts: Facts, series: Sequence[str]) -> str:
             if asked and not _holds(row, facts):
                 return f"{name}: {row.because}{_shown(row, facts)}"
     return ""
+
+
+def met(facts: Facts, series: Sequence[str]) -> dict[str, str]:
+    """The series whose effect the source has by itself, and why: others may stand on them as if they were applied."""
+    held = [row for row in rows("met") if _holds(row, facts)]
+    return {
+        name: f"{row.because}{_where(row, facts)}" for row in reversed(held) for name in row.series if name in series
+    }
 
 
 def openings(facts: Facts, series: Collection[str]) -> dict[str, str]:
@@ -63,7 +72,7 @@ def amplifier(facts: Facts) -> Amplifier:
     """The fault injection that reaches zram's slow path on this kernel."""
     row = next(row for row in rows("amplifier") if _holds(row, facts))
     cmdline = row.cmdline.format(**{name: fact.value for name, fact in facts.items()})
-    return Amplifier(kind=row.word, cmdline=cmdline, because=row.because)
+    return Amplifier(kind=row.word, cmdline=cmdline, because=row.because, probability=row.probability)
 
 
 def unreachable(facts: Facts, series: Collection[str], workload: str, floors: Collection[str]) -> str:
@@ -101,10 +110,28 @@ def _concerns(row: Row, series: Collection[str], workload: str) -> bool:
 
 
 def _holds(row: Row, facts: Facts) -> bool:
-    return all(facts[name].value == want or (want == "any" and facts[name].value) for name, want in row.when.items())
+    return _all(row.when, facts) or (bool(row.instead) and _all(row.instead, facts))
+
+
+def _all(wanted: Mapping[str, str], facts: Facts) -> bool:
+    return all(_is(facts[name].value, want) for name, want in wanted.items())
+
+
+def _is(value: str, want: str) -> bool:
+    if want.startswith("!"):
+        return value != want[1:]
+    return value == want or (want == "any" and bool(value))
 
 
 def _shown(row: Row, facts: Facts) -> str:
     """Where the source says so, for the facts that do not hold."""
-    wrong = [facts[name] for name, want in row.when.items() if facts[name].value != want]
-    return f" ({'; '.join(f'{fact.name}: {fact.where}' for fact in wrong)})" if wrong else ""
+    return _told([facts[name] for name, want in row.when.items() if not _is(facts[name].value, want)])
+
+
+def _where(row: Row, facts: Facts) -> str:
+    """Where the source says so, for all facts that a row asks for."""
+    return _told([facts[name] for name in row.when])
+
+
+def _told(facts: Sequence[Fact]) -> str:
+    return f" ({'; '.join(f'{fact.name}: {fact.where}' for fact in facts)})" if facts else ""

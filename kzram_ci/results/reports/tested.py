@@ -96,8 +96,14 @@ def _series(one: AppliedSeries) -> str:
     if not one.kind:  # as the plan asks for it
         return one.name
     if not one.patches:
-        return f"{one.name} (left out)"
+        return f"{one.name} ({_none(one)})"
+    if one.hooks:
+        return f"{one.name} (by code search, in {one.hooks} places)"
     return f"{one.name} ({len(one.patches)} {'patch' if len(one.patches) == 1 else 'patches'})"
+
+
+def _none(one: AppliedSeries) -> str:
+    return "nothing to do" if one.met else "left out"
 
 
 def tools_text(item: Tested) -> str:
@@ -141,7 +147,7 @@ def parts(item: Tested) -> Iterator[tuple[str, str]]:
 
 def properties(item: Tested) -> dict[str, str]:
     """Name and value of everything, in full, for programs. What is not known is left out."""
-    patches = {f"kernel.series.{one.name}": ", ".join(one.patches) or "left out" for one in item.series if one.kind}
+    patches = {f"kernel.series.{one.name}": ", ".join(one.patches) or _none(one) for one in item.series if one.kind}
     notes = {f"kernel.notes.{one.name}": "; ".join(one.notes) for one in item.series if one.notes}
     found = {
         "kernel.source": item.source,

@@ -59,6 +59,27 @@ SOURCES: dict[str, dict[str, str]] = {
         **RW,
         **PAGEOUT,
     },
+    "5.18": {
+        ZRAM: AGAIN + FLAG + RW_PAGE,
+        MEMORY: "\t    (page != swapcache || page_count(page) == 1)) {\n",
+        SWAPFILE: "\t\tp->flags |= SWP_STABLE_WRITES;\n",
+        **ONE_CACHE,
+        **BOOT,
+        **DIRECT,
+        **RW,
+        **PAGEOUT,
+    },
+    "5.19.0": {
+        ZRAM: "\thandle = zs_malloc(zram->mem_pool, comp_len,\n\t\t\t__GFP_KSWAPD_RECLAIM |\n" + FLAG + RW_PAGE,
+        **IN_FAULT,
+        **SET_ONLY,
+        **ONE_CACHE,
+        **BOOT,
+        **DIRECT,
+        **RW,
+        **PAGEOUT,
+    },
+    "6.6": {ZRAM: AGAIN + FLAG, **IN_FAULT, **SET_ONLY, **ONE_CACHE, **FILE, **DIRECT, **RW, **PAGEOUT},
     "6.1": {ZRAM: AGAIN + FLAG + RW_PAGE, **IN_FAULT, **SET_ONLY, **ONE_CACHE, **BOOT, **DIRECT, **RW, **PAGEOUT},
     "6.12": {
         ZRAM: AGAIN + "\t\t.features\t= BLK_FEAT_STABLE_WRITES |\n",
@@ -95,7 +116,10 @@ VALUES = {  # version: second compression, asked, guard, swap path, sysfs file, 
     "4.9": ("yes", "", "", "rw_page", "", "zs_handle", "sysfs"),
     "5.10": ("yes", "yes", "reuse_swap_page", "rw_page", "writable", "zs_handle", "boot"),
     "5.15": ("yes", "yes", "reuse_swap_page", "rw_page", "writable", "zs_handle", "boot"),
+    "5.18": ("yes", "yes", "refcount", "rw_page", "writable", "zs_handle", "boot"),
+    "5.19.0": ("", "yes", "do_swap_page", "rw_page", "writable", "zs_handle", "boot"),
     "6.1": ("yes", "yes", "do_swap_page", "rw_page", "writable", "zs_handle", "boot"),
+    "6.6": ("yes", "yes", "do_swap_page", "bio", "writable", "zs_handle", "sysfs"),
     "6.12": ("yes", "yes", "do_swap_page", "bio", "writable", "zs_handle-zram0", "sysfs"),
     "7.3": ("", "yes", "do_swap_page", "bio", "writable", "zs_handle", "sysfs"),
 }
@@ -133,7 +157,13 @@ def test_a_backport_is_seen_whatever_the_version() -> None:
         ("6.12", ("unstable", "emergency-class"), ""),
         ("4.9", ("unstable",), "unstable: zram does not ask for stable writes here"),
         ("4.9", ("unstable", "saved-clen"), ""),  # on a kernel that is unstable already
-        ("4.9", ("stable-page-v3",), "stable-page-v3: swap has no check"),
+        ("4.9", ("stable-page-v3",), ""),  # it brings the check itself
+        ("4.9", ("stable-sync",), "stable-sync: swap has no check"),
+        ("5.18", ("unstable",), "unstable: a page in the swap cache is never reused here"),
+        ("5.18", ("unstable", "stable-page-v3"), "unstable: a page in the swap cache is never reused here"),
+        ("5.18", ("unstable", "saved-clen"), ""),  # O_DIRECT hands zram another page
+        ("5.19.0", ("unstable", "saved-clen"), "saved-clen: zram compresses a page once here"),
+        ("6.6", ("unstable", "saved-clen"), ""),
         ("7.3", ("mine",), ""),
     ],
 )
@@ -155,6 +185,36 @@ def test_meaning(version: str, series: tuple[str, ...], skipped: str) -> None:
 def test_amplifier(version: str, kind: str, cmdline: str) -> None:
     found = mechanism.amplifier(facts(version))
     assert (found.kind, found.cmdline) == (kind, cmdline)
+
+
+def test_the_guard_by_reference_count_needs_nothing_from_zram() -> None:
+    found = facts("5.18")
+    assert "unstable" in mechanism.met(found, ("unstable", "saved-clen"))
+    for series in ((), ("unstable",), ("async-window",), ("async-window", "unstable", "saved-clen")):
+        want = mechanism.expected(found, series, "anonmutate")
+        assert want.outcome in ("pass", "skipped"), series
+    assert mechanism.expected(found, (), "directmutate").outcome == "oops"
+    assert mechanism.unreachable(found, ("async-window",), "anonmutate", ["grew"]).startswith(
+        "grew cannot be reached: a page in the swap cache is never reused"
+    )
+
+
+def test_what_5_19_did_for_a_while_is_told() -> None:
+    fact = facts("5.19.0")["second_compression"]
+    assert fact.value == ""
+    assert fact.where == f"{ZRAM}:2"
+    assert "37887783b3fe" in fact.why
+    assert mechanism.expected(facts("5.19.0"), (), "directmutate").outcome == "pass"
+
+
+@pytest.mark.parametrize(
+    ("version", "met"),
+    [("4.9", True), ("5.10", False), ("5.18", True), ("6.1", False), ("6.12", False), ("7.3", False)],
+)
+def test_a_source_that_is_unstable_needs_not_be_made_so(version: str, met: bool) -> None:
+    found = mechanism.met(facts(version), ("overrun-detector", "unstable", "saved-clen"))
+    assert list(found) == (["unstable"] if met else [])
+    assert mechanism.met(facts(version), ("overrun-detector", "saved-clen")) == {}
 
 
 def test_every_rule_is_about_a_fact_that_is_asked() -> None:
@@ -344,3 +404,11 @@ def test_failslab_is_armed_where_only_the_command_line_can() -> None:
     assert mechanism.suited(again, facts("6.1")) == again  # a plan that says so itself is left alone
     assert cell("6.12", "directmutate-failslab", "saved-clen").machine.cmdline == ()
     assert cell("6.1", "pressure", "stock").machine.cmdline == ()
+
+
+def test_where_failslab_spares_zram_the_test_gets_what_does_not() -> None:
+    found = cell("4.9", "directmutate-failslab", "saved-clen")
+    assert not found.skip
+    assert (str(found.workload.fault.kind), found.workload.fault.probability) == ("fail_page_alloc", 50)
+    assert cell("6.6", "directmutate-failslab", "saved-clen").workload.fault.probability == 100
+    assert str(cell("4.9", "pressure", "stock").workload.fault.kind) == "none"

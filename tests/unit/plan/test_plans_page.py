@@ -42,6 +42,12 @@ PARTS: dict[str, tuple[tuple[str, str], ...]] = {
     "lines": (("", "`kernels/lines.yaml`"), ("LineRow", "A line")),
     "variants": (("", "`kernels/variants.yaml`"), ("VariantRow", "A variant, beside the keys of a kernel")),
     "series": (("", "`series.yaml`"), ("SeriesLine", "An entry of `lines:`")),
+    "hooks": (
+        ("", "`hooks.yaml`"),
+        ("HookModel", "An entry of `hooks:`"),
+        ("WayModel", "An entry of `ways:`"),
+        ("OrderModel", "An entry of `order:`"),
+    ),
     "fixes": (("FixRow", "A row of `kernels/toolchain/fixes.yaml`"),),
     "rootfs": (
         ("", "`rootfs/rootfs.yaml`"),
