@@ -97,7 +97,8 @@ def _counters(cell: Cell, workloads: Workloads) -> Iterator[Fault]:
     if cell.evidence is not None and cell.evidence.races == "reuse_refused_write":
         text = "a control does not tell which of the faults that got their page were writes: name reuse_refused"
         yield ("stop", "evidence"), text
-    if cell.evidence is not None and cell.evidence.races.startswith(f"{WORKLOAD}."):
+    counted = cell.evidence is not None and cell.evidence.races.startswith(f"{WORKLOAD}.")
+    if counted and cell.workload.own is None:
         yield ("stop", "evidence"), "a cell cannot stop by what its workload reports: name a counter of the kernel"
     for name, _ in cell.workload.stop:
         if name.startswith(f"{WORKLOAD}.") and cell.workload.own is None:

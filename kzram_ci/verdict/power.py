@@ -9,8 +9,8 @@ the same test on a kernel without the remedy; `races.needed` says how many trial
   where a fault found its page under writeback, with the other answer. Here only the control's samples count, overruns
   and faults of the same moment: how many faults there were at the crash is not known, and a loss that crashed before
   the next sample is left out, which makes the control look better than it is, never worse.
-* any other counter against itself; on a kernel without the detector a crash is a loss, among as many races as the last
-  sample had and one more busiest sample.
+* any other counter against itself, such as the rounds of a script: there a crash is the loss, among as many races as
+  the last sample had and one more busiest sample.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def gauged(cell: Cell) -> tuple[str, ...]:
 
 def boot_counts(evidence: Evidence) -> BootCounts:
     """What a boot counted of its races: the counters of instruments, and those of the workload itself."""
-    own = {name: value for name, value in evidence.counters.items() if "." not in name or name in evidence.gains}
+    own = {name: value for name, value in evidence.counters.items() if "." not in name or name.startswith("workload.")}
     crashed = evidence.panicked or any(oops.type not in NON_FATAL_TYPES for oops in evidence.oopses)
     lines = evidence.overrun_lines
     return BootCounts(counters=own, gains=evidence.gains, overrun_lines=lines, crashed=crashed)
@@ -64,14 +64,15 @@ def tally_of(boots: Sequence[BootCounts], name: str) -> Tally | None:
 def _tally(boot: BootCounts, name: str) -> Tally | None:
     if name not in boot.counters:
         return None
-    gains = boot.gains.get(name, Gains())
-    counters = dict(boot.counters)
-    if OVERRUNS not in counters and boot.crashed:
-        counters = {name: counters[name] + gains.most + 1, OVERRUNS: 1}
+    seen, lost = boot.counters[name], boot.counters.get(OVERRUNS, 0)
+    if name not in COUNTED:
+        lost = int(boot.crashed)
+        seen += (boot.gains.get(name, Gains()).most + 1) * lost
     elif name == GREW_CLASS:
-        counters[OVERRUNS] = max(counters.get(OVERRUNS, 0), boot.overrun_lines)
-    counters[OVERRUNS] = min(counters.get(OVERRUNS, 0), max(counters[name], boot.overrun_lines))
-    one = tally(counters, boot.gains, names=(name,))
+        lost = max(lost, boot.overrun_lines)
+    else:
+        lost = min(lost, seen)  # the samples of two files are not of one moment
+    one = tally({name: seen, OVERRUNS: lost}, boot.gains, names=(name,))
     return one if one is None else replace(one, stopped=boot.crashed and one.lost > 0)
 
 

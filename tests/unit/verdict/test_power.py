@@ -98,10 +98,10 @@ class TestTarget:
         )
 
     def test_any_counter_can_count_races(self) -> None:
-        """On a kernel without the detector a crash is the loss, and what came after the last sample is counted high."""
+        """There a crash is the loss, whatever a detector says; what came after the last sample is counted high."""
         mine = cell(evidence=Against(luck=0.05, control=CONTROL, races="rounds"))
         gains = {"rounds": Gains(samples=20, total=100, squares=500, most=9)}
-        boots = [BootCounts(counters={"rounds": 100}, gains=gains, crashed=True)] * 4
+        boots = [BootCounts(counters={"rounds": 100, "overruns": 9}, gains=gains, crashed=True)] * 4
         seen = power.tally_of(boots, "rounds")
         assert seen == races.Tally(races=440, lost=4, boots=4, stopped=True)
         assert power.target(mine, control(*boots)).trials == races.needed(seen, 0.05)
