@@ -11,7 +11,6 @@ only one case needed may be known for other reasons. Each source of knowledge is
 
 import argparse
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -50,7 +49,7 @@ class Knowledge:
         return any(unit not in self.dropped for unit in units)
 
 
-def words() -> list[tuple[helpers.Family, str, re.Pattern[str]]]:
+def words() -> list[tuple[helpers.Family, str, helpers.Words]]:
     """Each word of helpers.toml with its family."""
     return [(family, word, helpers.pattern(word)) for family in helpers.families() for word in family.names.split()]
 
@@ -58,7 +57,7 @@ def words() -> list[tuple[helpers.Family, str, re.Pattern[str]]]:
 class Matcher:
     """Stands in for one set of helpers: asks unit by unit."""
 
-    def __init__(self, knowledge: Knowledge, rules: list[tuple[str, re.Pattern[str]]], kind: str | None) -> None:
+    def __init__(self, knowledge: Knowledge, rules: list[tuple[str, helpers.Words]], kind: str | None) -> None:
         self.knowledge, self.rules, self.kind = knowledge, rules, kind
         self.known: dict[str, tuple[list[str], list[str]]] = {}
 

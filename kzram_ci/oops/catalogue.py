@@ -23,8 +23,7 @@ MARKS = (
     b"Unhandled ",
     b"Alignment trap",
     b"become free",
-    b"VFS: Busy",
-    b"VFS: Close",
+    b"VFS: ",
     b"panicked at",
     b"Booting the kernel",
     b"Linux version ",
@@ -46,7 +45,7 @@ class Row:
     """One headline."""
 
     needle: bytes
-    pattern: re.Pattern[str]
+    pattern: str
     kind: str
     title: str
     blame: str
@@ -79,10 +78,7 @@ class Tables:
 def tables() -> Tables:
     """The headlines and the special files."""
     data = tomllib.loads(files("kzram_ci.oops").joinpath("headlines.toml").read_text(encoding="utf-8"))
-    rows = tuple(
-        Row(**{**entry, "needle": entry["needle"].encode(), "pattern": re.compile(entry["pattern"])})
-        for entry in data["row"]
-    )
+    rows = tuple(Row(**{**entry, "needle": entry["needle"].encode()}) for entry in data["row"])
     return Tables(rows, tuple(File(**entry) for entry in data["file"]))
 
 
@@ -93,6 +89,11 @@ def file_row(where: str, kind: str) -> File | None:
         if path.endswith("/" + file.path) and (file.kind != "warning" or kind == "warning"):
             return file
     return None
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)  # on first need: a log holds few kinds of reports
 
 
 def marked(text: str) -> bool:
@@ -112,6 +113,6 @@ def find(text: str) -> tuple[Row, re.Match[str]] | None:
         return None
     raw = text.encode("utf-8", "replace")
     for row in tables().rows:
-        if row.needle in raw and (match := row.pattern.search(text)):
+        if row.needle in raw and (match := _compiled(row.pattern).search(text)):
             return row, match
     return None

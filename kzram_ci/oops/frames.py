@@ -7,6 +7,7 @@ file:line before. Symbols may be C++ or Rust mangled, or demangled by scripts/de
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from kzram_ci.oops.model import Frame
 
@@ -34,6 +35,11 @@ _FRAMES = (
     # an address and a bare name are all there is
     re.compile(rf"\s*{_ADDR}(?P<guess>\? )?{_SYM}\s*$"),
 )
+# what most frames are
+_COMMON = re.compile(
+    rf" {{0,8}}{_CTX}{_ADDR}?(?P<guess>\? )?(?P<fn>[A-Za-z_.$][\w.$]{{0,255}})"
+    r"\+0x(?P<off>[0-9a-f]{1,16})/0x(?P<size>[0-9a-f]{1,16})(?: \[(?P<mod>[\w-]{1,64})\])?$"
+)
 # arm: "[<pc>] (callee) from [<lr>] (caller+0x1/0x2)", later without addresses, older with the offset on both
 _ARM = re.compile(
     r"\s*(?:\[<[0-9a-f]{1,8}>\] )?\(?(?P<callee>[A-Za-z_][\w.$]{0,255})(?:\+0x[0-9a-f/x]{1,20})?\)?"
@@ -49,6 +55,7 @@ _POINTER = re.compile(
     rf"(?:\[<[0-9a-f]{{8,16}}>\] {{0,2}}|\[[0-9a-f]{{8,16}}\] )*{_SYM}"
     rf"(?:{_OFF}[)>]?{_MOD}{_SRC}|(?P<where> [\w./+-]{{1,200}}:\d{{1,7}} \[inline\]))"
 )
+KNOWN_LENGTH = 160
 _USER_POINTER = re.compile(r"\s*RIP: 00(?:23|33):")
 _SUFFIX = re.compile(r"\.(?:isra|constprop|part|cold|llvm|lto_priv|clone)\b.*$|\.\d+$")
 
@@ -67,6 +74,24 @@ def _number(text: str | None) -> int | None:
 
 def parse_frame(text: str) -> tuple[Frame, ...]:
     """The frames of one line: mostly one, callee and caller on arm, none if the line is not a frame."""
+    if "+0x" not in text and ":" not in text and ">]" not in text and " from " not in text:
+        return ()
+    return _known(text) if len(text) <= KNOWN_LENGTH else _parse(text)
+
+
+def _parse(text: str) -> tuple[Frame, ...]:
+    if match := _COMMON.match(text):
+        guess, address = match["guess"], match["addr"]
+        return (
+            Frame(
+                function=match["fn"],
+                offset=int(match["off"], 16),
+                size=int(match["size"], 16),
+                module=match["mod"],
+                reliable=guess is None,
+                address=_number(address) if address else None,
+            ),
+        )
     if " from " in text and (match := _ARM.match(text)):
         callee = Frame(function=match["callee"])
         caller = Frame(
@@ -79,8 +104,6 @@ def parse_frame(text: str) -> tuple[Frame, ...]:
             address=_number(match["addr"]),
         )
         return (callee, caller)
-    if "+0x" not in text and ":" not in text and ">]" not in text:
-        return ()
     for pattern in _FRAMES:
         if match := pattern.match(text):
             groups = match.groupdict()
@@ -97,6 +120,9 @@ def parse_frame(text: str) -> tuple[Frame, ...]:
                 ),
             )
     return ()
+
+
+_known = lru_cache(maxsize=4096)(_parse)  # the same frames come again and again
 
 
 def parse_pointer(text: str) -> Frame | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -31,21 +31,43 @@ class Family:
     not_for: str = ""
 
 
+class Words:
+    """Whole names, and names with stars, each of which stands for any rest."""
+
+    __slots__ = ("_lengths", "_others", "_starts", "_whole")
+
+    def __init__(self, words: Iterable[str]) -> None:
+        """Most are whole or end in the star; only the others need an expression."""
+        known = frozenset(words)
+        self._whole = frozenset(word for word in known if "*" not in word)
+        self._starts = frozenset(word[:-1] for word in known if word.find("*") == len(word) - 1 >= 0)
+        self._lengths = sorted({len(start) for start in self._starts})
+        others = known - self._whole - {f"{start}*" for start in self._starts}
+        self._others = re.compile("|".join(re.escape(word).replace(r"\*", r"[\w.$:<>]*") for word in others) or r"(?!)")
+
+    def match(self, name: str) -> bool:
+        """Whether one of them is this name."""
+        if name in self._whole:
+            return True
+        starts = self._starts
+        return any(name[:length] in starts for length in self._lengths) or bool(self._others.fullmatch(name))
+
+
 class Helpers:
     """The functions that reports of one kind pass over."""
 
-    __slots__ = ("_known", "_names", "_pattern")
+    __slots__ = ("_known", "_names", "_words")
 
-    def __init__(self, names: frozenset[str], pattern: re.Pattern[str]) -> None:
-        """`names` by place, `pattern` for what has no place."""
-        self._names, self._pattern = names, pattern
+    def __init__(self, names: frozenset[str], words: Words) -> None:
+        """`names` by place, `words` for what has no place."""
+        self._names, self._words = names, words
         self._known: dict[str, bool] = {}
 
     def match(self, name: str) -> bool:
         """Whether this function is one of them."""
         found = self._known.get(name)
         if found is None:
-            found = self.places(name) or self._pattern.match(name) is not None
+            found = self.places(name) or self._words.match(name)
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
             self._known[name] = found
@@ -99,10 +121,9 @@ def placed(kind: str) -> frozenset[str]:
 
 
 @cache
-def pattern(names: str) -> re.Pattern[str]:
-    """One anchored expression for names with stars; a star never spans a character that cannot be in a symbol."""
-    words = (re.escape(word).replace(r"\*", r"[\w.$:<>]*") for word in names.split())
-    return re.compile("(?:" + "|".join(words) + r")\Z")
+def pattern(names: str) -> Words:
+    """The words of a text."""
+    return Words(names.split())
 
 
 @cache
@@ -114,6 +135,6 @@ def helpers(kind: str, title: str) -> Helpers:
 
 
 @cache
-def walk(name: str) -> re.Pattern[str]:
+def walk(name: str) -> Words:
     """One of the sets that stalls, overflows and hung tasks are judged by."""
     return next(pattern(family.names) for family in families() if family.name == name)

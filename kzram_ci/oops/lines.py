@@ -8,7 +8,7 @@ hostile line costs time linear in its length, and lines are cut at `LINE_CAP`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 LINE_CAP = 4096  # bytes of a raw line that are looked at; no kernel record is longer (LOG_LINE_MAX is 1024)
 
@@ -45,8 +45,11 @@ _LEVEL = re.compile(r"<\d{1,3}>")
 _WORD = re.compile(r"[a-z]{3,7} *: (?=\[)|[a-z]{3,6}  :[a-z]{3,6} *: ")  # `dmesg -x`: "kern  :warn  : "
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+# A printk record as most consoles show it: nothing before the stamp, the caller, the text
+_PLAIN = re.compile(r"(?:<\d{1,3}>)?\[ {0,7}\d{1,9}\.\d{6}\](?:\[ {0,7}([TC]\d{1,9})\])? ?")
+
+
+class Line(NamedTuple):  # a tuple, since one is made for every line of a report
     """One logical line. `start` and `end` are byte offsets of its raw line; `caller` is T<pid> or C<cpu>."""
 
     text: str
@@ -60,11 +63,11 @@ class Line:
     def without(self, prefix: re.Pattern[str] | None) -> Line:
         """The same line behind a prefix, if it has it."""
         match = prefix.match(self.text) if prefix is not None else None
-        return replace(self, text=self.text[match.end() :]) if match else self
+        return self._replace(text=self.text[match.end() :]) if match else self
 
     def joined(self, rest: Line) -> Line:
         """The line with the next one, which a mailer or terminal had broken off."""
-        return replace(self, text=f"{self.text.rstrip()} {rest.text.lstrip()}", end=rest.end)
+        return self._replace(text=f"{self.text.rstrip()} {rest.text.lstrip()}", end=rest.end)
 
 
 def learn(head: str) -> re.Pattern[str] | None:
@@ -123,8 +126,29 @@ def _record(text: str) -> tuple[str, str | None]:
     return text, caller
 
 
+def _plain(raw: bytes, number: int, start: int, end: int) -> Line | None:
+    """The one record of a raw line that has nothing unusual in it."""
+    text = raw.rstrip(b"\r\n").decode("utf-8", "replace")
+    match = _PLAIN.match(text)
+    if match is None:
+        return None
+    text = text[match.end() :]
+    unusual = (
+        len(raw) > LINE_CAP
+        or not text.isprintable()
+        or "&" in text
+        or " kernel" in text[:130]
+        or (text[:1] in "[< " and (_ANDROID.match(text) or _LEVEL.match(text)))
+        or (text[-1:] == ">" and _BREAK.search(text))
+        or ("[" in text and _STAMP.search(text))
+    )
+    return None if unusual else Line(text, match[1], number, start, end)
+
+
 def split(raw: bytes, number: int, start: int, end: int) -> list[Line]:
     """The logical lines of one raw line, at least one."""
+    if (line := _plain(raw, number, start, end)) is not None:
+        return [line]
     whole = text = clean(raw)
     if match := _KMSG.match(text):
         caller = _KMSG_CALLER.search(match[0])

@@ -27,7 +27,7 @@ _HALF = re.compile(
     r"\s*(?:RIP: ?[0-9a-f]{0,4}:?|EIP:?|IP:|PC is at|pc :|epc :)?\s{0,4}(?:\[<[0-9a-f]{8,16}>\] {0,2}){0,2}\??\s*$"
     r"|.{1,120} from(?: \[<[0-9a-f]{8}>\])?\s*$|.{1,160}, at:$"
 )
-_ENDS = frozenset("?]:>mt ")
+_ENDS = ("?", ">]", ":", "from", " at", "] ", ": ", "? ")
 # Headings of one line: the next "Call Trace" is not theirs.
 _SHORT = ("locks", "place")
 
@@ -102,7 +102,7 @@ class Report:
         """Take one line. Lines that do not belong here end the report in time."""
         if self._half is not None and line.bare:
             line = self._half.joined(line)
-        self._half = line if line.text[-1:] in _ENDS and _HALF.match(line.text) else None
+        self._half = line if line.text.endswith(_ENDS) and _HALF.match(line.text) else None
         self._lines += 1
         if self._lines > MAX_LINES:
             self.done = True
@@ -120,6 +120,10 @@ class Report:
 
     def _take(self, line: Line) -> bool:
         text = line.text
+        if "+0x" in text and (frames := parse_frame(text)):  # most lines are frames
+            if not self.sealed:
+                self._add_frames(frames, line.caller)
+            return True
         if self._ends(text):
             return True
         if self.sealed:

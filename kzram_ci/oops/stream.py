@@ -139,15 +139,19 @@ class StreamParser:
         if self._first is None:
             self._note_first(block)
         scout = _Scout(block)
+        hit: int | None = -1  # where the next word of a headline is, None when there is none
         while start < len(block):
+            if hit is not None and hit < start:
+                hit = scout.next(start)
             if self._open or self._parked or self._torn is not None:
                 stop = block.find(b"\n", start) + 1
-                self._raw_line(block[start:stop], base + start, base + stop, self._number)
+                marked = hit is not None and hit < stop
+                self._context = (block, start) if marked else self._context
+                self._raw_line(block[start:stop], base + start, base + stop, self._number, marked=marked)
                 self._number += 1
                 start = stop
                 continue
-            hit = scout.next(start)
-            if hit < 0:
+            if hit is None:
                 break
             begin = block.rfind(b"\n", start, hit) + 1 or start
             self._number += block.count(b"\n", start, begin)
@@ -170,15 +174,22 @@ class StreamParser:
                 self._first = split(raw, 0, 0, 0)[0].text
                 return
 
-    def _raw_line(self, raw: bytes, start: int, end: int, number: int) -> None:
+    def _raw_line(self, raw: bytes, start: int, end: int, number: int, *, marked: bool = True) -> None:
+        """`marked`: it may hold a headline."""
         for line in split(raw, number, start, end):
-            self._line(line)
+            self._line(line, marked=marked)
 
     # ---- lines to reports
 
-    def _line(self, line: Line) -> None:
-        line = line.without(self._prefix)
-        line, found = self._find(line)
+    def _line(self, line: Line, *, marked: bool) -> None:
+        if self._prefix is not None:
+            line = line.without(self._prefix)
+        found = None
+        if marked or self._torn is not None:
+            line, found = self._find(line)
+        elif len(self._open) == 1 and not self._parked:
+            self._content(line, self._open[0])
+            return
         mine = next((report for report in self._open if report.caller == line.caller), None)
         if found is not None:
             self._headline(line, mine, *found)
@@ -194,6 +205,16 @@ class StreamParser:
             elif report.caller is not None:
                 report.tick()
         self._sweep()
+
+    def _content(self, line: Line, report: Report) -> None:
+        """A line without a headline while one report is open: what most lines are."""
+        mine = report.caller == line.caller or (line.bare and report.waits)
+        if mine or (report.wants_cpus and self._answers(line)):
+            report.add(line)
+        elif report.caller is not None:
+            report.tick()
+        if report.done:
+            self._sweep()
 
     def _find(self, line: Line) -> tuple[Line, tuple[Row, re.Match[str]] | None]:
         """The headline this line is, also behind a vendor's token or together with the half before it."""
@@ -357,17 +378,14 @@ class _Scout:
         self._next = {needle: block.find(needle) for needle in catalogue.MARKS}
         self._next = {needle: at for needle, at in self._next.items() if at >= 0}
 
-    def next(self, start: int) -> int:
-        """Offset of the first literal at or after `start`, or -1."""
-        best = -1
+    def next(self, start: int) -> int | None:
+        """Offset of the first literal at or after `start`."""
         for needle, known in list(self._next.items()):
-            at = known
-            if at < start:
-                at = self._block.find(needle, start)
-                if at < 0:
-                    del self._next[needle]
-                    continue
+            if known >= start:
+                continue
+            at = self._block.find(needle, start)
+            if at < 0:
+                del self._next[needle]
+            else:
                 self._next[needle] = at
-            if best < 0 or at < best:
-                best = at
-        return best
+        return min(self._next.values(), default=None)

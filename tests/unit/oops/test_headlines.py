@@ -124,7 +124,7 @@ def test_example_is_found_by_the_table_and_by_the_fast_search(text: str) -> None
 
 def test_every_row_has_an_example() -> None:
     met = {id(found[0]) for text in EXAMPLES if (found := catalogue.find(text))}
-    missing = [row.pattern.pattern for row in catalogue.tables().rows if id(row) not in met]
+    missing = [row.pattern for row in catalogue.tables().rows if id(row) not in met]
     assert not missing
 
 
