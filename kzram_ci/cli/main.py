@@ -32,6 +32,7 @@ COMMANDS = {
     "compare": "what changed between two runs",
     "bisect": "find the commit that brought a crash, even one that comes only sometimes",
     "repro": "run one cell of a run directory again",
+    "drgn": "open the memory of a guest that crashed",
     "mechanism": "the facts about the overrun in a kernel's source, and what to expect",
     "doctor": "check what this host has and what is missing",
     "cache": "list or clean the build cache",

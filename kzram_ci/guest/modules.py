@@ -15,12 +15,14 @@ from kzram_ci.guest import modinfo
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.filesystem import kind_of
 from kzram_ci.model.kernel import KernelImage
+from kzram_ci.model.machine import Dump
 
 # Without these there is no control port or no zram: a kernel must have them, built in or as modules.
 NEEDED = ("virtio_pci", "virtio_console", "zram")
 # Wanted where they exist: power-off without them still works, a panic is noticed later.
 HELPFUL = ("pvpanic_pci",)
 DISK = "virtio_blk"
+DUMP = "qemu_fw_cfg"  # by it the kernel tells QEMU of its VMCOREINFO
 SHARE = ("9pnet_virtio", "9p")
 # zram before 6.12 asks the crypto API for its compressor (which would call modprobe; the guest has none).
 COMPRESSORS = {"lzo-rle": "lzo_rle", "842": "842"}
@@ -40,7 +42,8 @@ def collect(image: KernelImage, cell: Cell, *, deadline: Deadline) -> dict[str, 
     found = _Modules(root, deadline)
     algorithm = cell.workload.zram.algorithm
     zram = cell.workload.zram.present
-    optional: tuple[str, ...] = (*((COMPRESSORS.get(algorithm, algorithm),) if zram else ()), *HELPFUL)
+    dump = (DUMP,) if cell.machine.dump is Dump.ON_CRASH else ()
+    optional: tuple[str, ...] = (*((COMPRESSORS.get(algorithm, algorithm),) if zram else ()), *HELPFUL, *dump)
     kind = kind_of(spec.kind) if (spec := cell.workload.filesystem) is not None else None
     if kind is not None:
         optional = (*optional, *kind.helpers, found.one_of(kind.modules, image))

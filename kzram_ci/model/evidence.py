@@ -49,6 +49,15 @@ class Gains:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryDump:
+    """The guest's memory at its end: `file` is relative to the cell directory, `vmlinux` has the kernel's symbols."""
+
+    file: str
+    bytes: int
+    vmlinux: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Facts of one boot. Times in seconds since QEMU was started; counters as last seen."""
 
@@ -82,6 +91,8 @@ class Evidence:
     point_problems: tuple[str, ...] = ()  # what it told of them that cannot be
     last_words: str = ""  # the last line it wrote to standard error, else to standard output
     lost_results: tuple[str, ...] = ()  # files that were to come back: name and why they did not
+    dump: MemoryDump | None = None
+    dump_missing: str = ""  # why there is none, where the plan wants one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

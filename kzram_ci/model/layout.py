@@ -40,6 +40,7 @@ class CellFile(StrEnum):
     EVIDENCE = "evidence.json"
     STDOUT = "stdout.txt"  # of a test of the plan's own, as is the next
     STDERR = "stderr.txt"
+    VMCORE = "vmcore"  # the guest's memory, see `machine: {dump: on-crash}`
     HANG_REGISTERS = "hang-registers.txt"
 
 

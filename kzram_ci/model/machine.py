@@ -22,6 +22,13 @@ class Snapshot(StrEnum):
     PER_SEED = "per-seed"
 
 
+class Dump(StrEnum):
+    """When the guest's memory is kept."""
+
+    NEVER = "never"
+    ON_CRASH = "on-crash"  # or when it hangs
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
     """A directory of the host that the guest sees at `mount`."""
@@ -46,6 +53,8 @@ class MachineSpec:
     console_limit_mib: int = 64
     shares: tuple[Share, ...] = ()
     snapshot: Snapshot = Snapshot.OFF
+    dump: Dump = Dump.NEVER
+    dump_limit_mib: int = 1024  # a larger file is given up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,10 @@ class Machine(Strict):
         None, description='words added to the kernel command line; blanks in double quotes: dyndbg="file zram_drv.c +p"'
     )
     qemu_args: list[str] | None = Field(None, description="arguments added to QEMU's")
+    dump: Literal["never", "on-crash"] | None = Field(
+        None, description="on-crash: the memory of a guest that crashed or hangs is kept, for drgn; default never"
+    )
+    dump_limit: Size | None = Field(None, description="a dump that grows larger is given up; default 1G")
     boot_timeout: Seconds | None = Field(None, description="the workload must have started by then; default 120s")
     console_limit: Size | None = Field(None, description="a console larger than this is a flood; default 64M")
     snapshot: (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kzram_ci.model.cell import Case, Cell, Expectation, OopsWanted
-from kzram_ci.model.machine import Accel, MachineSpec, Snapshot
+from kzram_ci.model.machine import Accel, Dump, MachineSpec, Snapshot
 from kzram_ci.model.measure import Against
 from kzram_ci.model.workload import OWN_TESTS, Fault, FaultSpec, FilesystemSpec, OwnTest, WorkloadSpec, ZramSpec
 
@@ -29,6 +29,7 @@ _MACHINE = {
     "qemu_args": "qemu_args",
     "boot_timeout": "boot_seconds",
     "console_limit": "console_limit_mib",
+    "dump_limit": "dump_limit_mib",
 }
 
 
@@ -103,7 +104,8 @@ def machine(data: Data, arch: str) -> MachineSpec:
     for name in ("cmdline", "qemu_args"):
         given[name] = tuple(given.get(name, ()))
     accel, snapshot = Accel(data.get("accel", "auto")), Snapshot(data.get("snapshot", "off"))
-    return MachineSpec(arch=arch, accel=accel, snapshot=snapshot, **given)
+    dump = Dump(data.get("dump", "never"))
+    return MachineSpec(arch=arch, accel=accel, snapshot=snapshot, dump=dump, **given)
 
 
 def workload(data: Data) -> WorkloadSpec:

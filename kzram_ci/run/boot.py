@@ -14,12 +14,13 @@ from kzram_ci.guest.control import ControlPort
 from kzram_ci.guest.messages import Sample
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import CellOops, CellProgress, Listener
-from kzram_ci.model.evidence import Evidence
+from kzram_ci.model.evidence import Evidence, MemoryDump
 from kzram_ci.model.kernel import KernelImage, RootfsImage
 from kzram_ci.model.layout import CellFile
-from kzram_ci.model.machine import AccelChoice
+from kzram_ci.model.machine import AccelChoice, Dump
 from kzram_ci.oops import capture
 from kzram_ci.run import boot_state
+from kzram_ci.run import memory as keeping
 from kzram_ci.run.boot_state import BootState, Ending, Input, Limits, OopsFound
 from kzram_ci.run.channels import ConsoleChannel, ControlChannel, HostChannel, MonitorChannel
 from kzram_ci.run.collected import Collected
@@ -31,6 +32,7 @@ from kzram_ci.vm.qemu import Machine
 
 WORK_MARGIN_SECONDS = 60.0  # the workload ends by its own clock, then verifies what it wrote
 HANG_SECONDS = 30.0
+Memory = tuple[MemoryDump | None, str]  # or why there is none
 
 
 def boot_once(
@@ -49,12 +51,12 @@ def boot_once(
     Raises InfraError or UserError when QEMU does not start, SnapshotUnusable when the saved guest does not come up,
     Interrupted after the guest was stopped.
     """
-    memory = None if saved is None else saved.memory
+    origin = None if saved is None else saved.memory
     with (
-        prepared(cell, image, rootfs, directory=directory, accel=accel, restored_from=memory) as ready,
+        prepared(cell, image, rootfs, directory=directory, accel=accel, restored_from=origin) as ready,
         closing(Collected(directory, cell.workload.own)) as left,
     ):
-        state, end = _watched(cell, ready, directory, deadline, listener, saved, left)
+        state, end, memory = _watched(cell, image, ready, directory, deadline, listener, saved, left)
     oopses = capture.write(state.oopses, directory, directory / CellFile.CONSOLE, image)
     files.write_json(directory / CellFile.COUNTERS, boot_state.counters(state))
     if end is Ending.INTERRUPTED:
@@ -62,19 +64,21 @@ def boot_once(
     found = left.added(boot_state.evidence(state, end, oopses, clock.monotonic()))
     if saved is not None and not found.booted and not found.oopses:
         raise SnapshotUnusable("the saved guest did not speak after it was started")
-    return replace(found, restored=saved is not None)
+    return replace(found, restored=saved is not None, dump=memory[0], dump_missing=memory[1])
 
 
 def _watched(
     cell: Cell,
+    image: KernelImage,
     ready: Prepared,
     directory: Path,
     deadline: Deadline,
     listener: Listener,
     saved: Saved | None,
     left: Collected,
-) -> tuple[BootState, Ending]:
+) -> tuple[BootState, Ending, Memory]:
     """Start QEMU and follow it to its end; it is gone afterwards, and every channel was read to its end."""
+    memory: Memory = (None, "")
     limit = cell.machine.console_limit_mib << 20
 
     def observe(given: Input, state: BootState) -> None:
@@ -98,12 +102,15 @@ def _watched(
         else:
             start_from(saved, machine, port, ready, (directory / CellFile.CONF).read_text())
         state, end = follow(state, (console, control, monitor, host), machine, observe)
+        if end in (Ending.HUNG, Ending.HALTED):
+            state = take(state, (*console.finish(), *control.finish()), observe)
         if end is Ending.HUNG:
-            state = take(state, console.finish(), observe)
             _ask(machine, directory)
+        if keeping.worth_keeping(cell, state, end):
+            memory = keeping.keep(machine, cell, directory, image)
         machine.stop()
         rest = (*console.finish(), *control.finish(), *monitor.poll(), gone_now(machine))
-        return take(state, rest, observe), end
+        return take(state, rest, observe), end, memory
 
 
 def _limits(cell: Cell, deadline: Deadline, saved: Saved | None) -> Limits:
@@ -114,6 +121,7 @@ def _limits(cell: Cell, deadline: Deadline, saved: Saved | None) -> Limits:
         work_seconds=cell.workload.duration_s + WORK_MARGIN_SECONDS,
         gauged=power.gauged(cell),
         # the guest's own counters have a dot; those of the detector stand or fall with it
+        keeps_memory=cell.machine.dump is Dump.ON_CRASH,
         needs=tuple(name for name, bound in cell.expect.floors if bound > 0 and "." not in name),
     )
 

@@ -23,6 +23,7 @@ PANIC_MOST_SECONDS = 60.0  # the console may go on for ever, for example when th
 POWEROFF_SECONDS = 15.0
 PORT_SECONDS = 5.0  # QEMU closes the port when it ends, too: then its process is gone soon
 PANIC_EVENTS = frozenset({"GUEST_PANICKED", "GUEST_CRASHLOADED"})
+SHUTDOWN_EVENT = "SHUTDOWN"  # power-off, or the reboot that ends a panic
 KEPT_OOPSES = 50
 KEPT_LINES = 100  # corruptions and errors; the rest is in control.log
 KEPT_COUNTERS = 1024
@@ -40,6 +41,7 @@ class Ending(StrEnum):
     EXITED = "exited"  # likewise, after its exit token
     PARKED = "parked"  # a guest that is to be saved waits for its cell
     CLOSED = "closed"  # the dialogue is over
+    HALTED = "halted"  # the guest ended, and QEMU waits with its memory
     UNPROVABLE = "unprovable"  # the kernel does not report the counters that are to prove something
     HUNG = "hung"  # deadline passed, guest alive
 
@@ -56,6 +58,7 @@ class Limits:
     dialogue: bool = False  # the work is a dialogue on the serial line, not the guest's own workload
     crash_ends: bool = True
     parks: bool = False  # it is over once the guest has booted and waits for a cell
+    keeps_memory: bool = False  # QEMU does not end with the guest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +169,7 @@ class BootState:
     flooded: bool = False
     host_error: str = ""
     interrupted: bool = False
+    halted: bool = False
     gone: QemuGone | None = None
     dialogue: DialogueOver | None = None
 
@@ -251,6 +255,8 @@ def _console(state: BootState, given: ConsoleRead, now: float) -> BootState:
 
 
 def _monitor(state: BootState, given: MonitorEvent, now: float) -> BootState:
+    if given.name == SHUTDOWN_EVENT:
+        return replace(state, halted=state.limits.keeps_memory)
     return replace(_crashed(state, now), panicked=True) if given.name in PANIC_EVENTS else state
 
 
@@ -335,6 +341,7 @@ ENDINGS: tuple[tuple[Ending, Callable[[BootState, float], bool]], ...] = (
     (Ending.FLOODED, lambda state, now: state.flooded),
     (Ending.PARKED, lambda state, now: state.parked and state.limits.parks),
     (Ending.CLOSED, lambda state, now: state.dialogue is not None),
+    (Ending.HALTED, lambda state, now: state.halted),
     (Ending.UNPROVABLE, lambda state, now: bool(state.missing) and not _settling(state)),
     (Ending.CRASHED, _last_words),
     (Ending.EXITED, _left),

@@ -25,7 +25,7 @@ from kzram_ci.kernel.series import Series, missing_before
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.filesystem import kind_of
 from kzram_ci.model.kernel import KernelSpec
-from kzram_ci.model.machine import MachineSpec
+from kzram_ci.model.machine import Dump, MachineSpec
 from kzram_ci.model.source import DebianSource
 from kzram_ci.model.workload import OwnTest, WorkloadSpec
 from kzram_ci.plan.draft import Draft
@@ -44,6 +44,7 @@ def checked_plan(path: Path, library: Library) -> Plan:
         if recipe is not None and program not in recipe.programs:
             draft.report(cell, ("workload",), f"{library.rootfs()} does not build {program}")
         _config(cell, config[cell.kernel.name], draft)
+        _dump(cell, config[cell.kernel.name], draft)
     sent = with_files(draft.plan, recipe, draft.report) if recipe is not None else draft.plan
     draft.problems.raise_if_any()
     return sent
@@ -76,6 +77,13 @@ def _memory(cell: Cell, draft: Draft) -> None:
         if machine.memory_mib > has:
             text = f"{machine.memory_mib:,} MiB of memory, and this host has {has:,} MiB"
             draft.report(cell, ("machine", "memory"), text)
+
+
+def _dump(cell: Cell, values: Mapping[str, str], draft: Draft) -> None:
+    """A dump of a kernel that does not tell QEMU of its VMCOREINFO is a file that no program opens."""
+    if values and cell.machine.dump is Dump.ON_CRASH and values.get("CONFIG_FW_CFG_SYSFS") != "y":
+        text = f"no program could open a dump of {cell.kernel.name}: give it add_config: [vmcore, debug-info]"
+        draft.report(cell, ("machine", "dump"), text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,14 @@ from kzram_ci.vm.binary import find as find_qemu
 from kzram_ci.vm.qemu import Machine, SocketDirectory
 
 PREPARE_SECONDS = 120.0
-STALE = (CellFile.CONSOLE, CellFile.CONTROL, CellFile.QEMU_LOG, CellFile.COUNTERS, CellFile.HANG_REGISTERS)
+STALE = (
+    CellFile.CONSOLE,
+    CellFile.CONTROL,
+    CellFile.QEMU_LOG,
+    CellFile.COUNTERS,
+    CellFile.HANG_REGISTERS,
+    CellFile.VMCORE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kzram_ci.model.arch import COMMON_CMDLINE, Arch, arch_of
-from kzram_ci.model.machine import Accel, MachineSpec
+from kzram_ci.model.machine import Accel, Dump, MachineSpec
 
 CONTROL_PORT = "org.kzram.control"
 STDIN_PORT = "org.kzram.stdin"
@@ -61,13 +61,16 @@ def size_args(spec: MachineSpec) -> Argv:
     return ("-smp", str(spec.cpus), "-m", f"{spec.memory_mib}M")
 
 
-def end_args(row: Arch) -> Argv:
+def end_args(row: Arch, dump: Dump = Dump.NEVER) -> Argv:
     """A panic is reported (pvpanic) and then goes on, so that its last lines still reach the console.
 
-    With `panic=-1` the guest reboots right after them, and -no-reboot makes that QEMU's end.
+    With `panic=-1` the guest reboots right after them, and -no-reboot makes that QEMU's end; where memory is to be
+    dumped QEMU waits then. By the vmcoreinfo device the kernel tells what a dump of it needs to be read.
     """
     device = ("-device", row.panic_device) if row.panic_device else ()
-    return ("-no-reboot", "-action", "panic=none", *device)
+    if dump is Dump.NEVER:
+        return ("-no-reboot", "-action", "panic=none", *device)
+    return ("-no-reboot", "-action", "panic=none,shutdown=pause", *device, "-device", "vmcoreinfo")
 
 
 def monitor_args(paths: CellPaths) -> Argv:
@@ -178,7 +181,7 @@ def argv(
         *accel_args(row, accel, cpu),
         *size_args(spec),
         *memory_args(spec, paths),
-        *end_args(row),
+        *end_args(row, spec.dump),
         *monitor_args(paths),
         *console_args(paths),
         *control_args(paths),

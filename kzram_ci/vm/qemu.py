@@ -13,13 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from kzram_ci.base import files, proc
+from kzram_ci.base import clock, files, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.vm.qmp import Message, Monitor, wait_until
 
 START_SECONDS = 60.0
 QUIT_SECONDS = 3.0
+DUMP_POLL_SECONDS = 0.1
 SYSRQ_KEYS = "lmtw"  # stacks of all CPUs, memory, tasks, blocked tasks
 SYSRQ_SECONDS = 12.0
 UNIX_PATH_MAX = 107
@@ -145,6 +146,28 @@ class Machine:
                 serial.sendall(key.encode())
                 _drain(serial, Deadline.after(0.7), limit)
         return registers
+
+    def dump_memory(self, path: Path, *, limit_bytes: int, deadline: Deadline) -> int:
+        """Stop the guest and write its memory, compressed; returns the size. Raises InfraError with why there is none.
+
+        kdump's format, as makedumpfile writes it: drgn and crash read it, and pages of zeros take no room.
+        """
+        self.execute("stop", {}, deadline)
+        arguments = {"paging": False, "protocol": f"file:{path}", "format": "kdump-zlib", "detach": True}
+        self.execute("dump-guest-memory", arguments, deadline)
+        while True:
+            answer = self.execute("query-dump", {}, deadline)
+            status = str(answer.get("status")) if isinstance(answer, dict) else ""
+            size = path.stat().st_size if path.is_file() else 0
+            if size > limit_bytes:
+                raise InfraError(f"the dump of the guest's memory is larger than {limit_bytes >> 20:,} MiB")
+            if status == "completed":
+                return size
+            if status != "active":
+                raise InfraError(f"QEMU could not dump the guest's memory: {self.complaint() or status or 'no reason'}")
+            if deadline.expired() or proc.cancelled():
+                raise InfraError("the dump of the guest's memory did not end in time")
+            clock.sleep(DUMP_POLL_SECONDS)
 
     def execute(self, command: str, arguments: Message, deadline: Deadline) -> Any:
         """Run a command of the monitor. Raises InfraError when QEMU is gone, refuses, or does not answer in time."""

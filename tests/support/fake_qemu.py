@@ -1,7 +1,8 @@
 """Stands in for QEMU: speaks just enough QMP, writes the console log, misbehaves as $FAKE_QEMU says.
 
 good | error-at-start | silent | flood | deaf (ignores TERM and quit) | lost | no-qmp | killed | garbage
-hostile (sends $FAKE_QEMU_CHATTER, then crashes) | flood-port | lost-port
+crash (an oops on the console; QEMU then waits with the guest's memory, if it is to: $FAKE_QEMU_DUMP is the status
+of the dump, "huge" one that grows) | hostile (sends $FAKE_QEMU_CHATTER, then crashes) | flood-port | lost-port
 
 Without $FAKE_QEMU the kernel decides, by words in its image: `FAKE pass`, `FAKE fail`, `FAKE oops CONSOLE-LOG`; and
 with `GUEST-WAIT FILE` before that until FILE is there (FILE.waiting says that it waits).
@@ -15,6 +16,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 WAIT_SECONDS = 60
 words = " ".join(sys.argv)
@@ -56,6 +58,23 @@ qmp.sendall(json.dumps({"QMP": {"version": version, "capabilities": []}}).encode
 pending = ""
 
 
+core = Path()
+
+
+def dump(command: dict[str, Any]) -> dict[str, str]:
+    """What is asked for a dump of the guest's memory, and done."""
+    global core
+    if command["execute"] == "dump-guest-memory":
+        core = Path(command["arguments"]["protocol"].removeprefix("file:"))
+        core.write_bytes(b"KDUMP   " + b"x" * 1000)
+    if command["execute"] != "query-dump":
+        return {}
+    status = os.environ.get("FAKE_QEMU_DUMP", "completed")
+    if status == "huge":
+        os.truncate(core, core.stat().st_size + (1 << 19))
+    return {"status": "active" if status == "huge" else status}
+
+
 def answer() -> str:
     """One command; the client puts nothing between two of them."""
     global pending
@@ -69,8 +88,17 @@ def answer() -> str:
                 time.sleep(600)
             pending = pending.lstrip() + data
     pending = pending[end:].lstrip()
-    qmp.sendall(json.dumps({"return": {}, "id": command.get("id")}).encode() + b"\r\n")
+    answered = dump(command)
+    qmp.sendall(json.dumps({"return": answered, "id": command.get("id")}).encode() + b"\r\n")
     return str(command["execute"])
+
+
+def end() -> None:
+    """The guest is over; QEMU leaves, or says so and waits."""
+    if "shutdown=pause" not in words:
+        sys.exit(0)
+    event = {"event": "SHUTDOWN", "data": {"guest": True}, "timestamp": {"seconds": 1, "microseconds": 0}}
+    qmp.sendall(json.dumps(event).encode() + b"\r\n")
 
 
 answer()  # qmp_capabilities
@@ -84,9 +112,10 @@ with open(path("console", "logfile"), "ab", buffering=0) as console:
         while True:
             console.write(b"x" * 4096 + b"\n")
             time.sleep(0.0005)
-    if mode == "hostile":
+    if mode in ("hostile", "crash"):
         control.sendall(b'{"ev":"boot","release":"fake"}\n{"ev":"ready"}\n')
-        control.sendall(Path(os.environ["FAKE_QEMU_CHATTER"]).read_bytes())
+        if chatter := os.environ.get("FAKE_QEMU_CHATTER"):
+            control.sendall(Path(chatter).read_bytes())
         time.sleep(0.2)
         console.write(
             b"[    1.000000] BUG: kernel NULL pointer dereference, address: 0000000000000028\n"
@@ -94,7 +123,7 @@ with open(path("console", "logfile"), "ab", buffering=0) as console:
             b"[    1.000000] Call Trace:\n[    1.000000]  zs_malloc+0x1e7/0x4f0\n"
             b"[    1.000000] ---[ end trace 0000000000000000 ]---\n"
         )
-        sys.exit(0)
+        end()
     if mode == "flood-port":
         control.sendall(b'{"ev":"ready"}\n')
         while True:
@@ -135,7 +164,7 @@ with open(path("console", "logfile"), "ab", buffering=0) as console:
         control.sendall(
             json.dumps({"ev": "exit", "t": 9, "nonce": nonce, "code": int(mode == "fail")}).encode() + b"\n"
         )
-        sys.exit(0)
+        end()
 while True:  # silent, deaf
     if answer() == "quit" and mode != "deaf":
         sys.exit(0)

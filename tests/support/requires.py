@@ -18,6 +18,7 @@ KINDS = {
     "lines": "the source of every kernel line (KZRAM_DOWNLOAD=1 fetches it)",
     "network": "package mirrors that answer",
     "llvm": "llvm-symbolizer",
+    "debuggers": "gdb, and drgn as a module of Python",
 }
 
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 from urllib.parse import quote
 
 from kzram_ci.base.units import say_count
-from kzram_ci.results.reports import controls, points, summary_model, tested
+from kzram_ci.results.reports import controls, memory, points, summary_model, tested
 from kzram_ci.results.reports.sanitize import cut, one_line, visible
 from kzram_ci.results.reports.summary_model import RunView
 from kzram_ci.results.reports.wording import LEGEND
@@ -38,6 +38,7 @@ def newborn(view: RunView) -> str:
 
 def render(view: RunView) -> str:
     """The whole page."""
-    given = {"summary_model": summary_model, "controls": controls, "tested": tested, "points": points, "legend": LEGEND}
+    rooms = {"summary_model": summary_model, "controls": controls, "tested": tested, "points": points, "memory": memory}
+    given = {**rooms, "legend": LEGEND}
     text: str = _template().render(view=view, **given)  # type: ignore[attr-defined]
     return text

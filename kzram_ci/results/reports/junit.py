@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from kzram_ci.model.outcome import Outcome, Verdict
-from kzram_ci.results.reports import points, summary_model
+from kzram_ci.results.reports import memory, points, summary_model
 from kzram_ci.results.reports.sanitize import cut, one_line, visible
 from kzram_ci.results.reports.summary_model import CellView, RunView
 from kzram_ci.results.reports.tested import kernel_of
@@ -122,6 +122,7 @@ def _failure_text(view: RunView, cell: CellView) -> str:
     lines += [f"guest: {one_line(line)}" for line in result.evidence.guest_errors[:20]]
     exposure = summary_model.exposure_text(cell)
     lines += [f"counters: {one_line(exposure)}"] if exposure else []
+    lines += [visible(line) for line in memory.text(result)]
     if (oops := cell.oops) is not None:
         lines += _same_crash(view, cell)
         lines += [
@@ -145,6 +146,7 @@ def _stdout(view: RunView, cell: CellView) -> str:
     lines.append(f"directory: {visible(cell.result.directory)}")
     if proof := summary_model.proof(view, cell):
         lines.append(f"proof: {proof}")
+    lines += [visible(line) for line in memory.text(cell.result)]
     oops = cell.oops
     if oops is not None and cell.result.judgement.verdict is Verdict.OK:
         lines += _same_crash(view, cell)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from kzram_ci.model.layout import CellFile
 from kzram_ci.model.outcome import Verdict
-from kzram_ci.results.reports import controls, points, summary_model
+from kzram_ci.results.reports import controls, memory, points, summary_model
 from kzram_ci.results.reports.sanitize import cut, one_line, visible
 from kzram_ci.results.reports.summary_model import CellView, RunView
 from kzram_ci.results.reports.tested import SHORT, kernels_of, series_text, source_text, tools_text
@@ -41,6 +41,7 @@ def render(view: RunView) -> str:
         _points(view),
         _proofs(view),
         _crashes(view),
+        _memory(view),
         _legend(),
     )
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -151,6 +152,15 @@ def _crashes(view: RunView) -> str:
             f"signature {escape(group.signature)}\n\n{text}\n\n</details>"
         )
     return "\n\n".join(("### Crashes", *blocks)) if blocks else ""
+
+
+def _memory(view: RunView) -> str:
+    blocks = []
+    for cell in view.cells:
+        if lines := memory.text(cell.result):
+            commands = (fence("\n".join(line.strip() for line in lines[1:])),) if lines[1:] else ()
+            blocks.append("\n\n".join((f"* {escape(cell.result.id)}: {escape(lines[0])}", *commands)))
+    return "\n".join(("### Memory", "", *blocks)) if blocks else ""
 
 
 def _legend() -> str:

@@ -17,10 +17,10 @@ from kzram_ci.cli.progress import watch
 from kzram_ci.guest import control
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.events import CellProgress, Event, Listener
-from kzram_ci.model.evidence import Evidence
-from kzram_ci.model.machine import MachineSpec
+from kzram_ci.model.evidence import Evidence, MemoryDump
+from kzram_ci.model.machine import Dump, MachineSpec
 from kzram_ci.model.outcome import Outcome, Verdict
-from kzram_ci.run import boot, boot_state, channels
+from kzram_ci.run import boot, boot_state, channels, memory
 from kzram_ci.run.boot_state import Input
 from kzram_ci.verdict.judge import judge
 from kzram_ci.vm import argv, qemu
@@ -94,6 +94,56 @@ def test_a_good_boot_leaves_evidence_and_files(tmp_path: Path, monkeypatch: pyte
         "qemu.log",
         "qemu.txt",
     }
+
+
+@pytest.mark.usefixtures("plain")
+class TestMemory:
+    """`machine: {dump: on-crash}`."""
+
+    MACHINE = MachineSpec(dump=Dump.ON_CRASH, dump_limit_mib=2)
+
+    def test_of_a_crash_is_kept(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FAKE_QEMU", "crash")
+        evidence = boot_fake(tmp_path, machine=self.MACHINE)
+        assert [oops.function for oops in evidence.oopses] == ["obj_malloc"]
+        assert (evidence.dump, evidence.dump_missing) == (MemoryDump(file="vmcore", bytes=1008, vmlinux=""), "")
+        assert (tmp_path / "cells, deep" / "k-t" / "vmcore").read_bytes().startswith(b"KDUMP")
+        assert no_qemu_left()
+
+    def test_of_a_hang_is_kept(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FAKE_QEMU", "silent")
+        monkeypatch.setattr(qemu, "SYSRQ_SECONDS", 0.5)
+        evidence = boot_fake(tmp_path, machine=self.MACHINE, seconds=0.5)
+        assert evidence.deadline_hit
+        assert evidence.dump is not None
+
+    def test_of_a_guest_that_ended_well_is_not(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FAKE_QEMU", "pass")
+        evidence = boot_fake(tmp_path, machine=self.MACHINE)
+        assert (evidence.exit_code, evidence.qemu_exit) == (0, 0)
+        assert (evidence.dump, evidence.dump_missing) == (None, "")
+
+    @pytest.mark.parametrize(
+        ("status", "why"),
+        [
+            ("failed", "QEMU could not dump the guest's memory: failed"),
+            ("huge", "the dump of the guest's memory is larger than 2 MiB"),
+        ],
+    )
+    def test_a_dump_that_fails_is_told_and_leaves_no_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str, why: str
+    ) -> None:
+        monkeypatch.setenv("FAKE_QEMU", "crash")
+        monkeypatch.setenv("FAKE_QEMU_DUMP", status)
+        evidence = boot_fake(tmp_path, machine=self.MACHINE)
+        assert (evidence.dump, evidence.dump_missing) == (None, why)
+        assert evidence.oopses
+        assert not (tmp_path / "cells, deep" / "k-t" / "vmcore").exists()
+
+    def test_a_disk_without_room(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FAKE_QEMU", "crash")
+        monkeypatch.setattr(memory, "RESERVE_MIB", 1 << 40)
+        assert "MiB free, too few for a dump" in boot_fake(tmp_path, machine=self.MACHINE).dump_missing
 
 
 @pytest.fixture

@@ -123,6 +123,14 @@ ENDS: list[tuple[str, tuple[tuple[float, Input], ...], Ending, float, str, str]]
     ("a wrong clock", ((1, console(bad_clock="TSC 1")),), Ending.HOST, 1, "infra", "misjudged its clock"),
     ("a full disk", (*READY, (3, HostFailed(why="the disk is full"))), Ending.HOST, 3, "infra", "disk is full"),
     ("a lost port", (*READY, (3, messages.PortClosed())), Ending.HOST, 3 + PORT_SECONDS, "infra", "port was lost"),
+    (
+        "an end with its memory",
+        (*READY, *WELL, (5.2, MonitorEvent(name="SHUTDOWN")), (5.5, GONE)),
+        Ending.GONE,
+        5.5,
+        "pass",
+        "",
+    ),
     ("QEMU's end", (*READY, (3, messages.PortClosed()), (3.2, GONE)), Ending.GONE, 3.2, "lost", "no exit token"),
     ("a killed QEMU", (*READY, (3, QemuGone(code=-9))), Ending.GONE, 3, "infra", "QEMU was killed by signal 9"),
     ("a QEMU that gave up", ((1, QemuGone(code=1, message="no")),), Ending.GONE, 1, "infra", "QEMU ended with 1: no"),
@@ -143,7 +151,7 @@ def test_every_ending(
 
 
 def test_the_table_of_ends_is_complete() -> None:
-    elsewhere = {Ending.CLOSED, Ending.UNPROVABLE, Ending.PARKED}
+    elsewhere = {Ending.CLOSED, Ending.UNPROVABLE, Ending.PARKED, Ending.HALTED}
     assert {row[2] for row in ENDS} | elsewhere == set(Ending) == {end for end, _ in ENDINGS}
 
 
@@ -152,6 +160,13 @@ def test_a_guest_that_is_to_be_saved_is_over_when_it_waits_for_a_cell() -> None:
     assert play((2, messages.Parked()), limits=parks)[1:] == (Ending.PARKED, about(2))
     assert play((2, messages.Parked()), *WELL, (9, GONE))[1] is Ending.GONE  # others go on
     assert play(limits=parks)[1] is Ending.HUNG
+
+
+def test_qemu_that_keeps_the_memory_ends_with_its_guest() -> None:
+    limits = replace(LIMITS, keeps_memory=True)
+    state = step(BootState(limits=limits, began=BEGAN), MonitorEvent(name="GUEST_PANICKED"), BEGAN + 1)
+    assert ending(state, BEGAN + 1) is None  # the last lines of a panic are still to come
+    assert ending(step(state, MonitorEvent(name="SHUTDOWN"), BEGAN + 2), BEGAN + 2) is Ending.HALTED
 
 
 def test_every_input_has_a_step() -> None:

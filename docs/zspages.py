@@ -1,0 +1,69 @@
+"""For drgn: the chains of free objects in zram's zspages, and which of them an overrun broke (Linux 6.12).
+
+kzram-ci drgn RUNDIR CELL -- zspages.py
+
+A zspage links its free objects: `freeobj` is the index of the first, each holds the index of the next, shifted by one
+bit; the last holds -1. A result that was copied over the end of its object has overwritten the next one's link.
+"""
+
+from drgn import FaultError, Object, Program, cast
+from drgn.helpers.linux.idr import idr_for_each_entry
+from drgn.helpers.linux.list import list_for_each_entry
+from drgn.helpers.linux.mm import page_to_virt
+
+TAG_BITS = 1  # OBJ_TAG_BITS
+END = (1 << (64 - TAG_BITS)) - 1
+
+
+def link(prog: Program, zspage: Object, size: int, index: int) -> int:
+    """What a free object holds: the index of the next one."""
+    page, offset = zspage.first_page, index * size
+    for _ in range(offset >> 12):
+        page = cast("struct page *", page.index)  # the next page of a zspage, unless it is a huge one
+    return prog.read_u64(page_to_virt(page).value_() + (offset & 4095)) >> TAG_BITS
+
+
+def broken(prog: Program, zspage: Object, size: int, objects: int) -> str:
+    """How the chain is broken; "" when it is whole."""
+    index, seen = zspage.freeobj.value_(), []
+    while len(seen) <= objects:
+        if index >= objects:
+            free = objects - zspage.inuse.value_()
+            holder = f"object {seen[-1]} links to" if seen else "it begins with"
+            if index in (END, 0xFFFFFFFF) and len(seen) == free:
+                return ""
+            return f"{holder} {index:#x} after {len(seen)} of {free} free objects"
+        if index in seen:
+            return f"object {seen[-1]} links back to {index}"
+        seen.append(index)
+        try:
+            index = link(prog, zspage, size, index)
+        except FaultError as error:
+            return f"object {index} is not in memory: {error}"
+    return "it does not end"
+
+
+def report(prog: Program) -> None:
+    """All zspages of all zram devices: the broken ones, and how many were looked at."""
+    whole = 0
+    for number, entry in idr_for_each_entry(prog["zram_index_idr"].address_of_(), "struct zram"):
+        for pointer in entry.mem_pool.size_class:
+            if not pointer:
+                continue
+            size, objects = pointer.size.value_(), pointer.objs_per_zspage.value_()
+            if objects == 1:
+                continue  # huge: no chain
+            zspages = {
+                zspage.value_(): zspage
+                for head in pointer.fullness_list
+                for zspage in list_for_each_entry("struct zspage", head.address_of_(), "list")
+            }
+            for address, zspage in zspages.items():
+                if why := broken(prog, zspage, size, objects):
+                    print(f"zram{number}: objects of {size} bytes, zspage {address:#x}: {why}")
+                else:
+                    whole += 1
+    print(f"{whole} zspages with whole chains")
+
+
+report(globals()["prog"])  # drgn puts it there
