@@ -12,7 +12,7 @@ from kzram_ci.base.digest import digest_bytes
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.transcripts import transcript_in
 from kzram_ci.kernel.context import Context
-from kzram_ci.kernel.source import debian, directory, git, image, tarball
+from kzram_ci.kernel.source import debian, directory, git, image, tarball, upstream
 from kzram_ci.kernel.source.git import history
 from kzram_ci.kernel.source.git import source as commit
 from kzram_ci.model.kernel import KernelImage, Tree
@@ -81,6 +81,9 @@ def _tree(ref: Source, context: Context) -> Tree:
         raise UserError(f"{ref.words()} is a ready kernel, there is nothing to build", hint=hint)
     if isinstance(ref, GivenSource):
         raise UserError(f"no source: {ref.how}", hint=GIVE)
+    if (release := _stand_in(ref, context)) is not None:
+        context.note(ref.words(), f"there is no apt here: {release.url} instead")
+        ref = release
     with transcript_in(context.cache / "logs" / f"source-{digest_bytes(ref.words().encode())[:12]}.log"):
         match ref:
             case DebianSource():
@@ -93,8 +96,16 @@ def _tree(ref: Source, context: Context) -> Tree:
                 return tarball.source(ref, context)
 
 
+def _stand_in(ref: Source, context: Context) -> RemoteTarball | None:
+    """What is taken for a package that is not on this host and cannot be fetched."""
+    if not isinstance(ref, DebianSource) or debian.is_local(ref, context):
+        return None
+    return upstream.stand_in(ref)
+
+
 def _is_local(ref: Source, context: Context) -> bool:
     """Whether a source needs no network."""
+    ref = _stand_in(ref, context) or ref
     match ref:
         case DebianSource():
             return debian.is_local(ref, context)

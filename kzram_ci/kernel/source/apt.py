@@ -52,7 +52,7 @@ class Archive:
 
     def __init__(self, ref: DebianSource, scratch: Path, context: Context) -> None:
         """Fetch the lists. Raises UserError (no apt), InfraError (no network)."""
-        fix = "use a source of another kind on hosts without apt"
+        fix = f"--kernel git:PATH@REF, or tarball:https://cdn.kernel.org/…#sha256=…: {ref.words()} needs apt"
         self.root = scratch / "deb"
         self._ref, self._scratch, self._context = ref, scratch, context
         self._apt = (proc.which("apt-get", fix=fix), *_options(scratch / "apt", ref))

@@ -10,10 +10,10 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.kernel import filetree, source
-from kzram_ci.kernel.source import debian
+from kzram_ci.kernel.source import debian, upstream
 from kzram_ci.model.events import Event
 from kzram_ci.model.kernel import ArchiveTree, DirectoryTree, Tree
-from kzram_ci.model.source import DebianSource, DirectorySource, GivenSource, ImageSource
+from kzram_ci.model.source import DebianSource, DirectorySource, GivenSource, ImageSource, RemoteTarball
 
 MAKEFILE = "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 9\n"
 
@@ -234,6 +234,44 @@ def test_unknown_package_names_the_command_that_helps(apt: Path, tmp_path: Path)
     assert "apt-cache search" in caught.value.hint
     assert "Dir::State=" in apt.read_text(), "apt has state of its own"
     assert not [path for path in (tmp_path / "cache" / "downloads").iterdir() if path.is_dir()], "nothing half done"
+
+
+class TestWithoutApt:
+    """A host whose package manager is another one."""
+
+    @pytest.fixture(autouse=True)
+    def fedora(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(debian, "INSTALLED", tmp_path)
+        monkeypatch.setattr(upstream, "has_apt", lambda: False)
+
+    def test_the_default_line_comes_from_kernel_org(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        archive, makefile = tmp_path / "linux-6.12.tar", tmp_path / "Makefile"
+        makefile.write_text("VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 0\n")
+        with tarfile.open(archive, "w") as tar:
+            tar.add(makefile, "linux-6.12/Makefile")
+        release = RemoteTarball(url=archive.as_uri(), sha256=digest_file(archive))
+        monkeypatch.setattr(upstream, "RELEASES", {"linux-source-6.12": release})
+        events: list[Event] = []
+        context = source.Context(cache=tmp_path / "cache", deadline=Deadline.after(60), listener=events.append)
+        ref = DebianSource(package="linux-source-6.12")
+        assert source.local(ref, context) is None
+        tree = source.fetch(ref, context)
+        assert isinstance(tree, ArchiveTree)
+        assert (tree.version, tree.source) == ("6.12.0", release.words())
+        assert "there is no apt here: file://" in notes(events)[0]
+        assert source.local(ref, context) == tree
+
+    @pytest.mark.parametrize(
+        "ref",
+        [
+            DebianSource(package="linux-source-6.1"),
+            DebianSource(package="linux-source-6.12", suite="trixie"),
+            DebianSource(package="linux-source-6.12", mirror="http://m"),
+        ],
+        ids=DebianSource.words,
+    )
+    def test_nothing_stands_in_for_what_only_debian_has(self, ref: DebianSource) -> None:
+        assert upstream.stand_in(ref) is None
 
 
 def test_a_network_failure_is_the_hosts(apt: Path, tmp_path: Path) -> None:
