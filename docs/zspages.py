@@ -3,7 +3,8 @@
 kzram-ci drgn RUNDIR CELL -- zspages.py
 
 A zspage links its free objects: `freeobj` is the index of the first, each holds the index of the next, shifted by one
-bit; the last holds -1. A result that was copied over the end of its object has overwritten the next one's link.
+bit; the last holds -1, or the number of objects where a piece of the page is left over. A result that was copied over
+the end of its object has overwritten the next one's link.
 """
 
 from drgn import FaultError, Object, Program, cast
@@ -12,7 +13,7 @@ from drgn.helpers.linux.list import list_for_each_entry
 from drgn.helpers.linux.mm import page_to_virt
 
 TAG_BITS = 1  # OBJ_TAG_BITS
-END = (1 << (64 - TAG_BITS)) - 1
+ENDS = {(1 << 63) - 1, (1 << 32) - 1, (1 << 31) - 1}  # -1, as it is in a link, in freeobj, and in a link again
 
 
 def link(prog: Program, zspage: Object, size: int, index: int) -> int:
@@ -30,7 +31,7 @@ def broken(prog: Program, zspage: Object, size: int, objects: int) -> str:
         if index >= objects:
             free = objects - zspage.inuse.value_()
             holder = f"object {seen[-1]} links to" if seen else "it begins with"
-            if index in (END, 0xFFFFFFFF) and len(seen) == free:
+            if index in {objects, *ENDS} and len(seen) == free:
                 return ""
             return f"{holder} {index:#x} after {len(seen)} of {free} free objects"
         if index in seen:
@@ -47,9 +48,8 @@ def report(prog: Program) -> None:
     """All zspages of all zram devices: the broken ones, and how many were looked at."""
     whole = 0
     for number, entry in idr_for_each_entry(prog["zram_index_idr"].address_of_(), "struct zram"):
-        for pointer in entry.mem_pool.size_class:
-            if not pointer:
-                continue
+        classes = {pointer.value_(): pointer for pointer in entry.mem_pool.size_class if pointer}  # some are shared
+        for pointer in classes.values():
             size, objects = pointer.size.value_(), pointer.objs_per_zspage.value_()
             if objects == 1:
                 continue  # huge: no chain

@@ -13,6 +13,7 @@ from kzram_ci.model.kernel import KernelImage
 from kzram_ci.model.layout import CellFile
 from kzram_ci.model.machine import Dump
 from kzram_ci.run.boot_state import BootState, Ending
+from kzram_ci.vm import kdump
 from kzram_ci.vm.qemu import Machine
 
 SECONDS = 300.0
@@ -30,10 +31,12 @@ def keep(machine: Machine, cell: Cell, directory: Path, image: KernelImage) -> t
     """Write the file; or why there is none. The boot's outcome does not depend on it."""
     path, spec = directory.absolute() / CellFile.VMCORE, cell.machine
     free = shutil.disk_usage(directory).free >> 20
-    if free < min(spec.memory_mib, spec.dump_limit_mib) + RESERVE_MIB:
+    if free < 2 * min(spec.memory_mib, spec.dump_limit_mib) + RESERVE_MIB:  # for a moment there are two
         return None, f"the disk that holds {directory} has {free:,} MiB free, too few for a dump"
     try:
-        size = machine.dump_memory(path, limit_bytes=spec.dump_limit_mib << 20, deadline=Deadline.after(SECONDS))
+        limit = spec.dump_limit_mib << 20
+        machine.dump_memory(path, limit_bytes=limit, deadline=Deadline.after(SECONDS))
+        size = kdump.finish(path, release=image.release, limit_bytes=limit)
     except InfraError as error:
         path.unlink(missing_ok=True)
         return None, error.message

@@ -147,10 +147,10 @@ class Machine:
                 _drain(serial, Deadline.after(0.7), limit)
         return registers
 
-    def dump_memory(self, path: Path, *, limit_bytes: int, deadline: Deadline) -> int:
-        """Stop the guest and write its memory, compressed; returns the size. Raises InfraError with why there is none.
+    def dump_memory(self, path: Path, *, limit_bytes: int, deadline: Deadline) -> None:
+        """Stop the guest and write its memory, compressed. Raises InfraError with why there is none.
 
-        kdump's format, as makedumpfile writes it: drgn and crash read it, and pages of zeros take no room.
+        kdump's format, as makedumpfile writes it to a pipe; pages of zeros take no room.
         """
         self.execute("stop", {}, deadline)
         arguments = {"paging": False, "protocol": f"file:{path}", "format": "kdump-zlib", "detach": True}
@@ -162,7 +162,7 @@ class Machine:
             if size > limit_bytes:
                 raise InfraError(f"the dump of the guest's memory is larger than {limit_bytes >> 20:,} MiB")
             if status == "completed":
-                return size
+                return
             if status != "active":
                 raise InfraError(f"QEMU could not dump the guest's memory: {self.complaint() or status or 'no reason'}")
             if deadline.expired() or proc.cancelled():

@@ -13,6 +13,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import sys
 import time
 from pathlib import Path
@@ -66,7 +67,9 @@ def dump(command: dict[str, Any]) -> dict[str, str]:
     global core
     if command["execute"] == "dump-guest-memory":
         core = Path(command["arguments"]["protocol"].removeprefix("file:"))
-        core.write_bytes(b"KDUMP   " + b"x" * 1000)
+        data = b"KDUMP   ".ljust(1000, b"\0")
+        records = struct.pack(">qq", 0, len(data)) + data + struct.pack(">qq", -1, -1)
+        core.write_bytes(b"makedumpfile".ljust(4096, b"\0") + records)
     if command["execute"] != "query-dump":
         return {}
     status = os.environ.get("FAKE_QEMU_DUMP", "completed")

@@ -106,7 +106,7 @@ class TestMemory:
         monkeypatch.setenv("FAKE_QEMU", "crash")
         evidence = boot_fake(tmp_path, machine=self.MACHINE)
         assert [oops.function for oops in evidence.oopses] == ["obj_malloc"]
-        assert (evidence.dump, evidence.dump_missing) == (MemoryDump(file="vmcore", bytes=1008, vmlinux=""), "")
+        assert (evidence.dump, evidence.dump_missing) == (MemoryDump(file="vmcore", bytes=1000, vmlinux=""), "")
         assert (tmp_path / "cells, deep" / "k-t" / "vmcore").read_bytes().startswith(b"KDUMP")
         assert no_qemu_left()
 
