@@ -31,6 +31,7 @@ from kzram_ci.verdict.races import Tally, lost_words, needed, percent, pooled, t
 BURST = 20.0  # races to a trial until samples tell: a cell that guessed too low is booted again
 MARGIN = 1.1  # of the races that are still wanting, since the design effect of more samples is another
 LEAST_SECONDS = 5  # for another boot
+MOST_BOOTS = 60  # of one cell, beyond the plan's repeats
 ALLOWED = "reuse_allowed"
 COUNTED = (GREW_CLASS, "reuse_refused", "reuse_refused_write", ALLOWED)
 
@@ -160,8 +161,11 @@ def goals(cell: Cell) -> tuple[tuple[str, int], ...]:
 
 
 def wants_more(cell: Cell, evidences: Sequence[Evidence]) -> bool:
-    """Whether another boot can bring the races that are wanting: the last one ended by them, and there is time."""
+    """Whether another boot can bring the races that are wanting: the last one brought some, and there is time."""
     if cell.evidence is None or cell.target is None or not cell.target.trials or not evidences:
+        return False
+    last = seen_races(cell, evidences[-1:])
+    if last is None or not last.races or len(evidences) >= cell.repeats + MOST_BOOTS:
         return False
     in_time = evidences[-1].stop_why != "duration" and _seconds_left(cell, evidences) >= LEAST_SECONDS
     return in_time and _wanting(cell, evidences) > 0

@@ -198,6 +198,16 @@ class TestBoots:
         assert "20 races (grew_class), of 29 that leave a kernel as bad as its control 1 %" in word.reason
         assert "its time was over" in word.reason
 
+    def test_boots_that_bring_nothing_end(self) -> None:
+        """A workload that ends by itself at once costs no time, and would be booted for ever."""
+        mine = cell(asked=ASKED)
+        assert not power.wants_more(mine, [boot(0, why="workload", seconds=0.0)])
+        costly = cell(asked=replace(ASKED, trials=10_000))
+        few = [boot(1, why="workload", seconds=0.0)]
+        while power.wants_more(costly, few):
+            few.append(few[0])
+        assert len(few) == 1 + power.MOST_BOOTS
+
     def test_a_pass_with_its_evidence(self) -> None:
         mine, only = cell(asked=ASKED), boot(40)
         word = judge_attempts(mine, (judge(mine, only),), (only,))
