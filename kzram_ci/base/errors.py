@@ -85,7 +85,9 @@ class KernelError(KzramError):
 
 
 class PatchFailed(KernelError):
-    """A patch did not apply; the message names patch, file and hunk."""
+    """A patch did not apply; the message names patch, file and hunk. `excerpt`: what the file looks like there."""
+
+    excerpt = ""
 
 
 class ConfigUnmet(KernelError):

@@ -31,12 +31,14 @@ COMMANDS = {
     "history": "outcomes of cells over all recorded runs",
     "compare": "what changed between two runs",
     "bisect": "find the commit that brought a crash, even one that comes only sometimes",
+    "try": "a patch series before and after, with a stated chance of being fooled",
     "repro": "run one cell of a run directory again",
     "drgn": "open the memory of a guest that crashed",
     "mechanism": "the facts about the overrun in a kernel's source, and what to expect",
     "doctor": "check what this host has and what is missing",
     "cache": "list or clean the build cache",
 }
+MODULES = {"try": "trial"}  # a module cannot have the name of a keyword
 BROKEN_PIPE = 141  # as a shell says it of a program that died of SIGPIPE
 EPILOG = """\
 exit codes of run: 0 all ok · 1 findings · 2 usage or plan · 3 inconclusive · 4 a kernel did not patch,
@@ -49,7 +51,7 @@ example: kzram-ci run testplans/overrun.yaml
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     """The options of a command line; `trailing` holds the words after `--` for a command that takes such words."""
     wanted = next((word for word in argv if word in COMMANDS), None)
-    module = None if wanted is None else import_module(f"kzram_ci.cli.{wanted}")
+    module = None if wanted is None else import_module(f"kzram_ci.cli.{MODULES.get(wanted, wanted)}")
     words, trailing = tuple(argv), tuple[str, ...]()
     if wanted is not None:
         at = words.index(wanted) + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ _MOVED = re.compile(r"(?:rename|copy) (?:from|to) (.+)")
 _NAMED = re.compile(r"diff --git a/(.+) b/(.+)")
 _NO_FILE_MODE = re.compile(r"(?:new|old|new file|deleted file) mode 1[26]0000")
 _NO_FILE = "/dev/null"
+_SHOWN = 12  # lines of a file where a hunk does not apply
 _LOOKED_AT = 200  # lines of a hunk that are compared with every place of a file
 
 
@@ -146,9 +147,8 @@ def touched(text: str) -> frozenset[str]:
     return frozenset(path for diff in files(text) for path in (diff.before, diff.after) if path)
 
 
-def misfit(hunk: Hunk, content: str) -> str:
-    """Why a hunk does not fit a file: the first line that differs where most of it fits best."""
-    lines = content.split("\n")
+def _best_place(hunk: Hunk, lines: Sequence[str]) -> tuple[int, int]:
+    """Where most lines of a hunk are in a file (from 0), and how many of them are there."""
     length = min(len(hunk.old), _LOOKED_AT)
 
     def score(at: int) -> tuple[int, int]:
@@ -156,7 +156,26 @@ def misfit(hunk: Hunk, content: str) -> str:
         return same, -abs(at - (hunk.start - 1))
 
     best = max(range(max(1, len(lines))), key=score)
-    if score(best)[0] * 2 < length:
+    return best, score(best)[0]
+
+
+def excerpt(hunk: Hunk, content: str) -> str:
+    """What a file looks like where a hunk belongs; lines that are not as the hunk wants them are marked."""
+    lines = content.split("\n")
+    start, _ = _best_place(hunk, lines)
+    shown = lines[start : start + min(len(hunk.old), _SHOWN)]
+    wanted = hunk.old[: len(shown)]
+    return "\n".join(
+        f"{'>' if have != want else ' '} {number:4} {have}"
+        for number, (have, want) in enumerate(zip(shown, wanted, strict=True), start=start + 1)
+    )
+
+
+def misfit(hunk: Hunk, content: str) -> str:
+    """Why a hunk does not fit a file: the first line that differs where most of it fits best."""
+    lines = content.split("\n")
+    best, same = _best_place(hunk, lines)
+    if same * 2 < min(len(hunk.old), _LOOKED_AT):
         return "nothing in the file looks like its context"
     for offset, wanted in enumerate(hunk.old):
         have = lines[best + offset] if best + offset < len(lines) else "end of file"

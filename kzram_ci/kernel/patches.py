@@ -315,18 +315,21 @@ def _apply(work: _Work, series: Series, patch: Patch) -> str:
         return f"{where}: already applied, left out"
     if there:
         raise PatchFailed(f"{where}: already applied", hint=f"remove series {series.name} from the kernel")
-    raise PatchFailed(f"{where}: {_why(work.scratch, patch, complaint)}", hint="refresh the patch against this kernel")
+    why, excerpt = _why(work.scratch, patch, complaint)
+    error = PatchFailed(f"{where}: {why}", hint="refresh the patch against this kernel")
+    error.excerpt = excerpt
+    raise error
 
 
-def _why(scratch: Path, patch: Patch, complaint: str) -> str:
-    """Git's words as file, hunk number, hunk header and the line that does not fit."""
+def _why(scratch: Path, patch: Patch, complaint: str) -> tuple[str, str]:
+    """Git's words as file, hunk number, hunk header and the line that does not fit; and the file at that place."""
     match = re.search(r"^error: patch failed: (.+):(\d+)$", complaint, re.MULTILINE)
     if match is None:
-        return complaint.splitlines()[0].removeprefix("error: ")
+        return complaint.splitlines()[0].removeprefix("error: "), ""
     for change in diff.files(patch.text):
         for hunk in change.hunks:
             if change.before == match[1] and hunk.start == int(match[2]):
                 content = (scratch / change.before).read_bytes().decode("utf-8", "surrogateescape")
                 where = f"{change.before}: hunk {hunk.number} ({hunk.header})"
-                return f"{where} does not apply: {diff.misfit(hunk, content)}"
-    return f"{match[1]}: the hunk at line {match[2]} does not apply"
+                return f"{where} does not apply: {diff.misfit(hunk, content)}", diff.excerpt(hunk, content)
+    return f"{match[1]}: the hunk at line {match[2]} does not apply", ""

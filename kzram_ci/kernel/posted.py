@@ -99,6 +99,20 @@ def read(files: Sequence[tuple[str, bytes]]) -> Posted:
     )
 
 
+def cover_alone(files: Sequence[tuple[str, bytes]]) -> str:
+    """The message id of a cover letter, when a file holds nothing else; "" for everything else."""
+    if len(files) != 1:
+        return ""
+    try:
+        letters = letters_in(plain_bytes(files[0][1]))
+    except ValueError:
+        return ""
+    (letter, *others) = letters or [Letter()]
+    tags = tags_of(letter.subject)
+    alone = not others and not letter.diffs and tags.total > 0 and not tags.number and not is_reply(letter)
+    return letter.message_id if alone else ""
+
+
 def _named(name: str, data: bytes) -> bytes:
     try:
         return plain_bytes(data)

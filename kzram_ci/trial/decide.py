@@ -142,7 +142,8 @@ def _unproved(before: Seen, settings: Settings) -> Standing:
     if before.crash + before.clean >= settings.most:
         why = f"the crash is too rare to measure: {before.crash} of {before.crash + before.clean:,} boots"
         return Standing(answer=Answer.CANNOT_SAY, why=f"{why} without the series")
-    most = before.proof_crashes - before.crash if before.crash else settings.patience
+    left = settings.silent - before.clean
+    most = before.proof_crashes - before.crash if before.crash else min(left, settings.patience)
     return Standing(wants=Side.BEFORE if before.running < most else None)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from kzram_ci.model.cell import Cell
+from kzram_ci.model.cell import OopsWanted
 from kzram_ci.model.evidence import Evidence, Judgement
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.verdict.judge import fatal, matches
@@ -58,14 +58,14 @@ class Wanted:
         return " or ".join((*self.given, *(("what the plan expects",) if self.plan else ())))
 
 
-def crashes_of(cell: Cell, evidence: Evidence, judged: Judgement) -> tuple[Crash, ...]:
-    """What a boot showed, each crash once. `cell.expect` is what the plan describes."""
+def crashes_of(evidence: Evidence, judged: Judgement, described: OopsWanted | None) -> tuple[Crash, ...]:
+    """What a boot showed, each crash once. `described`: the crash that the plan waits for."""
     crashes = [
         Crash(
             signature=oops.signature,
             title=oops.title,
             fatal=fatal(oops),
-            planned=cell.expect.outcome == "oops" and matches(oops, cell.expect.oops),
+            planned=described is not None and matches(oops, described),
         )
         for oops in evidence.oopses
     ]

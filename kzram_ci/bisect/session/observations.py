@@ -123,7 +123,7 @@ def boot_record(cell: Cell, evidence: Evidence, *, commit: str, number: int, dir
         seed=cell.seed,
         outcome=judgement.outcome,
         reason=judgement.reason,
-        crashes=crashes_of(cell, evidence, judgement),
+        crashes=crashes_of(evidence, judgement, cell.expect.oops if cell.expect.outcome == "oops" else None),
         ready=evidence.ready,
         proved=not below_floors(cell, evidence),
         seconds=round(evidence.seconds, 3),

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_file
 from kzram_ci.bisect.session.commits import tree_without
 from kzram_ci.bisect.session.model import Commit
@@ -20,10 +19,9 @@ from kzram_ci.kernel.workshop import KernelContext, image_of, keys_of
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.kernel import CommitTree, KernelImage
-from kzram_ci.results.layout import CellDir
-from kzram_ci.run.cell_run import STOP_MARGIN_SECONDS
-from kzram_ci.run.job import CellJob, Stages
-from kzram_ci.run.pool import QEMU_OVERHEAD_MIB, Budget
+from kzram_ci.run.job import Stages
+from kzram_ci.run.one_boot import boot_alone, guests_at_a_time
+from kzram_ci.run.pool import Budget
 
 LOOKED_UP = 2_000  # commits whose key is computed in advance; beyond, costs are guessed
 
@@ -71,10 +69,7 @@ class LocalRunner:
     @property
     def workers(self) -> int:
         """As many guests of this cell as the budget allows, one at least."""
-        machine = self.cell.machine
-        cpus = self.budget.cpus // max(1, machine.cpus)
-        memory = self.budget.memory_mib // (machine.memory_mib + QEMU_OVERHEAD_MIB)
-        return max(1, min(self.jobs or cpus, memory))
+        return guests_at_a_time(self.cell.machine, self.budget, self.jobs)
 
     def cached(self, commits: Sequence[Commit]) -> Mapping[str, bool]:
         """Asked of the cache by build key."""
@@ -100,13 +95,7 @@ class LocalRunner:
 
     def boot(self, cell: Cell, kernel: Kernel, directory: Path) -> tuple[Evidence, str]:
         """One boot, without retries: a boot that fails is a fact of its own here."""
-        rootfs, accel = self.stages.rootfs(cell), self.stages.accel(cell.machine)
-        cell = self.stages.fit(cell, kernel.image)
-        seconds = cell.machine.boot_seconds + cell.workload.duration_s + STOP_MARGIN_SECONDS
-        place = CellDir(path=directory, relative=directory.name)
-        job = CellJob(cell=cell, kernel=kernel.image, rootfs=rootfs, accel=accel, place=place)
-        evidence = self.stages.boot(job, Deadline.after(seconds), self.context.listener)
-        return evidence, str(accel.accel)
+        return boot_alone(cell, kernel.image, directory=directory, stages=self.stages, listener=self.context.listener)
 
     def without(self, culprit: str, bad: str) -> tuple[str, str]:
         """In the store, never in the user's repository."""

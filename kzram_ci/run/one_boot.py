@@ -1,0 +1,38 @@
+"""One boot of a cell on a kernel that is there, without retries: for those who decide boot by boot what comes next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kzram_ci.base.clock import Deadline
+from kzram_ci.model.cell import Cell
+from kzram_ci.model.events import Listener
+from kzram_ci.model.evidence import Evidence
+from kzram_ci.model.kernel import KernelImage
+from kzram_ci.model.machine import MachineSpec
+from kzram_ci.results.layout import CellDir
+from kzram_ci.run.cell_run import STOP_MARGIN_SECONDS
+from kzram_ci.run.job import CellJob, Stages
+from kzram_ci.run.pool import QEMU_OVERHEAD_MIB, Budget
+
+
+def boot_alone(
+    cell: Cell, image: KernelImage, *, directory: Path, stages: Stages, listener: Listener
+) -> tuple[Evidence, str]:
+    """The evidence, and the accelerator it had. A boot that fails is a fact of its own.
+
+    Raises InfraError, UserError, Interrupted.
+    """
+    rootfs, accel = stages.rootfs(cell), stages.accel(cell.machine)
+    cell = stages.fit(cell, image)
+    seconds = cell.machine.boot_seconds + cell.workload.duration_s + STOP_MARGIN_SECONDS
+    place = CellDir(path=directory, relative=directory.name)
+    job = CellJob(cell=cell, kernel=image, rootfs=rootfs, accel=accel, place=place)
+    return stages.boot(job, Deadline.after(seconds), listener), str(accel.accel)
+
+
+def guests_at_a_time(machine: MachineSpec, budget: Budget, jobs: int) -> int:
+    """As many guests of this machine as the budget allows, one at least; `jobs`: at most so many (0: any number)."""
+    cpus = budget.cpus // max(1, machine.cpus)
+    memory = budget.memory_mib // (machine.memory_mib + QEMU_OVERHEAD_MIB)
+    return max(1, min(jobs or cpus, memory))

@@ -1,0 +1,65 @@
+"""A trial from where it stands to its answer: kernels and guests of this host, a report after every test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kzram_ci.base import budget, clock, files
+from kzram_ci.base.cache import cache_root
+from kzram_ci.base.errors import KzramError, UserError
+from kzram_ci.kernel.workshop import KernelContext
+from kzram_ci.model.events import Listener
+from kzram_ci.run.pool import host_budget
+from kzram_ci.run.stages import real_stages
+from kzram_ci.trial.findings import Findings
+from kzram_ci.trial.reports import text
+from kzram_ci.trial.reports.reply import reply
+from kzram_ci.trial.session import store
+from kzram_ci.trial.session.builds import Builds
+from kzram_ci.trial.session.engine import Engine
+from kzram_ci.trial.session.request import WorkRequest
+from kzram_ci.trial.session.store import Session
+
+
+def work(session: Session, request: WorkRequest, *, tell: Callable[[str], None], listener: Listener) -> Findings:
+    """Go on until there is an answer; the report is up to date after every test, also after an error.
+
+    Raises UserError when another process works on it, KernelError (patches, build), InfraError, Interrupted.
+    """
+    with store.held(session.path):
+        context = KernelContext(cache=cache_root(), listener=listener, jobs=request.make_jobs or budget.cpus())
+        stages, _ = real_stages(context, request.accel)
+        engine = Engine(
+            session=session,
+            stages=stages,
+            budget=host_budget(request.jobs),
+            builds=Builds(session=session, stages=stages, tell=tell),
+            listener=listener,
+            tell=tell,
+            show=lambda: write(session),
+            jobs=request.jobs,
+        )
+        try:
+            return engine.run()
+        except KzramError:
+            write(session)
+            raise
+
+
+def write(session: Session) -> None:
+    """The report as the facts stand."""
+    lines = text.report(session.findings())
+    files.write_atomic(session.path / store.REPORT, "".join(f"{line}\n" for line in lines))
+
+
+def write_reply(session: Session) -> str:
+    """Write a reply to the series beside the report; its path. Raises UserError for a series that was not mail."""
+    now = clock.now_utc()
+    name = f"{now:%Y%m%d%H%M%S}.{session.path.name.rpartition('-')[2]}@kzram-ci.invalid"
+    try:
+        mail = reply(session.findings(), now=now, message_id=name)
+    except ValueError as error:
+        raise UserError(f"--reply: {error}", hint="the report is in report.txt") from error
+    path = session.path / store.REPLY
+    files.write_atomic(path, mail)
+    return str(path)

@@ -1,0 +1,165 @@
+"""The loop: ask for the next boot, build, boot, write it down, until every test has its answer.
+
+Nothing is decided here (`decide` does) and nothing is remembered here (`store` does), so a trial that was killed goes
+on where its last boot ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+from kzram_ci.base import files, proc
+from kzram_ci.base.errors import InfraError, Interrupted, NotApplicable
+from kzram_ci.model import codec
+from kzram_ci.model.events import Listener
+from kzram_ci.model.evidence import Evidence
+from kzram_ci.model.kernel import KernelImage, KernelSpec
+from kzram_ci.model.layout import CellFile
+from kzram_ci.run.job import Stages
+from kzram_ci.run.one_boot import boot_alone, guests_at_a_time
+from kzram_ci.run.pool import Budget
+from kzram_ci.trial.decide import Side
+from kzram_ci.trial.findings import Findings, Tested, wanted_of, what_of
+from kzram_ci.trial.model import BootRecord, Test
+from kzram_ci.trial.records import boot_record
+from kzram_ci.trial.seen import What
+from kzram_ci.trial.session.builds import Builds
+from kzram_ci.trial.session.store import Session, boot_directory
+from kzram_ci.verdict.judge import fatal, principal_oops
+
+Tell = Callable[[str], None]
+Running = dict[Future[tuple[BootRecord, Evidence]], tuple[str, Side, int]]
+HOST_PATIENCE = 5  # boots in a row that failed on the host, until the trial stops
+_POLL_SECONDS = 0.5
+
+
+@dataclass(slots=True, kw_only=True)
+class Engine:
+    """One run of a trial. `show` brings the reports up to date."""
+
+    session: Session
+    stages: Stages
+    budget: Budget
+    builds: Builds
+    listener: Listener
+    tell: Tell
+    show: Callable[[], None] = lambda: None
+    jobs: int = 0
+    _images: dict[Side, KernelImage] = field(default_factory=dict)
+
+    def run(self) -> Findings:
+        """Go on until there is an answer. Raises KernelError, InfraError, UserError, Interrupted.
+
+        What happened is on disk, also then.
+        """
+        if (found := self.session.findings()).answer is not None and self.session.facts.done:
+            return found
+        self._images = dict(zip(Side, self.builds.both(), strict=True))
+        for test in sorted(self.session.asked.tests, key=lambda test: test.guard):
+            if self._applies(test):
+                self._test(test)
+            self.show()
+        self.session.keep(replace(self.session.facts, done=True))
+        self.show()
+        return self.session.findings()
+
+    def _applies(self, test: Test) -> bool:
+        """Whether the test can show something on both kernels; what speaks against it is written down."""
+        facts = self.session.facts
+        if test.id in dict(facts.skipped):
+            return False
+        try:
+            for image in self._images.values():
+                self.stages.fit(test.cell, image)
+        except NotApplicable as error:
+            self.session.keep(replace(facts, skipped=(*facts.skipped, (test.id, error.message))))
+            self.tell(f"{test.id}: skipped: {error.message}")
+            return False
+        return True
+
+    def _test(self, test: Test) -> None:
+        workers = guests_at_a_time(test.cell.machine, self.budget, self.jobs)
+        running: Running = {}
+        failure: BaseException | None = None
+        with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="boot") as pool:
+            while True:
+                while failure is None and not proc.cancelled() and len(running) < workers:
+                    side = self._now(test, running).standing.wants
+                    if side is None:
+                        break
+                    number = self._number(test, side, running)
+                    running[pool.submit(self._boot, test, side, number)] = (test.id, side, number)
+                if not running:
+                    break
+                done, _ = wait(running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
+                for future in done:
+                    running.pop(future)
+                    if (error := future.exception()) is not None:
+                        failure = failure or error
+                    else:
+                        self._keep(test, *future.result())
+                failure = failure or (self._spoilt(test) if done else None)
+        if failure is not None:
+            raise failure
+        if proc.cancelled():
+            raise Interrupted("interrupted between two boots")
+        now = self._now(test, {})
+        self.tell(f"{test.id}: {now.standing.answer}{f': {now.standing.why}' if now.standing.why else ''}")
+
+    def _now(self, test: Test, running: Running) -> Tested:
+        found = self.session.findings(tuple(running.values()))
+        return next(tested for tested in found.tests if tested.test.id == test.id)
+
+    def _number(self, test: Test, side: Side, running: Running) -> int:
+        own = [boot for boot in self.session.facts.boots if (boot.test, boot.side) == (test.id, side)]
+        taken = {boot.number for boot in own} | {
+            n for name, its, n in running.values() if (name, its) == (test.id, side)
+        }
+        return next(number for number in count(1) if number not in taken)
+
+    def _boot(self, test: Test, side: Side, number: int) -> tuple[BootRecord, Evidence]:
+        directory, relative = boot_directory(self.session, test.id, side, number)
+        seed = test.cell.seed + number - 1
+        cell = replace(test.cell, seed=seed, kernel=self._spec(side))
+        try:
+            evidence, accel = boot_alone(
+                cell, self._images[side], directory=directory, stages=self.stages, listener=self.listener
+            )
+        except InfraError as error:
+            evidence, accel = Evidence(host_error=str(error)), ""
+        record = boot_record(
+            self.session.asked, test, evidence, side=side, number=number, seed=seed, directory=relative, accel=accel
+        )
+        return record, evidence
+
+    def _spec(self, side: Side) -> KernelSpec:
+        return self.session.asked.before if side is Side.BEFORE else self.session.asked.after
+
+    def _keep(self, test: Test, boot: BootRecord, evidence: Evidence) -> None:
+        session = self.session
+        files.write_json(session.path / boot.directory / CellFile.EVIDENCE, codec.to_json(evidence))
+        boots = (*session.facts.boots, boot)
+        wanted = wanted_of(session.asked, test, boots)
+        what = what_of(boot, wanted)
+        facts = replace(session.facts, boots=boots)
+        if what is What.CRASH and boot.side is Side.BEFORE and not facts.oops:
+            faces = {crash.signature for crash in boot.crashes if wanted.holds(crash)}
+            shown = next((oops for oops in evidence.oopses if oops.signature in faces and fatal(oops)), None)
+            shown = shown or principal_oops(evidence.oopses)
+            facts = replace(facts, oops=(shown.decoded or shown.text) if shown is not None else boot.reason)
+        session.keep(facts)
+        self.tell(f"{test.id}, {boot.side} {boot.number}: {what}: {boot.reason} ({boot.seconds:.1f} s)")
+
+    def _spoilt(self, test: Test) -> BaseException | None:
+        """A host that fails again and again ends the trial."""
+        own = [boot for boot in self.session.facts.boots if boot.test == test.id][-HOST_PATIENCE:]
+        wanted = wanted_of(self.session.asked, test, own)
+        if len(own) < HOST_PATIENCE or any(what_of(boot, wanted) is not What.INFRA for boot in own):
+            return None
+        return InfraError(
+            f"{HOST_PATIENCE} boots in a row failed on this host, the last one: {own[-1].reason}",
+            hint=f"repair the host, then kzram-ci try --resume {self.session.path}",
+        )
