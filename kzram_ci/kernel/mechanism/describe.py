@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kzram_ci.kernel.mechanism import filesystem
 from kzram_ci.kernel.mechanism.facts import Facts
 from kzram_ci.kernel.mechanism.rules import amplifier, expected, meaning, openings
 from kzram_ci.model import codec
@@ -21,6 +22,7 @@ def as_json(spec: KernelSpec, facts: Facts) -> dict[str, Any]:
         "facts": {name: codec.to_json(fact) for name, fact in facts.items()},
         "amplifier": codec.to_json(amplifier(facts)),
         "expected": {name: codec.to_json(expected(facts, spec.series, name)) for name in WORKLOADS},
+        "filesystem": codec.to_json(filesystem.answer(facts, spec.series)),
         "skipped": meaning(facts, spec.series),
     }
 
@@ -44,4 +46,4 @@ def as_lines(spec: KernelSpec, facts: Facts) -> list[str]:
         bounds += [f"{name} <= {bound:,}" for name, bound in want.limits]
         shown = f" (to be seen by {', '.join(bounds)})" if bounds else ""
         lines.append(f"expected of {workload}: {want.outcome}: {want.because}{shown}")
-    return lines
+    return lines + filesystem.as_lines(filesystem.answer(facts, spec.series))

@@ -11,7 +11,7 @@ import pytest
 
 from kzram_ci.base.library import Library
 from kzram_ci.kernel import mechanism
-from kzram_ci.kernel.mechanism import Facts, data, describe
+from kzram_ci.kernel.mechanism import Facts, data, describe, filesystem
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Cell
 from kzram_ci.plan.kernels import load_kernel
@@ -349,7 +349,7 @@ def test_the_command_shows_facts_and_what_follows() -> None:
     assert any(line.startswith("skipped: saved-clen: ") for line in lines)
     stock = load_kernel("stock-6.1", Library())
     window = describe.as_lines(load_kernel("window-6.1", Library()), facts("6.1"))
-    assert "(to be seen by reuse_refused_write >= 1, grew <= 0, reuse_allowed <= 0)" in window[-3]
+    assert "(to be seen by reuse_refused_write >= 1, grew <= 0, reuse_allowed <= 0)" in "\n".join(window)
     remedy = load_kernel("saved-clen-6.1", Library())
     assert any(line.startswith("with async-window: swap writes by") for line in describe.as_lines(remedy, facts("6.1")))
     told = json.loads(json.dumps(describe.as_json(stock, facts("6.1"))))
@@ -412,3 +412,32 @@ def test_where_failslab_spares_zram_the_test_gets_what_does_not() -> None:
     assert (str(found.workload.fault.kind), found.workload.fault.probability) == ("fail_page_alloc", 50)
     assert cell("6.6", "directmutate-failslab", "saved-clen").workload.fault.probability == 100
     assert str(cell("4.9", "pressure", "stock").workload.fault.kind) == "none"
+
+
+@pytest.mark.parametrize(
+    ("version", "series", "safe", "because"),
+    [
+        (
+            "6.12",
+            (),
+            False,
+            "a page is compressed a second time, into an object for the first result (drivers/",
+        ),
+        ("6.12", ("unstable", "saved-clen"), True, "a second result that is longer gets an object it fits in (saved-c"),
+        ("6.12", ("unstable", "sleepable"), True, "a page is compressed once (sleepable)"),
+        ("7.3", ("unstable",), True, "a page is compressed once: what is copied is what was allocated for (not in dri"),
+    ],
+)
+def test_whether_a_file_system_is_safe(version: str, series: tuple[str, ...], safe: bool, because: str) -> None:
+    found = filesystem.answer(facts(version), series)
+    assert found.safe is safe
+    assert found.because.startswith(because)
+    assert bool(found.open) is not safe
+
+
+def test_without_stable_pages_there_is_one_more_way() -> None:
+    lines = filesystem.as_lines(filesystem.answer(facts("6.12"), ("unstable",)))
+    assert lines[0].startswith("a file system on zram: not safe: ")
+    assert lines[1].startswith("  open to O_DIRECT writes of any user")
+    assert "does not ask for stable pages" in lines[-1]
+    assert len(lines) == len(filesystem.as_lines(filesystem.answer(facts("6.12"), ()))) + 1

@@ -46,6 +46,7 @@ FILES = PLAN.replace("anonmutate", "fsmutate")
     [
         ("", "", "p.yaml:5:5: tests.t.workload: fsmutate works on files: it needs a `filesystem`, such as ext4"),
         ("", "filesystem: ext4", "p.yaml:6:5: tests.t.filesystem: the config of k has no CONFIG_EXT4_FS: add_config"),
+        (", add_config: [fs]", "filesystem: ext4\nexpect: derived", "p.yaml:7:5: tests.t.expect: what this comes to"),
         (", add_config: [fs]", "filesystem: {kind: ext5}", "filesystem.kind: unknown file system 'ext5'; allowed:"),
         (", add_config: [fs]", "filesystem: ext4\nzram: {swap: true}", "zram.swap: the device holds a file system or"),
     ],
