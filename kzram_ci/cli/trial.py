@@ -31,6 +31,7 @@ apply, or a kernel does not build · 69 infrastructure · 130 interrupted (go on
 examples:
   kzram-ci try 20161125083709.12345-1-minchan@kernel.org --base v6.12 --repo ../linux
   kzram-ci try fix.mbox --base unstable --test anonmutate-failslab
+  kzram-ci try fix.patch --base git:../linux@v6.12 --test ./repro.sh --files data.bin
   kzram-ci try ../linux-patches/*.patch --base git:../linux@v6.12 --plan my-plan.yaml
   kzram-ci try origin/master..my-fix --repo ../linux --reply
   b4 am -c -o- MESSAGE-ID | kzram-ci try - --format b4
@@ -58,7 +59,13 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--kernel", default="", metavar="NAME", help="whose instruments and config a source gets (default: stock)"
     )
-    parser.add_argument("--test", action="append", default=[], metavar="NAME", help="of the plan; a glob; repeatable")
+    parser.add_argument(
+        "--test", action="append", default=[], metavar="NAME|SCRIPT",
+        help="of the plan (a glob), or a script or program of yours (./repro.sh) in place of a plan; repeatable",
+    )  # fmt: skip
+    parser.add_argument(
+        "--files", nargs="+", action="extend", default=[], metavar="FILE", help="what the script needs, from its folder"
+    )
     parser.add_argument(
         "--signature", action="append", default=[], metavar="S",
         help="the crash that is looked for, as `kzram-ci oops` prints it (default: what the plan expects, else what "
@@ -71,7 +78,7 @@ def add_parser(subparsers: Any) -> None:
         "--cost", nargs="?", const="", action="append", default=[], metavar="COUNTER",
         help="compare a counter of clean boots, after / before (without a name: time and memory); repeatable",
     )  # fmt: skip
-    parser.add_argument("--each", action="store_true", help="build every prefix of the series")
+    parser.add_argument("--each", action="store_true", help="build and boot every prefix of the series")
     parser.add_argument("--reply", action="store_true", help="write a reply to the series; it is not sent")
     parser.add_argument("--format", choices=("text", "b4"), default="text", help="b4: what b4 review reads")
     parser.add_argument("--json", action="store_true", help="the answer for programs")
@@ -113,6 +120,7 @@ def _session(args: argparse.Namespace, lines: Lines) -> Session:
         kernel=args.kernel,
         repository=args.repo,
         tests=tuple(args.test),
+        files=tuple(args.files),
         luck=args.luck,
         signatures=tuple(args.signature),
         costs=tuple(args.cost),

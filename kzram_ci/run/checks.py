@@ -32,9 +32,12 @@ from kzram_ci.plan.draft import Draft
 from kzram_ci.plan.load import draft_plan
 
 
-def checked_plan(path: Path, library: Library) -> Plan:
-    """A plan that can run, as far as is known without its sources. Raises GrammarErrors with all that is wrong."""
-    draft = draft_plan(read_bytes(path), path, library)
+def checked_plan(path: Path, library: Library, text: str = "") -> Plan:
+    """A plan that can run, as far as is known without its sources. Raises GrammarErrors with all that is wrong.
+
+    `text`: in place of the file's; relative paths in it start beside `path` all the same.
+    """
+    draft = draft_plan(text or read_bytes(path), path, library)
     parts = _Parts(draft=draft, library=library)
     config = {spec.name: parts.config(spec) for spec in draft.plan.kernels()}
     recipe = rootfs.read(library.rootfs(), draft.problems)  # None: what is wrong is recorded

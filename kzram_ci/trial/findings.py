@@ -56,6 +56,7 @@ class Findings:
     facts: Facts
     tests: tuple[Tested, ...]
     others: tuple[Other, ...]
+    steps: tuple[tuple[int, str], ...]  # patch and signature: what a prefix of the series brings
     answer: Answer | None
     why: str = ""
 
@@ -70,8 +71,14 @@ def findings_of(asked: Asked, facts: Facts, running: Sequence[tuple[str, Side, i
     skipped = dict(facts.skipped)
     tests = tuple(_tested(asked, test, facts, running, skipped.get(test.id, "")) for test in asked.tests)
     others = tuple(_others(asked, facts))
+    steps = tuple(_steps(asked, facts, others))
     answer, why = _answer(asked, tests, others, facts)
-    return Findings(asked=asked, facts=facts, tests=tests, others=others, answer=answer, why=why)
+    if steps and answer is not None and answer is not Answer.NOT_FIXED:
+        answer, why = (
+            Answer.NOT_FIXED,
+            f"patch {steps[0][0]} of the series, without those after it, brings {steps[0][1]}",
+        )
+    return Findings(asked=asked, facts=facts, tests=tests, others=others, steps=steps, answer=answer, why=why)
 
 
 def _tested(asked: Asked, test: Test, facts: Facts, running: Sequence[tuple[str, Side, int]], skipped: str) -> Tested:
@@ -175,6 +182,19 @@ def _others(asked: Asked, facts: Facts) -> Iterable[Other]:
             before=counts[Side.BEFORE],
             after=counts[Side.AFTER],
         )
+
+
+def _steps(asked: Asked, facts: Facts, others: Sequence[Other]) -> Iterable[tuple[int, str]]:
+    """What the first patches bring that is neither the wanted crash nor there without the series."""
+    known = {other.signature for other in others if other.before}
+    for step in sorted(facts.steps, key=lambda step: step.patches):
+        test = asked.test(step.boot.test)
+        wanted = wanted_of(asked, test, [boot for boot in facts.boots if boot.test == test.id])
+        shown = [crash.signature for crash in step.boot.crashes if not wanted.holds(crash)]
+        if not step.boot.crashes and what_of(step.boot, wanted) is What.UNBOOTABLE:
+            shown = [NO_BOOT]
+        if what_of(step.boot, wanted) is not What.CRASH:
+            yield from ((step.patches, name) for name in shown if name not in known)
 
 
 def _answer(asked: Asked, tests: Sequence[Tested], others: Sequence[Other], facts: Facts) -> tuple[Answer | None, str]:

@@ -87,10 +87,19 @@ class BuildRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepBoot:
+    """One boot of a kernel with the first `patches` of the series."""
+
+    patches: int
+    boot: BootRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What happened so far. `skipped`: tests that have no meaning on these kernels, and why."""
 
     boots: tuple[BootRecord, ...] = ()
+    steps: tuple[StepBoot, ...] = ()  # of prefixes, when they were asked for
     builds: tuple[BuildRecord, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
     oops: str = ""  # the first wanted crash without the series, decoded

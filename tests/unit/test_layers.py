@@ -86,6 +86,7 @@ PURE = (
     "trial.reports",
     "trial.seen",
     "trial.silence",
+    "trial.warnings",
     "vm.argv",
     "vm.by_hand",
     "vm.tiny_guest",

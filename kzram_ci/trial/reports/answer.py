@@ -43,6 +43,7 @@ def as_json(found: Findings, *, directory: str) -> dict[str, Any]:
         "tests": [_test(test) for test in found.tests],
         "new": [_other(other) for other in found.new],
         "not_counted": [_other(other) for other in found.others if not other.new],
+        "steps": [{"patches": patches, "signature": signature} for patches, signature in found.steps],
         "costs": [codec.to_json(cost) for cost in costs_of(found)],
         "oops": found.facts.oops,
         "tested_by": asked.tester if found.answer is Answer.FIXED else "",

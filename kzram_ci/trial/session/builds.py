@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from kzram_ci.base import clock
 from kzram_ci.base.errors import InfraError, KernelError
@@ -11,6 +12,9 @@ from kzram_ci.model.kernel import KernelImage, KernelSpec
 from kzram_ci.run.job import Stages
 from kzram_ci.trial.model import BuildRecord
 from kzram_ci.trial.session.store import Session
+from kzram_ci.trial.warnings import new_warnings
+
+_LOG_CHARS = 16 << 20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -20,6 +24,7 @@ class Builds:
     session: Session
     stages: Stages
     tell: Callable[[str], None]
+    _logs: dict[int, str] = field(default_factory=dict)
 
     def both(self) -> tuple[KernelImage, KernelImage]:
         """Before and after. Raises KernelError naming the patch that does not apply or build."""
@@ -27,14 +32,14 @@ class Builds:
         before = self._built(0, "without the series")
         if self.session.asked.each:
             for count in range(1, len(patches)):
-                self._prefix(count)
+                self.prefix(count)
         try:
             after = self._built(len(patches), "with the series")
         except KernelError as error:
             raise self._blamed(error) from error
         return before, after
 
-    def _prefix(self, count: int) -> KernelImage:
+    def prefix(self, count: int) -> KernelImage:
         """The kernel with the first patches. Raises KernelError naming the last of them."""
         try:
             return self._built(count, f"with {self.named(count)}")
@@ -76,11 +81,18 @@ class Builds:
             raise
         seconds = 0.0 if image.cached else round(clock.monotonic() - began, 1)
         source, compiler = _origin(image)
+        log = _log(image)
+        texts = [patch.text for patch in self.session.asked.posted.patches[:count]]
+        warned = new_warnings(log, [text for _, text in sorted(self._logs.items())], texts) if count else ()
+        self._logs[count] = log
         self._keep(
             BuildRecord(
-                patches=count, key=image.key, release=image.release, source=source, compiler=compiler, seconds=seconds
+                patches=count, key=image.key, release=image.release, source=source, compiler=compiler, seconds=seconds,
+                warnings=warned,
             )
-        )
+        )  # fmt: skip
+        for warning in warned:
+            self.tell(f"{words}: new compiler warning: {warning}")
         self.tell(f"{words}: {'built before' if image.cached else f'built in {seconds:.0f} s'} ({image.key[:12]})")
         return image
 
@@ -91,6 +103,14 @@ class Builds:
         if known is not None and known.key == build.key and not build.seconds:
             build = replace(build, seconds=known.seconds)
         self.session.keep(replace(facts, builds=(*others, build)))
+
+
+def _log(image: KernelImage) -> str:
+    """What make printed when the kernel was built; "" where that was not kept."""
+    try:
+        return (Path(image.image).parent / "build.log").read_text("utf-8", "replace")[:_LOG_CHARS]
+    except OSError:
+        return ""
 
 
 def _origin(image: KernelImage) -> tuple[str, str]:

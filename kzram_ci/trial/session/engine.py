@@ -23,7 +23,7 @@ from kzram_ci.run.one_boot import boot_alone, guests_at_a_time
 from kzram_ci.run.pool import Budget
 from kzram_ci.trial.decide import Side
 from kzram_ci.trial.findings import Findings, Tested, wanted_of, what_of
-from kzram_ci.trial.model import BootRecord, Test
+from kzram_ci.trial.model import BootRecord, StepBoot, Test
 from kzram_ci.trial.records import boot_record
 from kzram_ci.trial.seen import What
 from kzram_ci.trial.session.builds import Builds
@@ -62,6 +62,8 @@ class Engine:
             if self._applies(test):
                 self._test(test)
             self.show()
+        if self.session.asked.each:
+            self._steps()
         self.session.keep(replace(self.session.facts, done=True))
         self.show()
         return self.session.findings()
@@ -109,6 +111,23 @@ class Engine:
         now = self._now(test, {})
         self.tell(f"{test.id}: {now.standing.answer}{f': {now.standing.why}' if now.standing.why else ''}")
 
+    def _steps(self) -> None:
+        """Boot every prefix of the series once in every test; the last one was booted as the whole."""
+        skipped = dict(self.session.facts.skipped)
+        for patches in range(1, len(self.session.asked.posted.patches)):
+            image = self.builds.prefix(patches)
+            for test in self.session.asked.tests:
+                done = any((s.patches, s.boot.test) == (patches, test.id) for s in self.session.facts.steps)
+                if done or test.id in skipped:
+                    continue
+                if proc.cancelled():
+                    raise Interrupted("interrupted between two boots")
+                boot, _ = self._boot(test, Side.AFTER, 1, image=image, prefix=patches)
+                self.session.keep(
+                    replace(self.session.facts, steps=(*self.session.facts.steps, StepBoot(patches=patches, boot=boot)))
+                )
+                self.tell(f"{test.id}, {self.builds.named(patches)}: {boot.outcome}: {boot.reason}")
+
     def _now(self, test: Test, running: Running) -> Tested:
         found = self.session.findings(tuple(running.values()))
         return next(tested for tested in found.tests if tested.test.id == test.id)
@@ -120,13 +139,17 @@ class Engine:
         }
         return next(number for number in count(1) if number not in taken)
 
-    def _boot(self, test: Test, side: Side, number: int) -> tuple[BootRecord, Evidence]:
-        directory, relative = boot_directory(self.session, test.id, side, number)
+    def _boot(
+        self, test: Test, side: Side, number: int, *, image: KernelImage | None = None, prefix: int = 0
+    ) -> tuple[BootRecord, Evidence]:
+        """One boot of a side, or of the kernel with the first patches of the series."""
+        kind = f"patch-{prefix}" if prefix else str(side)
+        directory, relative = boot_directory(self.session, test.id, kind, number)
         seed = test.cell.seed + number - 1
         cell = replace(test.cell, seed=seed, kernel=self._spec(side))
         try:
             evidence, accel = boot_alone(
-                cell, self._images[side], directory=directory, stages=self.stages, listener=self.listener
+                cell, image or self._images[side], directory=directory, stages=self.stages, listener=self.listener
             )
         except InfraError as error:
             evidence, accel = Evidence(host_error=str(error)), ""

@@ -16,7 +16,6 @@ from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.machine import Accel
 from kzram_ci.model.source import LocalGit
 from kzram_ci.plan.select import select
-from kzram_ci.run.selection import plan_of, plan_with
 from kzram_ci.trial import luck
 from kzram_ci.trial.costs import BOOTS, DEFAULT
 from kzram_ci.trial.decide import Settings
@@ -26,6 +25,7 @@ from kzram_ci.trial.reports.text import patches_text
 from kzram_ci.trial.session import store
 from kzram_ci.trial.session.base import base_of, check_applies, with_series
 from kzram_ci.trial.session.inbox import deliver
+from kzram_ci.trial.session.own_test import ChosenTests, chosen_tests
 from kzram_ci.trial.session.store import Session
 
 BEFORE, AFTER = "before", "after"
@@ -33,10 +33,11 @@ BEFORE, AFTER = "before", "after"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TryRequest:
-    """A new trial, in the user's words. `series`: what was given; `tests`: patterns of names."""
+    """A new trial, in the user's words. `series`: what was given; `tests`: patterns of names, or scripts."""
 
     series: tuple[str, ...]
     plan: str
+    files: tuple[str, ...] = ()  # of a test that is a script
     base: str = ""
     kernel: str = ""
     repository: Path = Path()
@@ -68,7 +69,8 @@ def begin(request: TryRequest, *, stdin: Callable[[], bytes], tell: Callable[[st
         raise UserError(f"--luck: {error}", hint="--luck 0.01") from error
     if not all(request.signatures):
         raise UserError("--signature is empty", hint="leave it out, or name a signature (kzram-ci oops prints it)")
-    plan = plan_of(request.plan)
+    tests = chosen_tests(request.plan, request.tests, request.files, request.kernel)
+    plan = tests.plan()
     came = deliver(request.series, repository=request.repository, since=request.base, stdin=stdin)
     context = KernelContext()
     base = base_of(
@@ -79,10 +81,9 @@ def begin(request: TryRequest, *, stdin: Callable[[], bytes], tell: Callable[[st
     for note in (f"{came.posted.title}: {patches_text(len(came.posted.patches))}, on {base.why}", *notes):
         tell(note)
     check_applies(base.spec, came.posted, _repositories(base.spec, request.repository), context)
-    tests = tests_of(plan, request, base.spec)
     asked = Asked(
         plan=plan.name,
-        tests=tests,
+        tests=tests_of(plan, tests, request, base.spec),
         before=base.spec,
         after=with_series(base.spec, came.posted, f"{base.spec.name}+series"),
         posted=came.posted,
@@ -96,11 +97,11 @@ def begin(request: TryRequest, *, stdin: Callable[[], bytes], tell: Callable[[st
     return store.create(request.runs, asked)
 
 
-def tests_of(plan: Plan, request: TryRequest, spec: KernelSpec) -> tuple[Test, ...]:
+def tests_of(plan: Plan, tests: ChosenTests, request: TryRequest, spec: KernelSpec) -> tuple[Test, ...]:
     """The tests that a kernel with no name in the plan gets, as a good kernel passes them. Raises UserError."""
     name = next(name for name in (BEFORE, "before-the-series", "b-4") if name not in _kernels(plan))
-    whole = plan_with(request.plan, lambda known: {**known, name: replace(spec, name=name)})
-    chosen = select(whole, kernels=(name,), tests=request.tests)
+    whole = tests.with_kernels(lambda known: {**known, name: replace(spec, name=name)})
+    chosen = select(whole, kernels=(name,), tests=tests.names)
     cells = [cell for cell in chosen.cells if not cell.skip]
     if not cells:
         skip = chosen.cells[0].skip
@@ -111,10 +112,10 @@ def tests_of(plan: Plan, request: TryRequest, spec: KernelSpec) -> tuple[Test, .
     found = [_test(cell, spec, waited.get((cell.test, cell.axes))) for cell in cells]
     anything = any(test.described for test in found)
     alone = anything and not request.signatures
-    tests = [replace(test, guard=test.cell.control or (alone and test.described is None)) for test in found]
-    if all(test.guard for test in tests):
-        tests = [replace(test, guard=False) for test in tests]  # what was asked for is looked for
-    return tuple(tests)
+    guarded = [replace(test, guard=test.cell.control or (alone and test.described is None)) for test in found]
+    if all(test.guard for test in guarded):  # what was asked for is looked for
+        return tuple(replace(test, guard=False) for test in guarded)
+    return tuple(guarded)
 
 
 def _settings(request: TryRequest) -> Settings:

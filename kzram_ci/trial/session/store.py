@@ -5,7 +5,7 @@ runs/<UTC time>-try-<series>-<id>/
   trial.json    what was asked: tests, kernels, series, settings; written once
   state.json    boots, builds, answer; replaced in one step after every boot
   series/       the patches as they were applied
-  report.txt  reply.eml  boots/<test>/<before|after>/<number>/console.log …
+  report.txt  reply.eml  boots/<test>/<before|after|patch-N>/<number>/console.log …
 ```
 """
 
@@ -98,9 +98,9 @@ def held(path: Path) -> Iterator[None]:
         raise UserError(f"another kzram-ci works on {path}", hint="wait for it, or stop it") from error
 
 
-def boot_directory(session: Session, test: str, side: Side, number: int) -> tuple[Path, str]:
+def boot_directory(session: Session, test: str, kind: str, number: int) -> tuple[Path, str]:
     """A fresh directory for a boot; what a killed boot left there is set aside, nothing produced is lost."""
-    relative = f"boots/{cell_folder(test)}/{side}/{number}"
+    relative = f"boots/{cell_folder(test)}/{kind}/{number}"
     path = session.path / relative
     with files.disk_errors(f"cannot create {path}"):
         if path.exists():

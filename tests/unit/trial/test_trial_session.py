@@ -145,3 +145,13 @@ def test_a_crash_that_comes_sometimes(rig: Rig) -> None:
     assert test.sides.before.crash < test.sides.before.boots
     assert test.standing.chance is not None and test.standing.chance <= 0.01
     assert test.sides.after.clean > 12
+
+
+def test_a_prefix_that_crashes_elsewhere_is_named_with_each(rig: Rig) -> None:
+    path = rig.patch(BUG.replace("CRASHES", "ELSEWHERE"), FIXED)
+    assert rig.run(path).answer is Answer.FIXED
+    found = rig.run(path, each=True)
+    assert found.answer is Answer.NOT_FIXED
+    assert found.why == "patch 1 of the series, without those after it, brings paging_fault:elsewhere"
+    half = rig.patch(BUG.replace("CRASHES", "DIRECT"), FIXED)
+    assert rig.run(half, each=True).answer is Answer.FIXED  # the wanted crash may go step by step
