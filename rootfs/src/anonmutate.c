@@ -43,7 +43,7 @@ struct slot {
 };
 
 static uint64_t seed = 1, page_count = 8192, mutators = 1, evictors = 1, verifiers = 1, batch = 16, bulk = 128;
-static uint64_t rounds = 4, steps = 2, focus = 98, race_percent = 40, episode = 250, duration_s;
+static uint64_t rounds = 4, steps = 2, focus = 98, race_percent = 40, episode = 20, duration_s;
 static uint64_t window_us, reclaimers, folio_kib = 64;
 static uint64_t evictor_threads; /* none where the memory controller does the evicting */
 static uint64_t compactors;
