@@ -35,6 +35,7 @@ MARKS = (
     b"stack overflow",
     b"deadlocked on memory",
     b"nsufficient stack",
+    b"[ end trace ",
 )
 
 _MARK = re.compile("|".join(re.escape(mark.decode()) for mark in MARKS))

@@ -32,6 +32,13 @@ _ENDS = ("?", ">]", ":", "from", " at", "] ", ": ", "? ")
 _SHORT = ("locks", "place")
 
 
+def belongs(text: str) -> bool:
+    """Whether a line can be one of a report, whichever."""
+    if parse_frame(text) or parse_pointer(text) is not None or patterns.CONTEXT.match(text):
+        return True
+    return patterns.is_content(text) or patterns.heading(text) is not None or Header().take(text)
+
+
 @dataclass(slots=True)
 class Stack:
     """Frames under one heading, innermost first."""

@@ -8,52 +8,24 @@ one chunk, one capped line and the caps of report.py, whatever is fed.
 from __future__ import annotations
 
 import re
+from collections import deque
 
-from kzram_ci.oops import catalogue
+from kzram_ci.oops import catalogue, relations
 from kzram_ci.oops.catalogue import Row
+from kzram_ci.oops.frames import parse_frame
 from kzram_ci.oops.lines import LINE_CAP, Line, learn, split, vendor
 from kzram_ci.oops.model import Oops
-from kzram_ci.oops.report import Report
+from kzram_ci.oops.report import Report, belongs
+from kzram_ci.oops.scout import Scout
 from kzram_ci.oops.title import finish
 
 CHUNK = 1 << 20
 MAX_OPEN = 32  # reports of as many callers at a time
 MAX_PARKED = 8
 TORN = 40  # bytes: a line that a mailer broke is no shorter
+LOOK_BACK = 16_384  # bytes, for a boot banner and for the lower half of a report
+MAX_HALF = 200  # lines of that half
 AFTERMATH = 400  # lines after a report in which the panic it caused may come
-
-_CAUSED = re.compile(
-    r"panic_on_\w+|Fatal exception|hung_task|softlockup|Hard LOCKUP|RCU Stall|Aiee|Attempted to kill|set \.\.\.|Oops"
-    r"|kernel stack overflow|bad mode|UBSAN|KFENCE|kasan|KASAN|locking"
-)
-_BOOT = re.compile(
-    r"\s*$|SeaBIOS|iPXE|U-Boot|GRUB|Decompress|early console|[Bb]ooting |Linux version|EFI|BdsDxe|UEFI|Welcome to|qemu"
-    r"|input_|output|kernel_total|Performing|Parsing|Press |Loading |Probing EDD|Script started|spawn|boot"
-)
-_STAMP = re.compile(rb"\[ {0,7}(\d{1,9})\.\d{6}\]")
-_RESTART = re.compile(rb"reboot: |Restarting system|Rebooting in|Power down|kexec|-- (?:Re)?[Bb]oot\b")
-_LOGGED = re.compile(rb"[^\n]{0,120}\bkernel(?:\[\d{1,9}\])?: ")  # by a daemon, which keeps a file across boots
-_FAULTS = frozenset(
-    (
-        "bug",
-        "rust_panic",
-        "stack_overflow",
-        "double_fault",
-        "null_deref",
-        "paging_fault",
-        "general_protection",
-        "divide_error",
-        "cpu_exception",
-        "list_corruption",
-        "usercopy",
-        "panic",
-        "stack_corruption",
-    )
-)
-_CPU_LINE = re.compile(r"\s{0,8}CPU: {0,2}(\d{1,5}) (?:UID: \d{1,10} )?PID: (\d{1,9}) ")
-_PRINTED_LONG = frozenset(("lockdep", "suspicious_rcu", "rcu_stall", "soft_lockup", "hung_task", "atomic_sleep"))
-_PRINTED_ALONE = _FAULTS - {"panic"} | {"warning", "refcount"}  # from the headline to the end without a break
-_THEN = frozenset(("cpu_exception", "double_fault", "bug", "stack_overflow", "general_protection"))
 
 
 class StreamParser:
@@ -138,7 +110,7 @@ class StreamParser:
         base, start = self._offset, 0
         if self._first is None:
             self._note_first(block)
-        scout = _Scout(block)
+        scout = Scout(block)
         hit: int | None = -1  # where the next word of a headline is, None when there is none
         while start < len(block):
             if hit is not None and hit < start:
@@ -162,7 +134,7 @@ class StreamParser:
             start = stop
         self._number += block.count(b"\n", start)
         self._offset = base + len(block)
-        self._recent = block[-2048:]
+        self._recent = block[-LOOK_BACK:]
         self._context = None
         self._expire()
 
@@ -238,6 +210,9 @@ class StreamParser:
         """A new report, or a part of one that is open, waits, or is over."""
         if line.copy and (self._open or self._after or self._parked):
             return  # it was logged before it was broadcast
+        if row.kind == "unknown" and mine is None and not self._parked:
+            self._headless(line, row, match)
+            return
         if mine is not None and self._continues(mine, row.kind, row.follows, line.number):
             mine.add(line)
         elif (waiting := self._continued(line, row.kind, row.follows)) is not None:
@@ -251,11 +226,34 @@ class StreamParser:
                 self._open.append(Report(row, match, line))
                 self._prefix = self._prefix or learn(catalogue.unmarked(line.text[: match.start()]))
 
+    def _headless(self, line: Line, row: Row, match: re.Match[str]) -> None:
+        """An end without a beginning: the log, or what was posted of it, starts in the middle of a report."""
+        if self._after or self._open or self._context is None:
+            return  # the end of what was found already
+        block, begin = self._context
+        before = block[max(0, begin - LOOK_BACK) : begin] or self._recent
+        at, kept = line.start, deque[Line]()
+        for number, raw in enumerate(reversed(before.splitlines(keepends=True)), start=1):
+            at -= len(raw)
+            records = split(raw, line.number - number, at, at + len(raw))
+            records = [each for each in records if each.caller == line.caller and not catalogue.marked(each.text)]
+            if not records or len(kept) > MAX_HALF or not all(belongs(each.text) for each in records):
+                break
+            kept.extendleft(reversed(records))
+        while kept and not kept[0].text.strip():
+            kept.popleft()
+        if not any(parse_frame(each.text) for each in kept):
+            return
+        report = Report(row, match, kept[0])
+        for each in (*kept, line):
+            report.add(each)
+        self._open.append(report)
+
     def _interrupt(self, report: Report) -> None:
         """A headline came within a report: another CPU's where there are no caller ids. The rest may still come."""
         self._open.remove(report)
         bare = not report.has_frames() and not report.pointers
-        if bare and report.kind in _PRINTED_ALONE and not report.row.proof and len(self._parked) < MAX_PARKED:
+        if bare and report.kind in relations.PRINTED_ALONE and not report.row.proof and len(self._parked) < MAX_PARKED:
             self._parked.append(report)
         else:
             self._close(report)
@@ -265,7 +263,7 @@ class StreamParser:
         for report in [report for report in self._parked if report.end_line + AFTERMATH < line.number]:
             self._parked.remove(report)
             self._close(report)
-        found = _CPU_LINE.match(line.text)
+        found = relations.CPU_LINE.match(line.text)
         if found is None or (mine is not None and mine.header.pid == int(found[2])):
             return mine
         waiting = [report for report in self._parked if report.caller == line.caller]
@@ -301,17 +299,17 @@ class StreamParser:
         if kind == report.kind and kind in ("oom", "stack_overflow"):
             return True  # the panic at the end of what its first line began
         bare = not report.has_frames() and not report.pointers
-        if bare and line_number - report.line.number < 30 and report.kind in _PRINTED_LONG:
-            return kind == "warning" or kind in _FAULTS  # the code that prints a long report may trip itself
-        return bare and report.kind in _FAULTS and kind in _THEN
+        if bare and line_number - report.line.number < 30 and report.kind in relations.PRINTED_LONG:
+            return kind == "warning" or kind in relations.FAULTS  # the code that prints a long report may trip itself
+        return bare and report.kind in relations.FAULTS and kind in relations.THEN
 
     def _belongs_to_finished(self, line: Line, kind: str) -> bool:
         """A panic or register dump right after a report that is complete: the consequence, not a new one."""
-        caused = kind == "panic" and _CAUSED.search(line.text)
+        caused = kind == "panic" and relations.CAUSED.search(line.text)
         parked = [(report, report.end_line + AFTERMATH) for report in self._parked]
         ended = sorted((*self._after, *parked), key=lambda entry: entry[0].end_line) if parked else self._after
         if "Fatal exception" in line.text:  # of a fault, whatever else was complained about meanwhile
-            ended = sorted(ended, key=lambda entry: entry[0].kind in _FAULTS)
+            ended = sorted(ended, key=lambda entry: entry[0].kind in relations.FAULTS)
         for index, (report, until) in enumerate(reversed(ended)):
             if until < line.number or (report.caller != line.caller and not (caused and index == 0)):
                 continue
@@ -330,12 +328,12 @@ class StreamParser:
             return False  # the loader's banner and the kernel's, or a console that replays its log
         block, begin = self._context or (b"", 0)
         before = block[max(0, begin - 4096) : begin] or self._recent
-        if _RESTART.search(before) or _LOGGED.match(block, begin):
+        if relations.RESTART.search(before) or relations.LOGGED.match(block, begin):
             return False
-        stamps = _STAMP.findall(before)
+        stamps = relations.STAMP.findall(before)
         if stamps:
             return int(stamps[-1]) >= 10
-        return again or (self._first is not None and line.number > 1 and not _BOOT.match(self._first))
+        return again or (self._first is not None and line.number > 1 and not relations.BOOT.match(self._first))
 
     def _sweep(self) -> None:
         if not self._open and not self._parked:
@@ -368,24 +366,3 @@ class StreamParser:
             else:
                 keep.append((report, until))
         self._after = keep
-
-
-class _Scout:
-    """Finds the next byte of a block that may begin a headline; every literal is searched once."""
-
-    def __init__(self, block: bytes) -> None:
-        self._block = block
-        self._next = {needle: block.find(needle) for needle in catalogue.MARKS}
-        self._next = {needle: at for needle, at in self._next.items() if at >= 0}
-
-    def next(self, start: int) -> int | None:
-        """Offset of the first literal at or after `start`."""
-        for needle, known in list(self._next.items()):
-            if known >= start:
-                continue
-            at = self._block.find(needle, start)
-            if at < 0:
-                del self._next[needle]
-            else:
-                self._next[needle] = at
-        return min(self._next.values(), default=None)

@@ -29,6 +29,7 @@ def plain(text: str) -> str:
 def why_corrupted(report: Report, function: str | None) -> str | None:
     """Why this is only a part of a report, or None."""
     checks = (
+        (report.kind == "unknown", "no headline"),
         (report.foreign and function is None, "another dump inside"),
         (report.row.blame == "bad_page" and "page" in report.what and function is None, "no stack of the allocation"),
         (report.kind == "panic" and _CONSEQUENCE.search(report.what), "only the panic, not its cause"),

@@ -218,3 +218,40 @@ def test_a_file_that_spans_boots_tells_of_no_reboot(between: str) -> None:
     assert not parse(
         f"Nov 28 00:51:05 debian kernel: zram: all is well\n{between}Nov 28 09:00:00 debian kernel: {BOOT}\n".encode()
     )
+
+
+LOWER_HALF = """\
+R13: 0000000000000000 R14: ffff888100000000 R15: 0000000000000000
+FS:  0000000000000000(0000) GS:ffff88813bc00000(0000) knlGS:0000000000000000
+Call Trace:
+ <TASK>
+ ? __die+0x1f/0x60
+ zs_free+0x2e/0x90 [zsmalloc]
+ zram_free_page+0x1c/0x90 [zram]
+ </TASK>
+Modules linked in: zram zsmalloc
+---[ end trace 0000000000000000 ]---
+"""
+
+
+@pytest.mark.parametrize("before", ["", "zram0: detected capacity change from 0 to 524288\n"])
+@pytest.mark.parametrize("stamp", ["", "[   12.345678] ", "[   12.345678][   T73] ", "Nov 28 00:51:05 debian kernel: "])
+def test_the_lower_half_of_a_report_is_found_and_flagged(before: str, stamp: str) -> None:
+    log = "".join(f"{stamp}{line}\n" for line in (before + LOWER_HALF).splitlines())
+    oops = only(log)
+    assert (oops.type, oops.function, oops.corrupted) == ("unknown", "zs_free", True)
+    assert oops.why_corrupted == "no headline"
+    assert oops.line == 1 + before.count("\n")
+    assert oops.excerpt(log.encode()).count(b"\n") == LOWER_HALF.count("\n")
+    assert oops.signature == "unknown:zs_free"
+
+
+def test_an_end_without_a_stack_is_nothing() -> None:
+    assert parse(b"zram: up\n---[ end trace 0000000000000000 ]---\n") == ()
+
+
+def test_the_end_of_a_report_that_was_found_begins_no_other() -> None:
+    found = parse(
+        b"kernel BUG at mm/slub.c:1!\n" + LOWER_HALF.encode() + b"zram: up\n" * 30 + LOWER_HALF.encode()[-37:]
+    )
+    assert [oops.type for oops in found] == ["bug"]

@@ -47,7 +47,8 @@ def test_parsing_after_an_oops_finds_those_after_it(case: Path) -> None:
     log = case.read_bytes()
     oopses = parse(log)
     for oops in oopses:
-        later = [other.signature for other in parse(log[oops.end :])]
+        # where two CPUs print at once, the rest begins with the lower half of a report: found, and flagged as such
+        later = [other.signature for other in parse(log[oops.end :]) if other.why_corrupted != "no headline"]
         assert later == [other.signature for other in oopses if other.start >= oops.end]
 
 
