@@ -20,6 +20,7 @@ vmlinux could not be read
 
 examples:
   kzram-ci oops console.log --vmlinux build/vmlinux
+  kzram-ci oops --group runs/*/cells/*/console.log
   dmesg | kzram-ci oops - --json | jq -r '.[].oopses[].signature'
 """
 DECODE_SECONDS = 300.0
@@ -34,11 +35,12 @@ class OopsRequest:
     vmlinux: Path | None = None
     modules: Path | None = None
     fail_on_oops: bool = False
+    group: bool = False
 
     @property
     def live(self) -> bool:
         """Whether an oops is printed as soon as it is found: JSON and decoding want all of them first."""
-        return not self.as_json and self.vmlinux is None
+        return not self.as_json and self.vmlinux is None and not self.group
 
 
 def add_parser(subparsers: Any) -> None:
@@ -55,6 +57,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--vmlinux", type=Path, metavar="FILE", help="decode frames to file:line with inlines")
     parser.add_argument("--modules", type=Path, metavar="DIR", help="where modules are (default: beside vmlinux)")
     parser.add_argument("--fail-on-oops", action="store_true", help="exit with 1 when an oops was found")
+    parser.add_argument("--group", action="store_true", help="one entry a crash, with every place it was seen at")
     parser.set_defaults(func=main)
 
 
@@ -67,6 +70,7 @@ def main(args: argparse.Namespace) -> int:
             vmlinux=args.vmlinux,
             modules=args.modules,
             fail_on_oops=args.fail_on_oops,
+            group=args.group,
         )
     )
 
@@ -74,14 +78,19 @@ def main(args: argparse.Namespace) -> int:
 def find(request: OopsRequest) -> int:
     """Parse every log. Raises UserError when --vmlinux cannot be used."""
     entries: list[dict[str, Any]] = []
+    seen: list[tuple[str, Oops]] = []
     unreadable = found = 0
     for name in request.logs:
         oopses, readable = _one(name, request)
         unreadable += not readable
         found += len(oopses)
-        if request.as_json:
+        if request.group:
+            seen += [(name, oops) for oops in oopses]
+        elif request.as_json:
             entries.append({"log": name, "oopses": [oops.to_json() for oops in oopses]})
-    if request.as_json:
+    if request.group:
+        _print_groups(seen, as_json=request.as_json)
+    elif request.as_json:
         json.dump(entries, sys.stdout)
         print()
     if unreadable:
@@ -105,12 +114,25 @@ def _one(name: str, request: OopsRequest) -> tuple[list[Oops], bool]:
     oopses.sort(key=lambda oops: oops.start)
     if request.vmlinux is not None and oopses:
         oopses = _decoded(oopses, request.vmlinux, request.modules)
-    if not request.live and not request.as_json:
+    if not request.live and not request.as_json and not request.group:
         for oops in oopses:
             _print_text(name, oops, several=several)
-    if readable and not oopses and not request.as_json and sys.stdout.isatty():
+    if readable and not oopses and not request.as_json and not request.group and sys.stdout.isatty():
         print(f"{name}: no oops in {say_count(counted.lines, 'line')}")
     return oopses, readable
+
+
+def _print_groups(seen: Sequence[tuple[str, Oops]], *, as_json: bool) -> None:
+    from kzram_ci.oops.similar import groups, text
+
+    made = groups(seen)
+    if as_json:
+        json.dump([group.to_json() for group in made], sys.stdout)
+        print()
+        return
+    for group in made:
+        print(text(group))
+    print(f"{len(seen)} oops{'' if len(seen) == 1 else 'es'}, {len(made)} crash{'' if len(made) == 1 else 'es'}")
 
 
 class _Counted:

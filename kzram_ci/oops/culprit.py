@@ -89,7 +89,8 @@ def pointer_trace(report: Report) -> Answer:
 def access(report: Report) -> Answer:
     """KASAN, KFENCE: the headline, then the stack of the access, never those of allocation and free."""
     frames = _frames(_main(report))
-    if found := _first(report, [bare(report.function)] if report.function else []):
+    named = report.function and not report.line.text.rstrip().endswith("[inline]")  # a decoder's word, not the kernel's
+    if found := _first(report, [bare(report.function)] if named and report.function else []):
         return found, frames
     return trace(report)
 

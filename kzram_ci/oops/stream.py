@@ -233,9 +233,11 @@ class StreamParser:
         block, begin = self._context
         before = block[max(0, begin - LOOK_BACK) : begin] or self._recent
         at, kept = line.start, deque[Line]()
-        for number, raw in enumerate(reversed(before.splitlines(keepends=True)), start=1):
-            at -= len(raw)
-            records = split(raw, line.number - number, at, at + len(raw))
+        for number, raw in enumerate(reversed(before.removesuffix(b"\n").split(b"\n")), start=1):
+            at -= len(raw) + 1
+            if at < 0:  # what came before is not known
+                break
+            records = split(raw, line.number - number, at, at + len(raw) + 1)
             records = [each for each in records if each.caller == line.caller and not catalogue.marked(each.text)]
             if not records or len(kept) > MAX_HALF or not all(belongs(each.text) for each in records):
                 break
