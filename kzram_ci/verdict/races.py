@@ -92,7 +92,7 @@ def tally(
     known = [name for name in names if name in counters]
     if not known:
         return None
-    lost = counters.get(OVERRUNS, 0)
+    lost = max(0, counters.get(OVERRUNS, 0))  # a guest may say anything
     seen = max(sum(counters[name] for name in known), lost)
     effect = max(design_effect((gains or {}).get(name, Gains())) for name in known)
     return Tally(races=seen, lost=lost, design_effect=max(1.0, min(effect, float(lost or seen))))

@@ -107,7 +107,7 @@ def phrase(seen: Rate, *, event: str = "overruns", trial: str = "recompressions"
     count = f"{_count(seen.events, event)} in {seen.trials:,} {trial}{boots}"
     if seen.trials <= 0:
         return f"{count}: nothing was exposed, nothing is proved"
-    events = min(seen.events, seen.trials)
+    events = max(0, min(seen.events, seen.trials))  # a guest may say anything
     parts = [f"{count}; {CONFIDENCE:.0%} upper bound {upper_bound(events, seen.trials):.1e}".replace("95%", "95 %")]
     if reference is not None and reference.trials > 0:
         shown = f"{_count(reference.events, event)} in {reference.trials:,}"

@@ -311,7 +311,7 @@ def exposure_text(cell: CellView) -> str:
 def exposure(cell: CellView) -> Rate | None:
     """Overruns among the recompressions of a cell; None where nothing was counted."""
     overruns, trials = counted(cell.result, OVERRUNS), counted(cell.result, RECOMPRESSIONS)
-    if overruns is None or not trials:
+    if overruns is None or trials is None or trials <= 0:
         return None
     return Rate(events=overruns, trials=trials, name=cell.result.kernel, boots=max(1, cell.result.attempts))
 
@@ -355,9 +355,9 @@ def _race_words(view: RunView, cell: CellView, rate: Rate) -> str:
 def hot_read_words(result: CellResult) -> str:
     """How many blocks that raced could not be read back, with the bound on their share; "" where none was read."""
     reads, errors = (counted(result, name) for name in HOT_READS)
-    if not reads or errors is None:
+    if reads is None or reads <= 0 or errors is None:
         return ""
-    bound = races.percent(upper_bound(min(errors, reads), reads))
+    bound = races.percent(upper_bound(max(0, min(errors, reads)), reads))
     return f"{errors:,} of {reads:,} racing blocks could not be read back (95 % bound {bound})"
 
 

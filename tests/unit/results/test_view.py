@@ -1,13 +1,16 @@
+import re
 from dataclasses import replace
 
 import pytest
 import report_samples as samples
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kzram_ci.model.evidence import BootCounts, Evidence, Gains, Judgement
 from kzram_ci.model.measure import Against
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results.reports import controls, html, summary, summary_model, table, wording
-from kzram_ci.results.reports.summary_model import RunView, make_view
+from kzram_ci.results.reports.summary_model import HOT_READS, RunView, make_view
 
 
 def sample() -> RunView:
@@ -98,6 +101,23 @@ def test_reads_of_racing_blocks_are_shown_with_their_bound() -> None:
     assert summary_model.proof(view, view.cells[0]).endswith(f"; {told}")
     assert "0 of 1,200 racing blocks" in summary.render(view)
     assert "workload" not in summary_model.exposure_text(view.cells[1])
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            ["recompressions", "overruns", "grew_class", "reuse_refused_write", "reuse_allowed", *HOT_READS]
+        ),
+        st.integers(-(1 << 40), 1 << 40) | st.integers(-2, 9),
+    )
+)
+def test_whatever_a_guest_reports_a_pass_has_a_proof_or_none(counters: dict[str, int]) -> None:
+    passed, _, lost, *rest = samples.results()
+    passed = replace(passed, evidence=replace(passed.evidence, counters=counters))
+    lost = replace(lost, evidence=replace(lost.evidence, counters=counters))
+    view = make_view(samples.PLAN, (passed, lost, *rest), name="x")
+    told = summary_model.proof(view, view.cells[0])
+    assert not told or re.match(r"-?[\d,]+ overruns? in [\d,]+ (races?|recompressions)\b", told), told
 
 
 def with_control(outcome: Outcome, verdict: Verdict) -> RunView:

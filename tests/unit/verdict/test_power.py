@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from builders import a_cell, a_workload
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kzram_ci.base.errors import BuildFailed, NotApplicable
 from kzram_ci.model.cell import Cell, Expectation
@@ -228,6 +230,38 @@ class TestBoots:
         word = judge_attempts(mine, (judge(mine, blind),), (blind,))
         assert word.verdict is Verdict.INCONCLUSIVE
         assert "grew_class not reported" in word.reason
+
+
+numbers = st.integers(-(1 << 40), 1 << 40) | st.integers(-3, 30)
+any_gains = st.builds(
+    Gains, samples=st.integers(0, 99), total=st.integers(0, 1 << 30), squares=st.integers(0, 1 << 60), most=numbers
+)
+any_boot = st.builds(
+    BootCounts,
+    counters=st.dictionaries(
+        st.sampled_from(["grew_class", "overruns", "reuse_allowed", "reuse_refused", "x"]), numbers
+    ),
+    gains=st.dictionaries(st.sampled_from(["grew_class", "reuse_allowed", "x"]), any_gains),
+    overrun_lines=st.integers(0, 9),
+    crashed=st.booleans(),
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(any_boot, max_size=4), st.sampled_from([REMEDY, GUARD, ()]), st.sampled_from(["", "x"]))
+def test_whatever_guests_report_there_is_an_answer(
+    boots: list[BootCounts], floors: tuple[tuple[str, int], ...], races: str
+) -> None:
+    mine = cell(floors, evidence=Against(luck=0.01, control=CONTROL, races=races))
+    asked = power.target(mine, control(*boots))
+    assert bool(asked.why_not) is (asked.trials == 0)
+    mine = replace(mine, target=asked)
+    evidences = [Evidence(ready=True, counters=dict(one.counters), gains=one.gains) for one in boots]
+    if evidences:
+        assert power.unproved(mine, evidences) or power.proved(mine, evidences)
+        assert all(bound > 0 for _, bound in power.armed(mine, []).workload.stop)
+        if power.wants_more(mine, evidences):
+            assert dict(power.armed(mine, evidences).workload.stop)
 
 
 @pytest.mark.parametrize("crash", [0.2, 0.6, 0.95])
