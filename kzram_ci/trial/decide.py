@@ -53,7 +53,9 @@ class Settings:
     patience: int = 5  # in a row without any evidence
     guard_before: int = 1
     guard_after: int = 2
-    least: int = 2  # of each side, however many races they have
+    # Whatever the races say: crashes of before, each of which makes the races that after needs fewer, and clean ones.
+    least_before: int = 4
+    least_after: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,8 +192,8 @@ def _in_races(test: Sides, settings: Settings) -> Standing:
     assert before.tally is not None
     need = _needed(before.tally, settings.luck)
     met = after.tally.trials if after.tally is not None else 0
-    enough = need is not None and met >= need and after.clean >= settings.least
-    if enough and before.crash >= settings.least:
+    enough = need is not None and met >= need and after.clean >= settings.least_after
+    if enough and before.crash >= settings.least_before:
         chance = races.luck_of(before.tally, after.tally) if after.tally is not None else None
         return Standing(answer=Answer.FIXED, chance=chance, unit="races")
     if after.clean >= settings.patience and not met:
@@ -200,13 +202,13 @@ def _in_races(test: Sides, settings: Settings) -> Standing:
     if max(before.started, after.started) >= settings.most:
         why = f"{need or 'more'} races would be needed, {met} came in {after.clean} boots"
         return Standing(answer=Answer.CANNOT_SAY, why=why, unit="races")
-    lacking = before.crash + before.running < settings.least or need is None
+    lacking = before.crash + before.running < settings.least_before or need is None
     going = after.clean + after.running
-    if lacking and (enough or before.started <= after.started):
+    if lacking and (enough or before.started <= after.started + 1):
         return Standing(wants=Side.BEFORE, unit="races")
-    if enough or going >= max(settings.least, _boots_for(need, met, after.clean)):
+    if enough or going >= max(settings.least_after, _boots_for(need, met, after.clean)):
         return Standing(unit="races")
-    later = before.started < 1 + _in_between(after.started)
+    later = before.started < settings.least_before - 1 + _in_between(after.started)
     return Standing(wants=Side.BEFORE if later else Side.AFTER, unit="races")
 
 

@@ -8,11 +8,17 @@ from kzram_ci.base import budget, clock, files
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import KzramError, UserError
 from kzram_ci.kernel.workshop import KernelContext
+from kzram_ci.model import codec
 from kzram_ci.model.events import Listener
+from kzram_ci.model.evidence import Evidence
+from kzram_ci.model.layout import CellFile, RunFile
+from kzram_ci.results.reports import html, junit, summary
+from kzram_ci.results.reports.summary_model import make_view
 from kzram_ci.run.pool import host_budget
 from kzram_ci.run.stages import real_stages
 from kzram_ci.trial.findings import Findings
 from kzram_ci.trial.reports import text
+from kzram_ci.trial.reports.as_run import as_run
 from kzram_ci.trial.reports.reply import reply
 from kzram_ci.trial.session import store
 from kzram_ci.trial.session.builds import Builds
@@ -47,9 +53,22 @@ def work(session: Session, request: WorkRequest, *, tell: Callable[[str], None],
 
 
 def write(session: Session) -> None:
-    """The report as the facts stand."""
-    lines = text.report(session.findings())
-    files.write_atomic(session.path / store.REPORT, "".join(f"{line}\n" for line in lines))
+    """The report as the facts stand, and the reports of a run of both kernels."""
+    found = session.findings()
+    files.write_atomic(session.path / store.REPORT, "".join(f"{line}\n" for line in text.report(found)))
+
+    def evidence(directory: str) -> Evidence:
+        try:
+            return codec.from_json(Evidence, files.read_json(session.path / directory / CellFile.EVIDENCE))
+        except (KzramError, ValueError):
+            return Evidence()
+
+    plan, results = as_run(found, evidence)
+    view = make_view(plan, results, name=session.path.name)
+    files.write_atomic(session.path / RunFile.JUNIT, junit.render(view))
+    if results:
+        files.write_atomic(session.path / RunFile.SUMMARY, summary.render(view))
+        files.write_atomic(session.path / RunFile.HTML, html.render(view))
 
 
 def write_reply(session: Session) -> str:

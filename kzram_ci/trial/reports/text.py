@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from textwrap import wrap
 
 from kzram_ci.base.units import say_count
@@ -16,6 +18,9 @@ from kzram_ci.verdict import races
 
 COLUMNS = 72
 _OOPS_LINES = 30
+_CODE = re.compile(
+    r"\s*[->*]*\s*-?\d+ +\S"
+)  # the instructions around the one that failed: for a debugger, not for a mail
 _NAME = 10  # column of what a line is about
 _SAID = {
     Answer.FIXED: "fixed: the crash comes without the series, and not with it",
@@ -165,7 +170,8 @@ def _warnings(found: Findings) -> Iterator[str]:
 
 def _oops(found: Findings) -> Iterator[str]:
     """The crash without the series, decoded."""
-    lines = [line.rstrip() for line in visible(found.facts.oops).splitlines() if line.strip()]
+    whole = [line.rstrip() for line in visible(found.facts.oops).splitlines() if line.strip()]
+    lines = list(takewhile(lambda line: not _CODE.match(line), whole))
     if not lines:
         return
     yield ""

@@ -15,7 +15,7 @@ from kzram_ci.base import files, proc
 from kzram_ci.base.errors import InfraError, Interrupted, NotApplicable
 from kzram_ci.model import codec
 from kzram_ci.model.events import Listener
-from kzram_ci.model.evidence import Evidence
+from kzram_ci.model.evidence import Evidence, OopsSummary
 from kzram_ci.model.kernel import KernelImage, KernelSpec
 from kzram_ci.model.layout import CellFile
 from kzram_ci.run.job import Stages
@@ -34,6 +34,12 @@ Tell = Callable[[str], None]
 Running = dict[Future[tuple[BootRecord, Evidence]], tuple[str, Side, int]]
 HOST_PATIENCE = 5  # boots in a row that failed on the host, until the trial stops
 _POLL_SECONDS = 0.5
+
+
+def _told(oops: OopsSummary) -> str:
+    """A crash for the report: its title, then where the kernel was, with file and line as far as they are known."""
+    text = oops.decoded or oops.text
+    return text if oops.title in text else f"{oops.title}\n{text}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -172,7 +178,7 @@ class Engine:
             faces = {crash.signature for crash in boot.crashes if wanted.holds(crash)}
             shown = next((oops for oops in evidence.oopses if oops.signature in faces and fatal(oops)), None)
             shown = shown or principal_oops(evidence.oopses)
-            facts = replace(facts, oops=(shown.decoded or shown.text) if shown is not None else boot.reason)
+            facts = replace(facts, oops=_told(shown) if shown is not None else boot.reason)
         session.keep(facts)
         self.tell(f"{test.id}, {boot.side} {boot.number}: {what}: {boot.reason} ({boot.seconds:.1f} s)")
 

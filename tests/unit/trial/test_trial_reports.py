@@ -157,3 +157,22 @@ def test_the_command(rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert "neither a file, a message id nor a commit" in capsys.readouterr().err
     hidden = rig.patch(BUG.replace("CRASHES", "HIDDEN"), name="hidden.mbox")
     assert main(["try", str(hidden), *words_[2:8], "--quiet"]) == 3
+
+
+def test_the_reports_of_a_run_show_both_kernels(rig: Rig) -> None:
+    from lxml import etree
+
+    for text_, failures, errors in ((FIXED, 0, 0), (BUG.replace("CRASHES", "DIRECT"), 1, 0)):
+        session = rig.begin(rig.patch(text_))
+        rig.engine(session).run()
+        run.write(session)
+        suites = etree.parse(session.path / "junit.xml").getroot()
+        cases = {(case.get("classname") or "", case.get("name") or ""): case for case in suites.iter("testcase")}
+        assert len(cases) == 6  # three tests on two kernels
+        assert len(list(suites.iter("failure"))) == failures and len(list(suites.iter("error"))) == errors
+        page = (session.path / "report.html").read_text()
+        assert "before" in page and "crashed in 0 of" in page
+        assert "null_deref" in (session.path / "summary.md").read_text()
+    empty = rig.begin(rig.patch(FIXED))
+    run.write(empty)
+    assert (empty.path / "junit.xml").is_file()
