@@ -91,9 +91,10 @@ def sent(conf: str, *, seconds: int, entropy: str) -> bytes:
 
 def test_command(own: OwnTest, seed: int) -> str:
     """The line for the guest's shell that runs a test of the plan's own under kztest."""
+    run = own.run or ("true",)  # what the kernel tests itself is over before init
     results = [word for name in own.results for word in ("--result", name)]
     variables = f"KZRAM_SEED={seed} LD_LIBRARY_PATH={LIBRARIES} HOME=/root PATH=/bin:/usr/bin"
-    return f"cd {TEST} && exec env {variables} {shlex.join(('kztest', *results, '--', *own.run))}"
+    return f"cd {TEST} && exec env {variables} {shlex.join(('kztest', *results, '--', *run))}"
 
 
 def quoted(value: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from kzram_ci.kernel.workshop import KernelContext, Prospect
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.filesystem import kind_of
 from kzram_ci.model.kernel import KernelImage
-from kzram_ci.model.workload import Fault
+from kzram_ci.model.workload import KUNIT, Fault
 
 _FAULT_NEEDS = {
     Fault.NONE: (),
@@ -54,9 +55,8 @@ def _no_option(cell: Cell, image: KernelImage) -> str:
     if not cell.kernel.source.ready or not image.config:
         return ""
     has = kconfig.parse(Path(image.config).read_text("utf-8", "replace"))
-    kind = kind_of(spec.kind) if (spec := cell.workload.filesystem) is not None else None
-    if kind is not None and all(has.get(name, "n") == "n" for name in kind.symbols):
-        return f"{image.release} has no {kind.name} ({kind.symbols[0]})"
+    if lack := _no_feature(cell, image, has):
+        return lack
     device = ("CONFIG_ZRAM",) if cell.workload.zram.present else ()
     missing = [name for name in (*_FAULT_NEEDS[cell.workload.fault.kind], *device) if has.get(name, "n") == "n"]
     if not device and not missing:
@@ -67,3 +67,13 @@ def _no_option(cell: Cell, image: KernelImage) -> str:
     if not missing:
         return ""
     return f"{image.release} has no {missing[0]}; take a test without fault injection, or a kernel that is built"
+
+
+def _no_feature(cell: Cell, image: KernelImage, has: Mapping[str, str]) -> str:
+    """What a ready image lacks of the file system or the unit tests that a cell is about."""
+    kind = kind_of(spec.kind) if (spec := cell.workload.filesystem) is not None else None
+    if kind is not None and all(has.get(name, "n") == "n" for name in kind.symbols):
+        return f"{image.release} has no {kind.name} ({kind.symbols[0]})"
+    if cell.workload.program == KUNIT and has.get("CONFIG_KUNIT", "n") == "n":
+        return f"{image.release} has no CONFIG_KUNIT"
+    return ""

@@ -29,7 +29,8 @@ class ZramSpec:
 
 
 # Workloads that are not programs of ours: what a plan brings, and what the kernel's own tree brings.
-OWN_TESTS = ("script",)
+KUNIT = "kunit"
+OWN_TESTS = ("script", KUNIT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +45,10 @@ class SentFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnTest:
-    """A test that the plan brings. `run` are the words of its command, `results` the files that come back.
+    """A test that is not a program of ours. `run` are the words of its command, `results` the files that come back.
 
-    `files` and `programs` are as the plan has them; `sent` is what they came to.
+    `files` and `programs` are as the plan has them; `sent` is what they came to. `suites`: KUnit's, as a glob; empty
+    for all that the kernel has.
     """
 
     run: tuple[str, ...] = ()
@@ -54,6 +56,7 @@ class OwnTest:
     programs: tuple[str, ...] = ()
     results: tuple[str, ...] = ()
     sent: tuple[SentFile, ...] = ()
+    suites: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from kzram_ci.base.grammar.scalars import Regex, choice, one_or_many
+from kzram_ci.base.grammar.scalars import Regex, Word, choice, one_or_many
 from kzram_ci.base.grammar.strict import Strict
 from kzram_ci.model import filesystem
 from kzram_ci.model.vocab import OOPS_TYPES
@@ -213,7 +213,8 @@ class Fields(Strict):
     """What a test, the defaults, an axis value or an override may set."""
 
     workload: Workload | None = Field(
-        None, description="program in the guest: anonmutate, directmutate, fsmutate, pressure; or script, with `run`"
+        None,
+        description="program in the guest: anonmutate, directmutate, fsmutate, pressure; or script (`run`), or kunit",
     )
     args: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_-]*$")], ArgValue] | None = Field(
         None, description="arguments: `pages: 8192` becomes --pages 8192, true a bare flag, false and null nothing"
@@ -230,7 +231,10 @@ class Fields(Strict):
     results: GuestPaths | None = Field(
         None, description="script: files of the guest that come back into the cell's directory, 8 MiB together"
     )
-    zram: Zram | None = Field(None, description="the zram device; script: none unless this is there")
+    suites: Word | None = Field(
+        None, description="kunit: only these suites, as a glob, or SUITE.TEST; default: all that the kernel has"
+    )
+    zram: Zram | None = Field(None, description="the zram device; script, kunit: none unless this is there")
     filesystem: Filesystem | None = Field(None, description="a file system on the zram device, in place of swap")
     fault: FaultInjection | None = Field(None, description="fault injection on zram's atomic allocation")
     machine: Machine | None = Field(None, description="over the plan's machine")

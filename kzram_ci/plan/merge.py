@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kzram_ci.model.cell import Case, Cell, Expectation, OopsWanted
 from kzram_ci.model.machine import Accel, Dump, MachineSpec, Snapshot
 from kzram_ci.model.measure import Against
-from kzram_ci.model.workload import OWN_TESTS, Fault, FaultSpec, FilesystemSpec, OwnTest, WorkloadSpec, ZramSpec
+from kzram_ci.model.workload import KUNIT, OWN_TESTS, Fault, FaultSpec, FilesystemSpec, OwnTest, WorkloadSpec, ZramSpec
 
 if TYPE_CHECKING:
     from kzram_ci.plan.cell_schema import Fields
@@ -19,6 +19,7 @@ DERIVED = "derived"  # the outcome that the kernel's source decides
 MOUNTED = "fs.mounted"  # counter: the guest found the mount that the plan asks for, by the kernel's own word
 CASES = ("pass", "oops")  # what it may be; the order of `Cell.cases`
 EVIDENCE = "evidence"  # among the counters of `stop`
+OWN_WORDS = ("run", "files", "programs", "results")  # of a script
 _EXPECT = frozenset({"outcome", "oops", "floors", "ceilings"})
 _NOT_FIELDS = frozenset({"description", "kernels", "axes", "kernel", "line", "variant", "test", "derived", "axes_"})
 _MACHINE = {
@@ -98,11 +99,12 @@ def case_of(cell: Cell, *, amplified: bool) -> Case:
     )
 
 
-def machine(data: Data, arch: str) -> MachineSpec:
-    """The machine of a cell; what is not set keeps the model's default."""
+def machine(data: Data, arch: str, cmdline: tuple[str, ...] = ()) -> MachineSpec:
+    """The machine of a cell; what is not set keeps the model's default. `cmdline`: words before those of the plan."""
     given = {_MACHINE[name]: value for name, value in data.items() if name in _MACHINE}
     for name in ("cmdline", "qemu_args"):
         given[name] = tuple(given.get(name, ()))
+    given["cmdline"] = (*cmdline, *given["cmdline"])
     accel, snapshot = Accel(data.get("accel", "auto")), Snapshot(data.get("snapshot", "off"))
     dump = Dump(data.get("dump", "never"))
     return MachineSpec(arch=arch, accel=accel, snapshot=snapshot, dump=dump, **given)
@@ -142,10 +144,17 @@ def _frozen(value: Any) -> Any:
 
 def own_test(data: Data) -> OwnTest | None:
     """What a plan brings itself; None where it names nothing of that kind."""
-    names = ("run", "files", "programs", "results")
-    if data["workload"] not in OWN_TESTS and not any(data.get(name) for name in names):
+    if data["workload"] not in OWN_TESTS and not any(data.get(name) for name in (*OWN_WORDS, "suites")):
         return None
-    return OwnTest(**{name: tuple(data.get(name, ())) for name in names})
+    return OwnTest(**{name: tuple(data.get(name, ())) for name in OWN_WORDS}, suites=data.get("suites", ""))
+
+
+def own_cmdline(work: WorkloadSpec) -> tuple[str, ...]:
+    """What a test of the kernel's own asks of its command line."""
+    if work.program != KUNIT or work.own is None:
+        return ()
+    # enable: since 6.0, and ignored before
+    return ("kunit.enable=1", *((f"kunit.filter_glob={work.own.suites}",) if work.own.suites else ()))
 
 
 def arguments(args: Mapping[str, Any]) -> tuple[str, ...]:

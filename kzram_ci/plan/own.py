@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kzram_ci.model.cell import Cell
-from kzram_ci.model.workload import OWN_TESTS, Fault
+from kzram_ci.model.workload import KUNIT, OWN_TESTS, Fault
 
 Wrong = tuple[tuple[str, ...], str]  # (path of the field within the test, what is wrong)
 
@@ -17,14 +17,17 @@ def own_faults(cell: Cell, args: Mapping[str, Any]) -> Iterator[Wrong]:
     work = cell.workload
     if (own := work.own) is None:
         return
+    for name in ("run", "files", "programs", "results", "suites"):
+        wanted = KUNIT if name == "suites" else "script"
+        if getattr(own, name) and work.program != wanted:
+            yield (name,), f"`{name}` goes with `workload: {wanted}`, and this is {work.program}"
     if work.program not in OWN_TESTS:
-        given = next(name for name in ("run", "files", "programs", "results") if getattr(own, name))
-        yield (given,), f"{work.program} is a program of the guest's own: `{given}` goes with `workload: script`"
         return
-    if not own.run:
+    if work.program == "script" and not own.run:
         yield ("workload",), "a script needs `run`: its program and arguments, such as ./repro.sh --fast"
     if args:
-        yield ("args",), "a script takes its arguments in `run`"
+        how = "takes its arguments in `run`" if work.program == "script" else "takes no arguments"
+        yield ("args",), f"{work.program} {how}"
     if work.fault.kind is not Fault.NONE and not work.zram.present:
         yield ("fault",), "faults are injected into zram's allocations: add `zram:`, such as {size: 256M}"
     yield from _places(own.results)

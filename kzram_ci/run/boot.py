@@ -18,6 +18,7 @@ from kzram_ci.model.evidence import Evidence, MemoryDump
 from kzram_ci.model.kernel import KernelImage, RootfsImage
 from kzram_ci.model.layout import CellFile
 from kzram_ci.model.machine import AccelChoice, Dump
+from kzram_ci.model.workload import KUNIT
 from kzram_ci.oops import capture
 from kzram_ci.run import boot_state
 from kzram_ci.run import memory as keeping
@@ -61,7 +62,8 @@ def boot_once(
     files.write_json(directory / CellFile.COUNTERS, boot_state.counters(state))
     if end is Ending.INTERRUPTED:
         raise Interrupted("interrupted while the guest ran; its logs are kept")
-    found = left.added(boot_state.evidence(state, end, oopses, clock.monotonic()))
+    told = directory / CellFile.CONSOLE if cell.workload.program == KUNIT else None  # by the kernel, before init
+    found = left.added(boot_state.evidence(state, end, oopses, clock.monotonic()), told)
     if saved is not None and not found.booted and not found.oopses:
         raise SnapshotUnusable("the saved guest did not speak after it was started")
     return replace(found, restored=saved is not None, dump=memory[0], dump_missing=memory[1])

@@ -27,7 +27,7 @@ from kzram_ci.model.filesystem import kind_of
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.machine import Dump, MachineSpec
 from kzram_ci.model.source import DebianSource
-from kzram_ci.model.workload import OwnTest, WorkloadSpec
+from kzram_ci.model.workload import KUNIT, OwnTest, WorkloadSpec
 from kzram_ci.plan.draft import Draft
 from kzram_ci.plan.load import draft_plan
 
@@ -66,6 +66,8 @@ def _config(cell: Cell, values: Mapping[str, str], draft: Draft) -> None:
     if known and algorithm not in known and cell.workload.zram.present:
         text = f"the config of {cell.kernel.name} gives zram no {algorithm}; {allowed(algorithm, known)}"
         draft.report(cell, ("zram", "algorithm"), text)
+    if values and cell.workload.program == KUNIT and values.get("CONFIG_KUNIT", "n") == "n":
+        draft.report(cell, ("workload",), f"the config of {cell.kernel.name} has no CONFIG_KUNIT: add_config: [kunit]")
     if not values or (spec := cell.workload.filesystem) is None:
         return
     kind = kind_of(spec.kind)

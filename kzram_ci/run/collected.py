@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from kzram_ci.base import files
 from kzram_ci.guest.messages import FileEnd, FilePiece, Output
-from kzram_ci.ktap import Parser
+from kzram_ci.ktap import Parser, Report
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.layout import RESULTS, CellFile
 from kzram_ci.model.points import BAD, Point
@@ -88,11 +88,11 @@ class Collected:
         for stream in self._open.values():
             stream.close()
 
-    def added(self, evidence: Evidence) -> Evidence:
-        """The evidence of the boot, with what the test told."""
+    def added(self, evidence: Evidence, console: Path | None = None) -> Evidence:
+        """The evidence of the boot, with what the test told: on its standard output, or the kernel on its console."""
         if not self._open:
             return evidence
-        report = self._ktap.finish()
+        report = self._ktap.finish() if console is None else _on_console(console)
         bailed = () if report.bailed is None else (f"it bailed out: {report.bailed}",)
         lost = [
             f"{name} did not come back" + (f": {self._problems[index]}" if index in self._problems else "")
@@ -106,6 +106,14 @@ class Collected:
             lost_results=tuple(lost),
             last_words=_last_line(self._last["stderr"]) or _last_line(self._last["stdout"]),
         )
+
+
+def _on_console(path: Path) -> Report:
+    parser = Parser()
+    with files.disk_errors(f"cannot read {path}"), path.open("rb") as console:
+        while piece := console.read(1 << 20):
+            parser.feed(piece)
+    return parser.finish()
 
 
 def result_place(name: str) -> str:

@@ -21,7 +21,8 @@ from kzram_ci.model.cell import Plan
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.points import PointStatus
 from kzram_ci.model.workload import OwnTest
-from kzram_ci.run.checks import checked_plan
+from kzram_ci.plan.by_words import script_plan
+from kzram_ci.run.checks import checked_plan, checked_text
 from kzram_ci.run.collected import Collected, result_place
 
 PLAN = """\
@@ -118,8 +119,9 @@ def arm_program() -> bytes:
         (["run: ./good.sh", "results: [out, out/x]"], "out/x and out would be kept in one place"),
         (["run: ./good.sh", "results: [x, /x]"], "/x and x would be kept in one place"),
         (["run: ./good.sh", "results: [../x]"], "'../x' is not a file of the guest"),
-        (["run: ./good.sh", "args: {a: 1}"], "tests.t.args: a script takes its arguments in `run`"),
+        (["run: ./good.sh", "args: {a: 1}"], "tests.t.args: script takes its arguments in `run`"),
         (["run: ./good.sh", "fault: {kind: failslab}"], "t.fault: faults are injected into zram's allocations: add"),
+        (["run: ./good.sh", "suites: list"], "`suites` goes with `workload: kunit`, and this is script"),
         (["run: ./good.sh", "expect: {floors: {nix.x: 1}}"], "unknown group of counters 'nix'"),
     ],
 )  # fmt: skip
@@ -145,8 +147,32 @@ def test_bad_input_is_one_line_at_its_place(folder: Path, lines: list[str], text
 
 def test_words_of_a_script_in_another_test() -> None:
     Path("p.yaml").write_text(PLAN.replace("script", "pressure") + "    files: [good.sh]\n")
-    with pytest.raises(GrammarErrors, match="pressure is a program of the guest's own: `files` goes with"):
+    with pytest.raises(GrammarErrors, match="`files` goes with `workload: script`, and this is pressure"):
         checked_plan(Path("p.yaml"), Library())
+
+
+def test_kunit_needs_its_symbol_and_gets_its_words() -> None:
+    text = PLAN.replace("script", "kunit").replace("[stock]", "[{name: k, base: stock%s}]") + "    suites: list*\n"
+    Path("p.yaml").write_text(text % "")
+    with pytest.raises(GrammarErrors, match="the config of k has no CONFIG_KUNIT: add_config: "):
+        checked_plan(Path("p.yaml"), Library())
+    Path("p.yaml").write_text(text % ", add_config: [kunit]")
+    [cell] = checked_plan(Path("p.yaml"), Library()).cells
+    assert cell.machine.cmdline == ("kunit.enable=1", "kunit.filter_glob=list*")
+    assert not cell.workload.zram.present
+    assert "kztest -- true" in cell_conf(cell, "n")
+
+
+def test_a_plan_of_one_script_by_words(folder: Path) -> None:
+    file("data")
+    text = script_plan(
+        name="try", kernels=["stock"], run=["./good.sh", "a b: c"], files=["data"], results=["out"], duration="30s"
+    )
+    [cell] = checked_text(text, folder / "try.yaml", Library()).cells
+    assert cell.workload.own is not None
+    assert cell.workload.own.run == ("./good.sh", "a b: c")
+    assert [sent.path for sent in cell.workload.own.sent] == ["/test/data", "/test/good.sh"]
+    assert (cell.workload.duration_s, cell.id) == (30, "stock/test")
 
 
 def test_no_zram_unless_it_is_asked_for() -> None:
@@ -265,6 +291,15 @@ def test_no_result_leaves_its_folder(name: str) -> None:
     place = result_place(name)
     assert place
     assert not place.startswith(("/", ".."))
+
+
+def test_kunit_tells_on_the_console(tmp_path: Path) -> None:
+    console = tmp_path / "console.log"
+    console.write_text("[    1.0] x\n[    1.060000] KTAP version 1\n[    1.060000] 1..1\n[    1.070000] not ok 1 a\n")
+    sink = Collected(tmp_path, OwnTest())
+    sink.close()
+    [point] = sink.added(Evidence(), console).points
+    assert (point.name, point.status) == ("a", PointStatus.FAIL)
 
 
 def test_a_boot_of_ours_keeps_nothing(tmp_path: Path) -> None:

@@ -63,3 +63,18 @@ def test_the_table(expect: Expectation | None, seen: dict[str, Any], outcome: st
     assert (found.outcome, found.verdict) == (outcome, verdict), found.reason
     assert words in found.reason
     assert judge_attempts(cell, (found,), (evidence,)) == found
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome", "words"),
+    [
+        ({}, "inconclusive", "no suite ran: the kernel has none, or none that the plan names"),
+        ({"points": points(S)}, "inconclusive", "no test passed: 1 test: 1 skip"),
+        ({"points": points(P, S)}, "pass", "2 tests: 1 pass, 1 skip"),
+        ({"points": points(P, F)}, "fail", "1 of 2 tests failed: t2"),
+    ],
+)
+def test_kunit_passes_by_its_tests_alone(seen: dict[str, Any], outcome: str, words: str) -> None:
+    work = a_workload(program="kunit", own=OwnTest(), zram=ZramSpec(present=False))
+    found = judge(a_cell(kernel=a_kernel("stock"), workload=work), Evidence(**{**GOOD, **seen}))
+    assert (found.outcome, found.reason) == (outcome, words)
