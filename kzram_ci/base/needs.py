@@ -133,6 +133,13 @@ NEEDS = (
         packages=everywhere("bzip2"),
     ),
     Need(
+        task=Task.BUILD,
+        what="rsync",
+        why="only the kernel's selftests, which it installs",
+        required=False,
+        packages=everywhere("rsync"),
+    ),
+    Need(
         task=Task.BOOT,
         what="busybox",
         why="the guest's shell and tools (static)",

@@ -94,7 +94,9 @@ def test_command(own: OwnTest, seed: int) -> str:
     run = own.run or ("true",)  # what the kernel tests itself is over before init
     results = [word for name in own.results for word in ("--result", name)]
     variables = f"KZRAM_SEED={seed} LD_LIBRARY_PATH={LIBRARIES} HOME=/root PATH=/bin:/usr/bin"
-    return f"cd {TEST} && exec env {variables} {shlex.join(('kztest', *results, '--', *run))}"
+    # devtmpfs has none of these, and the runner of kselftest appends to /dev/stdout
+    links = "ln -sf /proc/self/fd /dev/fd; for n in 0:in 1:out 2:err; do ln -sf fd/${n%:*} /dev/std${n#*:}; done"
+    return f"{links}; cd {TEST} && exec env {variables} {shlex.join(('kztest', *results, '--', *run))}"
 
 
 def quoted(value: str) -> str:

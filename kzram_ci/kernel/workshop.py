@@ -13,6 +13,7 @@ from kzram_ci.base.errors import NotApplicable, UserError
 from kzram_ci.base.library import Library
 from kzram_ci.kernel import kbuild, mechanism, patches, source, source_facts, toolchain
 from kzram_ci.kernel.context import Context
+from kzram_ci.kernel.kbuild.base_tree import BaseTree
 from kzram_ci.kernel.mechanism import Facts
 from kzram_ci.kernel.parts import parts_of
 from kzram_ci.kernel.recipe import recipe
@@ -140,6 +141,16 @@ def prospect(spec: KernelSpec, context: KernelContext, *, fetch: bool = True) ->
     met = mechanism.met(facts, spec.series)
     tried = patches.apply(base.read, inputs.series, deadline=ctx.deadline, met=met)
     return Prospect(facts=facts, applied=tried.applied)
+
+
+def opened(spec: KernelSpec, context: KernelContext) -> tuple[kbuild.Inputs, BaseTree, Context]:
+    """What a kernel is built from, and its tree, for those that build something else of it.
+
+    Raises UserError, InfraError, Interrupted.
+    """
+    ctx = context.begin()
+    inputs = _inputs(spec, source.fetch(spec.source, ctx), ctx)
+    return inputs, kbuild.pristine(inputs.tree, ctx), ctx
 
 
 def facts_for(spec: KernelSpec, context: KernelContext) -> Facts:

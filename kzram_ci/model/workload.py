@@ -29,8 +29,9 @@ class ZramSpec:
 
 
 # Workloads that are not programs of ours: what a plan brings, and what the kernel's own tree brings.
-KUNIT = "kunit"
-OWN_TESTS = ("script", KUNIT)
+KUNIT, KSELFTEST = "kunit", "kselftest"
+OWN_TESTS = ("script", KUNIT, KSELFTEST)
+OF_THE_KERNEL = frozenset({KUNIT, KSELFTEST})  # their tests must tell of themselves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,7 @@ class OwnTest:
     """A test that is not a program of ours. `run` are the words of its command, `results` the files that come back.
 
     `files` and `programs` are as the plan has them; `sent` is what they came to. `suites`: KUnit's, as a glob; empty
-    for all that the kernel has.
+    for all that the kernel has. `collections`: kselftest's, or COLLECTION:TEST, as globs.
     """
 
     run: tuple[str, ...] = ()
@@ -57,6 +58,7 @@ class OwnTest:
     results: tuple[str, ...] = ()
     sent: tuple[SentFile, ...] = ()
     suites: str = ""
+    collections: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -214,7 +214,7 @@ class Fields(Strict):
 
     workload: Workload | None = Field(
         None,
-        description="program in the guest: anonmutate, directmutate, fsmutate, pressure; or script (`run`), or kunit",
+        description="program in the guest: anonmutate, directmutate, fsmutate, pressure; script, kunit, kselftest",
     )
     args: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_-]*$")], ArgValue] | None = Field(
         None, description="arguments: `pages: 8192` becomes --pages 8192, true a bare flag, false and null nothing"
@@ -226,7 +226,8 @@ class Fields(Strict):
         None, description="script: files and folders of the plan's folder that the guest gets, in the test's folder"
     )
     programs: Patterns | None = Field(
-        None, description="script: programs of this host that the guest gets, with their libraries, such as bash"
+        None,
+        description="script, kselftest: programs of this host that the guest gets, with their libraries, such as bash",
     )
     results: GuestPaths | None = Field(
         None, description="script: files of the guest that come back into the cell's directory, 8 MiB together"
@@ -234,7 +235,10 @@ class Fields(Strict):
     suites: Word | None = Field(
         None, description="kunit: only these suites, as a glob, or SUITE.TEST; default: all that the kernel has"
     )
-    zram: Zram | None = Field(None, description="the zram device; script, kunit: none unless this is there")
+    collections: Patterns | None = Field(
+        None, description="kselftest: which, or COLLECTION:TEST, as globs; built from the cell's own kernel tree"
+    )
+    zram: Zram | None = Field(None, description="the zram device; script, kunit, kselftest: none unless this is there")
     filesystem: Filesystem | None = Field(None, description="a file system on the zram device, in place of swap")
     fault: FaultInjection | None = Field(None, description="fault injection on zram's atomic allocation")
     machine: Machine | None = Field(None, description="over the plan's machine")

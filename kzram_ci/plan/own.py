@@ -7,8 +7,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kzram_ci.model.cell import Cell
-from kzram_ci.model.workload import KUNIT, OWN_TESTS, Fault
+from kzram_ci.model.workload import KSELFTEST, KUNIT, OWN_TESTS, Fault
 
+GOES_WITH = {
+    "run": ("script",),
+    "files": ("script",),
+    "programs": ("script", KSELFTEST),
+    "results": ("script", KSELFTEST),
+    "suites": (KUNIT,),
+    "collections": (KSELFTEST,),
+}
 Wrong = tuple[tuple[str, ...], str]  # (path of the field within the test, what is wrong)
 
 
@@ -17,14 +25,15 @@ def own_faults(cell: Cell, args: Mapping[str, Any]) -> Iterator[Wrong]:
     work = cell.workload
     if (own := work.own) is None:
         return
-    for name in ("run", "files", "programs", "results", "suites"):
-        wanted = KUNIT if name == "suites" else "script"
-        if getattr(own, name) and work.program != wanted:
-            yield (name,), f"`{name}` goes with `workload: {wanted}`, and this is {work.program}"
+    for name, wanted in GOES_WITH.items():
+        if getattr(own, name) and work.program not in wanted:
+            yield (name,), f"`{name}` goes with `workload: {' or '.join(wanted)}`, and this is {work.program}"
     if work.program not in OWN_TESTS:
         return
     if work.program == "script" and not own.run:
         yield ("workload",), "a script needs `run`: its program and arguments, such as ./repro.sh --fast"
+    if work.program == KSELFTEST and not own.collections:
+        yield ("workload",), "kselftest needs `collections`, such as [size, timers:posix_timers]"
     if args:
         how = "takes its arguments in `run`" if work.program == "script" else "takes no arguments"
         yield ("args",), f"{work.program} {how}"

@@ -21,6 +21,7 @@ from kzram_ci.run.boot import boot_once
 from kzram_ci.run.foresight import looked_ahead
 from kzram_ci.run.guest_image import rootfs_for
 from kzram_ci.run.job import CellJob, Stages, equipment
+from kzram_ci.run.selftests import with_selftests
 from kzram_ci.run.snapshot import SnapshotUnusable, discard, saved_for
 from kzram_ci.vm import accel
 
@@ -110,7 +111,7 @@ def real_stages(
         found = fitted(cell, kernel, context)
         if added := [word for word in found.machine.cmdline if word not in cell.machine.cmdline]:
             listener(Note(subject=cell.id, text=f"booted with {' '.join(added)}: this kernel needs it"))
-        return found
+        return with_selftests(found, context)
 
     def ahead(plan: Plan, done: Collection[str]) -> Plan:
         return looked_ahead(plan, context, done)

@@ -13,7 +13,7 @@ from kzram_ci.model.cell import Cell
 from kzram_ci.model.evidence import Evidence, Judgement
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.model.points import BAD, Point, PointStatus, summary
-from kzram_ci.model.workload import KUNIT
+from kzram_ci.model.workload import OF_THE_KERNEL
 from kzram_ci.verdict.exposure import counter
 
 EXIT_SKIP = 4  # KSFT_SKIP of tools/testing/selftests/kselftest.h
@@ -43,15 +43,15 @@ def proof(cell: Cell, evidence: Evidence) -> Judgement:
     """The pass of a test that ended well, its floors reached: what it rests on."""
     rests = [f"{name} {counter(evidence, name):,}" for name, _ in cell.expect.floors]
     points = evidence.points
-    if not points and cell.workload.program == KUNIT:
-        text = "no suite ran: the kernel has none, or none that the plan names"
+    if not points and cell.workload.program in OF_THE_KERNEL:
+        text = "no test ran: the kernel has none, or none that the plan names"
         return Judgement(outcome=Outcome.INCONCLUSIVE, verdict=Verdict.INCONCLUSIVE, reason=text)
     good = (PointStatus.PASS, PointStatus.XFAIL)
     if points and not rests and not any(point.status in good for point in points):
         text = f"no test passed: {summary(points)}"
         return Judgement(outcome=Outcome.INCONCLUSIVE, verdict=Verdict.INCONCLUSIVE, reason=text)
     rests += [summary(points)] if points else []
-    if cell.workload.program == KUNIT:
+    if cell.workload.program in OF_THE_KERNEL:
         return Judgement(outcome=Outcome.PASS, verdict=Verdict.OK, reason=", ".join(rests))
     how = "stopped by its counters" if evidence.test_stopped and evidence.stop_why == "exposure" else "exit code 0"
     alone = "" if rests else " alone: no floor and no test point says that it did its work"

@@ -121,6 +121,7 @@ def arm_program() -> bytes:
         (["run: ./good.sh", "results: [../x]"], "'../x' is not a file of the guest"),
         (["run: ./good.sh", "args: {a: 1}"], "tests.t.args: script takes its arguments in `run`"),
         (["run: ./good.sh", "fault: {kind: failslab}"], "t.fault: faults are injected into zram's allocations: add"),
+        (["run: ./good.sh", "collections: size"], "`collections` goes with `workload: kselftest`, and this is script"),
         (["run: ./good.sh", "suites: list"], "`suites` goes with `workload: kunit`, and this is script"),
         (["run: ./good.sh", "expect: {floors: {nix.x: 1}}"], "unknown group of counters 'nix'"),
     ],
@@ -163,6 +164,12 @@ def test_kunit_needs_its_symbol_and_gets_its_words() -> None:
     assert "kztest -- true" in cell_conf(cell, "n")
 
 
+def test_kselftest_needs_collections() -> None:
+    Path("p.yaml").write_text(PLAN.replace("script", "kselftest"))
+    with pytest.raises(GrammarErrors, match="kselftest needs `collections`, such as"):
+        checked_plan(Path("p.yaml"), Library())
+
+
 def test_a_plan_of_one_script_by_words(folder: Path) -> None:
     file("data")
     text = script_plan(
@@ -187,6 +194,7 @@ def test_the_command_keeps_every_word() -> None:
     cell = plan("run: [./good.sh, 'a b', \"it's\", '$HOME']", "results: [out/x]").cells[0]
     [line] = [line for line in cell_conf(cell, "n").splitlines() if line.startswith("COMMAND=")]
     words = shlex.split(shlex.split(line)[0].removeprefix("COMMAND="))
+    words = words[words.index("cd") :]
     assert words[:5] == ["cd", "/test", "&&", "exec", "env"]
     assert words[9:] == ["kztest", "--result", "out/x", "--", "./good.sh", "a b", "it's", "$HOME"]
     assert words[5] == f"KZRAM_SEED={cell.seed}"

@@ -68,7 +68,7 @@ def test_the_table(expect: Expectation | None, seen: dict[str, Any], outcome: st
 @pytest.mark.parametrize(
     ("seen", "outcome", "words"),
     [
-        ({}, "inconclusive", "no suite ran: the kernel has none, or none that the plan names"),
+        ({}, "inconclusive", "no test ran: the kernel has none, or none that the plan names"),
         ({"points": points(S)}, "inconclusive", "no test passed: 1 test: 1 skip"),
         ({"points": points(P, S)}, "pass", "2 tests: 1 pass, 1 skip"),
         ({"points": points(P, F)}, "fail", "1 of 2 tests failed: t2"),
