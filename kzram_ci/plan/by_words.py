@@ -20,7 +20,7 @@ def script_plan(
 ) -> str:
     """The text of a plan whose only test, `test`, is a script; `more` are further fields of it, such as zram or expect.
 
-    The files are looked for beside the path that the text is given with (`run.checks.checked_text`).
+    The files are looked for beside the path that the text is given with (`run.checks.checked_plan`).
     """
     test: dict[str, Any] = {"workload": "script", "run": list(run), "duration": duration}
     given = {"files": list(files), "programs": list(programs), "results": list(results)}

@@ -22,7 +22,7 @@ from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.points import PointStatus
 from kzram_ci.model.workload import OwnTest
 from kzram_ci.plan.by_words import script_plan
-from kzram_ci.run.checks import checked_plan, checked_text
+from kzram_ci.run.checks import checked_plan
 from kzram_ci.run.collected import Collected, result_place
 
 PLAN = """\
@@ -175,7 +175,7 @@ def test_a_plan_of_one_script_by_words(folder: Path) -> None:
     text = script_plan(
         name="try", kernels=["stock"], run=["./good.sh", "a b: c"], files=["data"], results=["out"], duration="30s"
     )
-    [cell] = checked_text(text, folder / "try.yaml", Library()).cells
+    [cell] = checked_plan(folder / "try.yaml", Library(), text).cells
     assert cell.workload.own is not None
     assert cell.workload.own.run == ("./good.sh", "a b: c")
     assert [sent.path for sent in cell.workload.own.sent] == ["/test/data", "/test/good.sh"]
