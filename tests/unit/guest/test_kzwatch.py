@@ -388,3 +388,14 @@ class TestEmit:
 )
 def test_wrong_arguments(kzwatch: Path, root: Path, words: tuple[str, ...]) -> None:
     assert run(kzwatch, *words) == (2, [])
+
+
+def test_as_another_user(kzwatch: Path) -> None:
+    """For readers of the disk: no control port, no rights."""
+    done = subprocess.run(
+        (str(kzwatch), "--as", "1000", "--", "id", "-u"), check=False, capture_output=True, timeout=60
+    )
+    if os.getuid():
+        assert (done.returncode, b"cannot become user 1000" in done.stderr) == (4, True)
+    else:
+        assert (done.returncode, done.stdout) == (0, b"1000\n")
