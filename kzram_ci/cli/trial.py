@@ -30,7 +30,7 @@ apply, or a kernel does not build · 69 infrastructure · 130 interrupted (go on
 
 examples:
   kzram-ci try 20161125083709.12345-1-minchan@kernel.org --base v6.12 --repo ../linux
-  kzram-ci try fix.mbox --base unstable --test anonmutate-failslab
+  kzram-ci try fix.mbox --base unstable --test anonmutate-window
   kzram-ci try fix.patch --base git:../linux@v6.12 --test ./repro.sh --files data.bin
   kzram-ci try ../linux-patches/*.patch --base git:../linux@v6.12 --plan my-plan.yaml
   kzram-ci try origin/master..my-fix --repo ../linux --reply

@@ -168,6 +168,8 @@ def _commits(word: str, repository: Path, since: str) -> tuple[list[tuple[str, b
         end = word
         start = _begin_of(word, repository, since)
     end = end.lstrip(".") or "HEAD"
+    if end.startswith("-"):
+        raise UserError(f"{word!r} is no series", hint=_FORMS)
     fork = _ask(repository, "merge-base", start, end).strip()
     count = int(_ask(repository, "rev-list", "--count", "--no-merges", f"{fork}..{end}"))
     if not count:

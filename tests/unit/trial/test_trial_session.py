@@ -107,6 +107,7 @@ def test_commits_are_a_series_and_know_their_base(rig: Rig) -> None:
         ("main..main", "no commit between"),
         ("no-such-branch", "neither a file, a message id nor"),
         ("-x..y", "no series"),
+        ("main..-x", "no series"),
     ):
         with pytest.raises(UserError, match=why):
             rig.begin(words)
