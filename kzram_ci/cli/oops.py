@@ -9,10 +9,13 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kzram_ci.base.units import say_count
 from kzram_ci.oops import Oops, iterate
+
+if TYPE_CHECKING:
+    from kzram_ci.oops.blame import Tree
 
 EXAMPLE = """\
 exit codes: 0 every log could be read, whatever it held · 1 an oops was found and --fail-on-oops given · 2 a log or
@@ -20,6 +23,7 @@ vmlinux could not be read
 
 examples:
   kzram-ci oops console.log --vmlinux build/vmlinux
+  kzram-ci oops console.log --tree ../linux
   kzram-ci oops --group runs/*/cells/*/console.log
   dmesg | kzram-ci oops - --json | jq -r '.[].oopses[].signature'
 """
@@ -36,11 +40,12 @@ class OopsRequest:
     modules: Path | None = None
     fail_on_oops: bool = False
     group: bool = False
+    tree: Path | None = None
 
     @property
     def live(self) -> bool:
         """Whether an oops is printed as soon as it is found: JSON and decoding want all of them first."""
-        return not self.as_json and self.vmlinux is None and not self.group
+        return not self.as_json and self.vmlinux is None and self.tree is None and not self.group
 
 
 def add_parser(subparsers: Any) -> None:
@@ -58,6 +63,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--modules", type=Path, metavar="DIR", help="where modules are (default: beside vmlinux)")
     parser.add_argument("--fail-on-oops", action="store_true", help="exit with 1 when an oops was found")
     parser.add_argument("--group", action="store_true", help="one entry a crash, with every place it was seen at")
+    parser.add_argument(
+        "--tree", type=Path, metavar="DIR", help="name who looks after the culprit, and its last commits"
+    )
     parser.set_defaults(func=main)
 
 
@@ -71,23 +79,25 @@ def main(args: argparse.Namespace) -> int:
             modules=args.modules,
             fail_on_oops=args.fail_on_oops,
             group=args.group,
+            tree=args.tree,
         )
     )
 
 
 def find(request: OopsRequest) -> int:
-    """Parse every log. Raises UserError when --vmlinux cannot be used."""
+    """Parse every log. Raises UserError when --vmlinux or --tree cannot be used."""
     entries: list[dict[str, Any]] = []
     seen: list[tuple[str, Oops]] = []
     unreadable = found = 0
+    tree = _tree(request.tree)
     for name in request.logs:
-        oopses, readable = _one(name, request)
+        oopses, readable = _one(name, request, tree)
         unreadable += not readable
         found += len(oopses)
         if request.group:
             seen += [(name, oops) for oops in oopses]
         elif request.as_json:
-            entries.append({"log": name, "oopses": [oops.to_json() for oops in oopses]})
+            entries.append({"log": name, "oopses": [_json(oops, tree) for oops in oopses]})
     if request.group:
         _print_groups(seen, as_json=request.as_json)
     elif request.as_json:
@@ -98,7 +108,23 @@ def find(request: OopsRequest) -> int:
     return 1 if found and request.fail_on_oops else 0
 
 
-def _one(name: str, request: OopsRequest) -> tuple[list[Oops], bool]:
+def _tree(path: Path | None) -> Tree | None:
+    if path is None:
+        return None
+    from kzram_ci.oops.blame import Tree
+
+    return Tree(path)
+
+
+def _json(oops: Oops, tree: Tree | None) -> dict[str, Any]:
+    data = oops.to_json()
+    if tree is not None:
+        blame = tree.blame(oops)
+        data["blame"] = blame.to_json() if blame is not None else None
+    return data
+
+
+def _one(name: str, request: OopsRequest, tree: Tree | None) -> tuple[list[Oops], bool]:
     """The oopses of one log, and whether it was readable; printed, unless JSON is wanted."""
     oopses: list[Oops] = []
     several = len(request.logs) > 1
@@ -117,6 +143,10 @@ def _one(name: str, request: OopsRequest) -> tuple[list[Oops], bool]:
     if not request.live and not request.as_json and not request.group:
         for oops in oopses:
             _print_text(name, oops, several=several)
+            if tree is not None and (blame := tree.blame(oops)) is not None:
+                from kzram_ci.oops.blame import text
+
+                print(text(blame), flush=True)
     if readable and not oopses and not request.as_json and not request.group and sys.stdout.isatty():
         print(f"{name}: no oops in {say_count(counted.lines, 'line')}")
     return oopses, readable

@@ -95,6 +95,7 @@ EDGE = (
     "base.grammar.read",
     "bisect.reports.files",
     "kernel.mechanism.data",
+    "oops.blame",
     "oops.capture",
     "oops.catalogue",
     "oops.helpers",
