@@ -17,6 +17,11 @@ def digest_bytes(*parts: bytes) -> str:
     return state.hexdigest()
 
 
+def sha256(data: bytes) -> str:
+    """SHA-256 of the bytes alone, as sha256sum has it."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def digest_json(value: Any) -> str:
     """SHA-256 of a JSON value in canonical form."""
     return digest_bytes(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())

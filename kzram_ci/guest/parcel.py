@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from kzram_ci.base import proc
-from kzram_ci.base.digest import digest_bytes
+from kzram_ci.base.digest import sha256
 from kzram_ci.base.errors import UserError
 from kzram_ci.guest import cpio, executables, host_libraries
 from kzram_ci.guest.conf import LIBRARIES, TEST
@@ -72,7 +72,7 @@ def _host_program(work: _Packing, name: str, index: int) -> None:
         work.faults.append((("programs", index), f"this host has no program {name!r} ({error})"))
         return
     for place in dict.fromkeys((f"/bin/{name}", f"/usr/bin/{name}")):
-        work.sent[place] = SentFile(path=place, source=str(path), sha256=digest_bytes(data), mode=0o755)
+        work.sent[place] = SentFile(path=place, source=str(path), sha256=sha256(data), mode=0o755)
         work.programs.add(place)
     work.bytes += 2 * len(data)
     _runnable(work, name, data, ("programs", index), path)
@@ -162,9 +162,7 @@ def _add_file(work: _Packing, path: Path, where: tuple[str | int, ...]) -> None:
         work.faults.append((where, f"{path} cannot be read"))
         return
     executable = bool(path.stat().st_mode & stat.S_IXUSR)
-    work.sent[place] = SentFile(
-        path=place, source=str(path), sha256=digest_bytes(data), mode=0o755 if executable else 0o644
-    )
+    work.sent[place] = SentFile(path=place, source=str(path), sha256=sha256(data), mode=0o755 if executable else 0o644)
     work.bytes += len(data)
     if executable and data.startswith(b"\x7fELF") and (not work.own.run or place != _place(work.own.run[0])):
         _runnable(work, path.name, data, where, path)
@@ -187,7 +185,7 @@ def entries(own: OwnTest, arch: str, read: Callable[[Path], bytes | None] = _rea
     for sent in own.sent:
         path = Path(sent.source)
         data = read(path)
-        if data is None or digest_bytes(data) != sent.sha256:
+        if data is None or sha256(data) != sent.sha256:
             how = "cannot be read" if data is None else "has changed"
             raise UserError(f"{path} {how} since the plan was read", hint="run the plan again, as a new run")
         made.append(cpio.regular(sent.path, data, sent.mode))

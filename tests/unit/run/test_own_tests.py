@@ -17,13 +17,15 @@ from kzram_ci.base.library import Library
 from kzram_ci.guest import parcel
 from kzram_ci.guest.conf import LIBRARIES, TEST, cell_conf
 from kzram_ci.guest.messages import FileEnd, FilePiece, Output
+from kzram_ci.kernel import selftests
+from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.points import PointStatus
 from kzram_ci.model.workload import OwnTest
-from kzram_ci.plan.by_words import script_plan
 from kzram_ci.run.checks import checked_plan
 from kzram_ci.run.collected import Collected, result_place
+from kzram_ci.run.selftests import with_selftests
 
 PLAN = """\
 name: p
@@ -170,16 +172,20 @@ def test_kselftest_needs_collections() -> None:
         checked_plan(Path("p.yaml"), Library())
 
 
-def test_a_plan_of_one_script_by_words(folder: Path) -> None:
-    file("data")
-    text = script_plan(
-        name="try", kernels=["stock"], run=["./good.sh", "a b: c"], files=["data"], results=["out"], duration="30s"
-    )
-    [cell] = checked_plan(folder / "try.yaml", Library(), text).cells
-    assert cell.workload.own is not None
-    assert cell.workload.own.run == ("./good.sh", "a b: c")
-    assert [sent.path for sent in cell.workload.own.sent] == ["/test/data", "/test/good.sh"]
-    assert (cell.workload.duration_s, cell.id) == (30, "stock/test")
+def test_selftests_go_into_the_guest_as_they_were_installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file("tests/run_kselftest.sh", "#!/bin/sh\n", 0o755)
+    file("tests/size/get_size", "#!/bin/sh\n", 0o755)
+    file("tests/size/config", "CONFIG_X=y\n")
+    found = selftests.Installed(path=folder / "tests", tests=("size:get_size",))
+    monkeypatch.setattr(selftests, "installed", lambda spec, wanted, context: found)
+    Path("p.yaml").write_text(PLAN.replace("script", "kselftest") + "    collections: size\n")
+    [cell] = checked_plan(Path("p.yaml"), Library()).cells
+    own = with_selftests(cell, KernelContext()).workload.own
+    assert own is not None
+    assert own.run == ("./run_kselftest.sh", "-t", "size:get_size")
+    entries = {entry.path: (entry.mode & 0o777, entry.data) for entry in parcel.entries(own, "x86_64")}
+    assert entries["/test/size/get_size"] == (0o755, b"#!/bin/sh\n")
+    assert entries["/test/size/config"] == (0o644, b"CONFIG_X=y\n")
 
 
 def test_no_zram_unless_it_is_asked_for() -> None:
