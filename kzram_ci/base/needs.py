@@ -148,6 +148,28 @@ NEEDS = (
         packages=named("busybox-static", "busybox", "busybox-static", "busybox", "pkgsStatic.busybox"),
     ),
     Need(task=Task.BOOT, what="objdump", why="source lines of oopses", required=False, packages=everywhere("binutils")),
+    Need(
+        task=Task.FETCH,
+        what="mmdebstrap",
+        why="rootfs: {kind: debian}",
+        required=False,
+        packages=named("mmdebstrap", "mmdebstrap", "", "", "mmdebstrap"),
+    ),
+    Need(
+        task=Task.FETCH,
+        what="fakeroot",
+        why="rootfs: {kind: debian}, made without root",
+        required=False,
+        packages=named("fakeroot", "fakeroot", "fakeroot", "fakeroot", "fakeroot"),
+    ),
+    Need(
+        task=Task.FETCH,
+        what="mke2fs",
+        why="rootfs: {kind: debian}",
+        required=False,
+        version=("-V",),
+        packages=everywhere("e2fsprogs"),
+    ),
     Need(task=Task.BOOT, what="gdb", why="boot --gdb", required=False, packages=everywhere("gdb")),
     Need(
         task=Task.FETCH,

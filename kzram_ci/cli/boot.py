@@ -34,6 +34,7 @@ examples: kzram-ci boot --memory 512 stock
           kzram-ci boot unstable -- 'cat /sys/block/zram0/mm_stat'
           kzram-ci boot stock -- sh <script.sh
           kzram-ci boot --share ./selftests stock -- /mnt/selftests/run.sh
+          kzram-ci boot --root debian:trixie+strace unstable -- strace -c ls
           kzram-ci boot --gdb --config debug-info unstable
           kzram-ci boot --kernel-arg 'dyndbg="file zram_drv.c +p"' stock -- dmesg
           kzram-ci boot ./arch/x86/boot/bzImage -- uname -r
@@ -82,6 +83,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--share", action="append", default=[], metavar="DIR[:ro|:rw]", help="show a directory of the host to the guest"
     )
+    parser.add_argument(
+        "--root",
+        default="",
+        metavar="ROOT",
+        help="programs run in debian:SUITE+PACKAGE+… (made once by mmdebstrap), or in a disk of yours: image:FILE",
+    )
     parser.add_argument("--gdb", action="store_true", help="wait for gdb before the first instruction (nokaslr)")
     parser.add_argument(
         "--kernel-arg", action="append", default=[], metavar="WORD", help="one word for the kernel's command line"
@@ -104,6 +111,7 @@ def main(args: argparse.Namespace) -> int:
         again = f"kzram-ci boot {args.kernel} -- {' '.join(args.words)}"
         raise UserError(f"{args.words[0]}: a command for the guest comes after --", hint=again)
     from kzram_ci.run.boot_shell import BootRequest, boot  # heavy; --help needs none of it
+    from kzram_ci.run.guest_root import root_of
     from kzram_ci.run.shares import shares_of
 
     machine = MachineSpec(
@@ -115,6 +123,7 @@ def main(args: argparse.Namespace) -> int:
         cmdline=_kernel_words(args.append, args.kernel_arg),
         qemu_args=_qemu_words(args.qemu_arg),
         shares=shares_of(args.share),
+        root=root_of(args.root),
     )
     request = BootRequest(
         kernel=args.kernel,

@@ -6,6 +6,7 @@ import shlex
 
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.filesystem import kind_of
+from kzram_ci.model.root import SERIAL
 from kzram_ci.model.workload import OwnTest, WorkloadSpec
 
 PATH = "etc/kzram/cell.conf"
@@ -32,7 +33,7 @@ def cell_conf(
     """
     work = cell.workload
     if work.own is not None and not interactive:
-        command = test_command(work.own, cell.seed)
+        command = test_command(work.own, cell.seed, rooted=cell.machine.root is not None)
     stable = work.zram.stable_writes
     values = {
         "NONCE": nonce,
@@ -53,6 +54,7 @@ def cell_conf(
         **filesystem_conf(work),
         "MODULES": " ".join(modules),
         "SHELL": str(int(interactive)),
+        **({"ROOT": SERIAL} if cell.machine.root else {}),
         **({"SHARES": _shares(cell, tags)} if tags else {}),
         **({"WINDOW": f"rows {window[0]} cols {window[1]}"} if window else {}),
         **({"COMMAND": command} if command else {}),
@@ -89,11 +91,15 @@ def sent(conf: str, *, seconds: int, entropy: str) -> bytes:
     return f"{len(text)} {seconds} {entropy}\n".encode() + text
 
 
-def test_command(own: OwnTest, seed: int) -> str:
-    """The line for the guest's shell that runs a test of the plan's own under kztest."""
+def test_command(own: OwnTest, seed: int, *, rooted: bool = False) -> str:
+    """The line for the guest's shell that runs a test of the plan's own under kztest.
+
+    `rooted`: in a distribution's root file system, whose own libraries are the ones to use.
+    """
     run = own.run or ("true",)  # what the kernel tests itself is over before init
     results = [word for name in own.results for word in ("--result", name)]
-    variables = f"KZRAM_SEED={seed} LD_LIBRARY_PATH={LIBRARIES} HOME=/root PATH=/bin:/usr/bin"
+    ours = f" LD_LIBRARY_PATH={LIBRARIES} HOME=/root PATH=/bin:/usr/bin"
+    variables = f"KZRAM_SEED={seed}{'' if rooted else ours}"
     # devtmpfs has none of these, and the runner of kselftest appends to /dev/stdout
     links = "ln -sf /proc/self/fd /dev/fd; for n in 0:in 1:out 2:err; do ln -sf fd/${n%:*} /dev/std${n#*:}; done"
     return f"{links}; cd {TEST} && exec env {variables} {shlex.join(('kztest', *results, '--', *run))}"

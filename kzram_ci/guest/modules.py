@@ -22,6 +22,7 @@ NEEDED = ("virtio_pci", "virtio_console", "zram")
 # Wanted where they exist: power-off without them still works, a panic is noticed later.
 HELPFUL = ("pvpanic_pci",)
 DISK = "virtio_blk"
+ROOT = "ext4"
 DUMP = "qemu_fw_cfg"  # by it the kernel tells QEMU of its VMCOREINFO
 SHARE = ("9pnet_virtio", "9p")
 # zram before 6.12 asks the crypto API for its compressor (which would call modprobe; the guest has none).
@@ -48,7 +49,9 @@ def collect(image: KernelImage, cell: Cell, *, deadline: Deadline) -> dict[str, 
     if kind is not None:
         optional = (*optional, *kind.helpers, found.one_of(kind.modules, image))
     needed = tuple(name for name in NEEDED if zram or name != "zram")
-    needed = (*needed, *((DISK,) if cell.machine.disk_mib else ()), *(SHARE if cell.machine.shares else ()))
+    machine = cell.machine
+    needed = (*needed, *((DISK,) if machine.disk_mib or machine.root else ()), *((ROOT,) if machine.root else ()))
+    needed = (*needed, *(SHARE if machine.shares else ()))
     for name in needed:
         found.must_have(name, image)
     order = modinfo.in_order((*needed[:2], *optional, *needed[2:]), found.info)

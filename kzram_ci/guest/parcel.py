@@ -30,6 +30,7 @@ class _Packing:
     folder: Path
     arch: str
     programs: set[str]
+    rooted: bool = False  # the guest's programs are a distribution's: they are not known
     sent: dict[str, SentFile] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     libraries: dict[str, int] = field(default_factory=dict)
@@ -37,10 +38,14 @@ class _Packing:
 
 
 def packed(
-    own: OwnTest, folder: Path, *, arch: str, recipe: Recipe, memory_mib: int
+    own: OwnTest, folder: Path, *, arch: str, recipe: Recipe, memory_mib: int, rooted: bool = False
 ) -> tuple[tuple[SentFile, ...], tuple[Fault, ...]]:
-    """The files of a test whose plan lies in `folder`, and all that is wrong with them."""
-    work = _Packing(own=own, folder=folder.absolute(), arch=arch, programs=set(guest_programs(recipe)))
+    """The files of a test whose plan lies in `folder`, and all that is wrong with them.
+
+    `rooted`: programs run in a root file system of a distribution.
+    """
+    programs = set(guest_programs(recipe))
+    work = _Packing(own=own, folder=folder.absolute(), arch=arch, programs=programs, rooted=rooted)
     for index, name in enumerate(own.programs):
         _host_program(work, name, index)
     for index, name in enumerate(own.files):
@@ -99,7 +104,8 @@ def _command(work: _Packing, word: str) -> None:
     if "/" not in word and (work.folder / word).is_file():
         work.faults.append((where, f"{word} lies beside the plan: write ./{word}"))
         return
-    work.faults.append((where, executables.no_program(word, work.programs)))
+    if not work.rooted:
+        work.faults.append((where, executables.no_program(word, work.programs)))
 
 
 def _runnable(work: _Packing, name: str, data: bytes, where: tuple[str | int, ...], path: Path) -> None:
@@ -109,7 +115,7 @@ def _runnable(work: _Packing, name: str, data: bytes, where: tuple[str | int, ..
         work.faults.append((where, str(error)))
         return
     work.libraries |= {place: len(content) for place, content in found.libraries}
-    if text := executables.no_interpreter(name, found, work.programs):
+    if not work.rooted and (text := executables.no_interpreter(name, found, work.programs)):
         work.faults.append((where, text))
 
 

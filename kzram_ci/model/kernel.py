@@ -104,7 +104,9 @@ class KernelImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RootfsImage:
-    """A deterministic initramfs; a cell appends its own small archive to it."""
+    """A deterministic initramfs; a cell appends its own small archive to it. disk: the root that programs see."""
 
     key: str
     path: str
+    disk: str = ""
+    disk_format: str = "raw"

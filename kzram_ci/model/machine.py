@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from kzram_ci.model.root import RootSpec
+
 
 class Accel(StrEnum):
     """How QEMU executes guest code; AUTO is resolved by booting a tiny guest, never by a device node."""
@@ -53,6 +55,7 @@ class MachineSpec:
     console_limit_mib: int = 64
     shares: tuple[Share, ...] = ()
     snapshot: Snapshot = Snapshot.OFF
+    root: RootSpec | None = None  # None: programs run in our initramfs
     dump: Dump = Dump.NEVER
     dump_limit_mib: int = 1024  # a larger file is given up
 

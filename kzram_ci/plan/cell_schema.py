@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from kzram_ci.base.grammar.scalars import Regex, Word, choice, one_or_many
+from kzram_ci.base.grammar.scalars import Name, Regex, Word, choice, one_or_many
 from kzram_ci.base.grammar.strict import Strict
 from kzram_ci.model import filesystem
 from kzram_ci.model.vocab import OOPS_TYPES
@@ -102,6 +102,19 @@ class Filesystem(Strict):
     @classmethod
     def _short(cls, data: Any) -> Any:
         return {"kind": data} if isinstance(data, str) else data
+
+
+class Root(Strict):
+    """The root file system that the cell's programs see."""
+
+    kind: Literal["initramfs", "debian", "image"] | None = Field(
+        None, description="initramfs: ours, the default; debian: made of packages; image: a disk of your own"
+    )
+    suite: Name | None = Field(None, description="debian: of the archive; default trixie")
+    packages: list[Annotated[str, Field(pattern="^[a-z0-9][a-z0-9+.-]*$")]] | None = Field(
+        None, description="debian: more than the essential ones and apt"
+    )
+    path: str | None = Field(None, description="image: a disk, raw or qcow2, whole or partitioned")
 
 
 class FaultInjection(Strict):
@@ -240,6 +253,7 @@ class Fields(Strict):
     )
     zram: Zram | None = Field(None, description="the zram device; script, kunit, kselftest: none unless this is there")
     filesystem: Filesystem | None = Field(None, description="a file system on the zram device, in place of swap")
+    rootfs: Root | None = Field(None, description="the root file system that programs see")
     fault: FaultInjection | None = Field(None, description="fault injection on zram's atomic allocation")
     machine: Machine | None = Field(None, description="over the plan's machine")
     stop: Stop | None = Field(

@@ -138,7 +138,7 @@ class Expansion:
             kernel=place.kernel,
             test=place.test,
             axes=place.values,
-            machine=merge.machine(data.get("machine", {}), place.kernel.arch, merge.own_cmdline(work)),
+            machine=merge.machine(data, place.kernel.arch, merge.own_cmdline(work)),
             workload=work,
             expect=merge.expectation(data.get("expect", {}), mounted=work.filesystem is not None),
             seed=seed_of(self.model.seed, place.id),

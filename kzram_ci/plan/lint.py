@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kzram_ci.model.cell import Cell
+from kzram_ci.model.machine import Snapshot
+from kzram_ci.model.root import RootKind
 from kzram_ci.plan.counters import WORKLOAD
 from kzram_ci.plan.own import own_faults
 from kzram_ci.plan.workloads import Workloads
@@ -58,7 +60,18 @@ def _device(cell: Cell, workloads: Workloads) -> Iterator[Fault]:
         )
 
 
+def _root(cell: Cell) -> Iterator[Fault]:
+    root = cell.machine.root
+    if root is None:
+        return
+    if root.kind is RootKind.IMAGE and not root.path:
+        yield ("rootfs",), "an image needs a path"
+    if cell.machine.snapshot is not Snapshot.OFF:
+        yield ("machine", "snapshot"), "a saved guest has no root of its own: rootfs and snapshot exclude each other"
+
+
 def _machine(cell: Cell) -> Iterator[Fault]:
+    yield from _root(cell)
     if cell.workload.readers and not cell.machine.disk_mib:
         yield ("readers",), "readers need a disk to read from: set machine.disk, such as 256M"
     if cell.machine.memory_mib < LEAST_MEMORY_MIB:

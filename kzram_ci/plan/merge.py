@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kzram_ci.model.cell import Case, Cell, Expectation, OopsWanted
 from kzram_ci.model.machine import Accel, Dump, MachineSpec, Snapshot
 from kzram_ci.model.measure import Against
+from kzram_ci.model.root import RootKind, RootSpec
 from kzram_ci.model.workload import KUNIT, OWN_TESTS, Fault, FaultSpec, FilesystemSpec, OwnTest, WorkloadSpec, ZramSpec
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 Data = dict[str, Any]
 
+INITRAMFS = "initramfs"
+SUITE = "trixie"  # of Debian, unless a plan names one
 DERIVED = "derived"  # the outcome that the kernel's source decides
 MOUNTED = "fs.mounted"  # counter: the guest found the mount that the plan asks for, by the kernel's own word
 CASES = ("pass", "oops")  # what it may be; the order of `Cell.cases`
@@ -76,7 +79,11 @@ def _kept_filesystem(below: Data, over: Data) -> Data:
     return {} if over.get("kind", below.get("kind")) != below.get("kind") else below
 
 
-_KEPT: dict[str, Callable[[Data, Data], Data]] = {"expect": _kept_expectation, "filesystem": _kept_filesystem}
+_KEPT: dict[str, Callable[[Data, Data], Data]] = {
+    "expect": _kept_expectation,
+    "filesystem": _kept_filesystem,
+    "rootfs": _kept_filesystem,
+}
 
 
 def case(data: Data, outcome: str) -> Data:
@@ -99,15 +106,29 @@ def case_of(cell: Cell, *, amplified: bool) -> Case:
     )
 
 
-def machine(data: Data, arch: str, cmdline: tuple[str, ...] = ()) -> MachineSpec:
-    """The machine of a cell; what is not set keeps the model's default. `cmdline`: words before those of the plan."""
+def machine(cell: Data, arch: str, cmdline: tuple[str, ...] = ()) -> MachineSpec:
+    """The machine of a cell, with the root of its programs; what is not set keeps the model's default.
+
+    `cmdline`: words before those of the plan.
+    """
+    data, rootfs = cell.get("machine", {}), cell.get("rootfs", {})
     given = {_MACHINE[name]: value for name, value in data.items() if name in _MACHINE}
     for name in ("cmdline", "qemu_args"):
         given[name] = tuple(given.get(name, ()))
     given["cmdline"] = (*cmdline, *given["cmdline"])
     accel, snapshot = Accel(data.get("accel", "auto")), Snapshot(data.get("snapshot", "off"))
-    dump = Dump(data.get("dump", "never"))
-    return MachineSpec(arch=arch, accel=accel, snapshot=snapshot, dump=dump, **given)
+    dump, root = Dump(data.get("dump", "never")), _root(rootfs)
+    return MachineSpec(arch=arch, accel=accel, snapshot=snapshot, dump=dump, root=root, **given)
+
+
+def _root(data: Data) -> RootSpec | None:
+    """The root of programs; None for our initramfs, which is also what an empty mapping means."""
+    kind = data.get("kind", "debian" if {"suite", "packages"} & set(data) else "image" if "path" in data else INITRAMFS)
+    if kind == INITRAMFS:
+        return None
+    if kind == RootKind.IMAGE:
+        return RootSpec(kind=RootKind.IMAGE, path=data.get("path", ""))
+    return RootSpec(kind=RootKind.DEBIAN, suite=data.get("suite", SUITE), packages=tuple(data.get("packages", ())))
 
 
 def workload(data: Data) -> WorkloadSpec:

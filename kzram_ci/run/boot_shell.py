@@ -16,13 +16,13 @@ from kzram_ci.base.library import Library
 from kzram_ci.kernel.oneoff import OneOff
 from kzram_ci.kernel.workshop import KernelContext, image_for
 from kzram_ci.model.cell import Cell
-from kzram_ci.model.events import BuildStarted, Event
+from kzram_ci.model.events import BuildStarted, Event, Note
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.layout import CellFile
 from kzram_ci.model.machine import MachineSpec
 from kzram_ci.model.source import ImageSource
 from kzram_ci.model.workload import WorkloadSpec, ZramSpec
-from kzram_ci.run import aftermath, debugger, shares, shell
+from kzram_ci.run import aftermath, debugger, guest_root, shares, shell
 from kzram_ci.run.aftermath import Place
 from kzram_ci.run.guest_image import rootfs_for
 from kzram_ci.run.kernels import specs_of, with_patches
@@ -59,7 +59,7 @@ def boot(request: BootRequest, *, tell: Callable[[str], None], output: Callable[
     `tell` gets what a person should know, `output` what the command prints. Raises UserError, KernelError,
     InfraError, Interrupted.
     """
-    image, rootfs = _kernel(request, tell), _rootfs(request)
+    image, rootfs = _kernel(request, tell), _rootfs(request, tell)
     cell = _cell(request)
     choice = accel.choose(
         cell.machine.accel, cell.machine.arch, cache=cache_root(), deadline=Deadline.after(CHOOSE_SECONDS), image=image
@@ -129,7 +129,7 @@ def _kernel(request: BootRequest, tell: Callable[[str], None]) -> KernelImage:
         spec = replace(spec, arch=arch)
     if spec.arch != arch:
         raise UserError(f"kernel {spec.name} is for {spec.arch}", hint=f"--arch {spec.arch}")
-    more = (*request.config, *((shares.FRAGMENT,) if request.machine.shares else ()))
+    more = _fragments(request)
     if spec.source.ready and request.config:
         raise UserError(f"{spec.source.words()} is ready, --config cannot change it", hint="take a source to build")
     for name in more:
@@ -144,9 +144,23 @@ def _kernel(request: BootRequest, tell: Callable[[str], None]) -> KernelImage:
     return image_for(spec, KernelContext(listener=listen))
 
 
-def _rootfs(request: BootRequest) -> RootfsImage:
+def _fragments(request: BootRequest) -> tuple[str, ...]:
+    """What a kernel that is built must be configured with beside its own."""
+    share = (shares.FRAGMENT,) if request.machine.shares else ()
+    root = (guest_root.FRAGMENT,) if request.machine.root is not None and "fs" not in request.config else ()
+    return (*request.config, *share, *root)
+
+
+def _rootfs(request: BootRequest, tell: Callable[[str], None]) -> RootfsImage:
+    arch = request.machine.arch
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Note):
+            tell(f"{event.subject}: {event.text}")
+
     if (chosen := request.rootfs) is None:
-        return rootfs_for(request.machine.arch, KernelContext())
+        context = KernelContext(listener=listen)
+        return guest_root.with_root(rootfs_for(arch, context), request.machine.root, arch, context)
     if not chosen.is_file():
         raise UserError(f"{chosen} is not a file", hint="--rootfs wants an initramfs")
     return RootfsImage(key=digest_file(chosen), path=str(chosen.absolute()))

@@ -68,6 +68,9 @@ def _config(cell: Cell, values: Mapping[str, str], draft: Draft) -> None:
         draft.report(cell, ("zram", "algorithm"), text)
     if values and cell.workload.program == KUNIT and values.get("CONFIG_KUNIT", "n") == "n":
         draft.report(cell, ("workload",), f"the config of {cell.kernel.name} has no CONFIG_KUNIT: add_config: [kunit]")
+    if values and cell.machine.root is not None and values.get("CONFIG_EXT4_FS") != "y":
+        text = f"the config of {cell.kernel.name} has no file system for it: add_config: [rootdisk]"
+        draft.report(cell, ("rootfs",), text)
     if not values or (spec := cell.workload.filesystem) is None:
         return
     kind = kind_of(spec.kind)
@@ -139,10 +142,11 @@ def with_files(plan: Plan, recipe: rootfs.Recipe, report: Callable[[Cell, Where,
     def sent(cell: Cell, work: WorkloadSpec, machine: MachineSpec) -> WorkloadSpec:
         if (own := work.own) is None:
             return work
-        key = (own, machine.arch, machine.memory_mib)
+        rooted, folder = machine.root is not None, Path(plan.path).parent
+        key = (own, machine.arch, machine.memory_mib, rooted)
         if key not in known:
             found, faults = parcel.packed(
-                own, Path(plan.path).parent, arch=machine.arch, recipe=recipe, memory_mib=machine.memory_mib
+                own, folder, arch=machine.arch, recipe=recipe, memory_mib=machine.memory_mib, rooted=rooted
             )
             known[key] = replace(own, sent=found), faults
         for where, text in known[key][1]:

@@ -11,6 +11,7 @@ from kzram_ci.model.events import Listener
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.machine import AccelChoice, MachineSpec
+from kzram_ci.model.root import RootSpec
 from kzram_ci.results.layout import CellDir
 
 
@@ -26,10 +27,10 @@ class CellJob:
     boot_retries: int = 0
 
 
-def equipment(cell: Cell) -> tuple[str, str]:
-    """What a guest's image is made for: architecture, and the file system whose tools are in it."""
+def equipment(cell: Cell) -> tuple[str, str, RootSpec | None]:
+    """What a guest's image is made for: architecture, the file system whose tools are in it, the root of programs."""
     spec = cell.workload.filesystem
-    return cell.kernel.arch, "" if spec is None else spec.kind
+    return cell.kernel.arch, "" if spec is None else spec.kind, cell.machine.root
 
 
 # One boot of a job's cell. An executor of processes needs one that can be pickled: a function of a module, or a value.

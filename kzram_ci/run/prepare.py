@@ -101,6 +101,8 @@ def prepared(
             console=str(directory / CellFile.CONSOLE),
             disk=str(disk) if cell.machine.disk_mib else "",
             stdin=sockets.socket("stdin") if talk and talk.stdin else "",
+            root=rootfs.disk,
+            root_format=rootfs.disk_format,
             gdb=sockets.socket("gdb") if talk and talk.gdb else "",
             state=sockets.socket("state"),
             memory=str(parks_in or restored_from or ""),

@@ -77,8 +77,8 @@ class _Scheduler:
         self._relay = relay
         self._gate = Gate(work.budget)
         self._pending: dict[Future[Any], Callable[[Future[Any]], Iterator[Ended]]] = {}
-        self._equipment: dict[tuple[str, ...], Equipment] = {}
-        self._unequipped: dict[tuple[str, ...], list[Built]] = {}
+        self._equipment: dict[tuple[Any, ...], Equipment] = {}
+        self._unequipped: dict[tuple[Any, ...], list[Built]] = {}
         self._ready: deque[CellJob] = deque()
         self._known: dict[str, CellResult | BaseException] = dict(work.known)
         self._awaited = {cell.id for cell in work.cells}  # not ended yet
@@ -147,7 +147,7 @@ class _Scheduler:
     def _fetch(self, cell: Cell) -> Equipment:
         return self._work.stages.rootfs(cell), self._work.stages.accel(cell.machine)
 
-    def _equipped(self, key: tuple[str, ...], future: Future[Equipment]) -> Iterator[Ended]:
+    def _equipped(self, key: tuple[Any, ...], future: Future[Equipment]) -> Iterator[Ended]:
         waiting = self._unequipped.pop(key)
         if (error := _error(future)) is not None:  # not kept: a later kernel's cells may have more luck
             yield from ((cell, error) for cell, _ in waiting)

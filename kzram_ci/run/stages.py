@@ -17,9 +17,11 @@ from kzram_ci.model.events import Listener, Note
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.machine import Accel, AccelChoice, MachineSpec, Snapshot
+from kzram_ci.model.root import RootSpec
 from kzram_ci.run.boot import boot_once
 from kzram_ci.run.foresight import looked_ahead
 from kzram_ci.run.guest_image import rootfs_for
+from kzram_ci.run.guest_root import with_root
 from kzram_ci.run.job import CellJob, Stages, equipment
 from kzram_ci.run.selftests import with_selftests
 from kzram_ci.run.snapshot import SnapshotUnusable, discard, saved_for
@@ -35,7 +37,7 @@ class SharedResources:
         self._context = context
         self._wanted = wanted
         self._lock = threading.Lock()
-        self._rootfs: dict[tuple[str, str], RootfsImage] = {}
+        self._rootfs: dict[tuple[str, str, RootSpec | None], RootfsImage] = {}
         self.accels: dict[tuple[Accel, str], AccelChoice] = {}
 
     def rootfs(self, cell: Cell) -> RootfsImage:
@@ -43,7 +45,8 @@ class SharedResources:
         key = equipment(cell)
         with self._lock:
             if key not in self._rootfs:
-                self._rootfs[key] = rootfs_for(key[0], self._context, key[1])
+                arch, filesystem, root = key
+                self._rootfs[key] = with_root(rootfs_for(arch, self._context, filesystem), root, arch, self._context)
             return self._rootfs[key]
 
     def accel(self, machine: MachineSpec) -> AccelChoice:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from kzram_ci.model.arch import COMMON_CMDLINE, Arch, arch_of
 from kzram_ci.model.machine import Accel, Dump, MachineSpec
+from kzram_ci.model.root import SERIAL
 
 CONTROL_PORT = "org.kzram.control"
 STDIN_PORT = "org.kzram.stdin"
@@ -30,6 +31,8 @@ class CellPaths:
     console: str
     disk: str = ""
     stdin: str = ""  # of a command in the guest
+    root: str = ""  # the disk with the root of the guest's programs
+    root_format: str = "raw"
     gdb: str = ""  # where QEMU waits for a debugger before the guest's first instruction
     state: str = ""  # what a guest is saved to and restored from, all but its memory
     memory: str = ""  # the file that is the guest's memory, for guests that are saved or restored
@@ -119,6 +122,14 @@ def disk_args(paths: CellPaths) -> Argv:
     return ("-drive", drive, "-device", "virtio-blk-pci,drive=scratch")
 
 
+def root_args(paths: CellPaths) -> Argv:
+    """The disk with the programs' root, which stays as it is: what the guest writes goes to a file of QEMU's own."""
+    if not paths.root:
+        return ()
+    drive = f"file={escaped(paths.root)},if=none,id=root,format={paths.root_format},snapshot=on,cache=unsafe"
+    return ("-drive", drive, "-device", f"virtio-blk-pci,drive=root,serial={SERIAL}")
+
+
 def share_tag(number: int) -> str:
     """What the guest mounts a directory of the host by."""
     return f"kzram{number}"
@@ -187,6 +198,7 @@ def argv(
         *control_args(paths),
         *stdin_args(paths),
         *disk_args(paths),
+        *root_args(paths),
         *share_args(spec),
         *gdb_args(paths),
         *kernel_args(kernel, initrd, (*cmdline_of(spec, accel), *cmdline)),
@@ -209,6 +221,7 @@ def alone_argv(
         "mon:stdio",
         *port_args(f"file,id=control,path={escaped(control)}"),
         *disk_args(paths),
+        *root_args(paths),
         *share_args(spec),
         *kernel_args(kernel, initrd, cmdline_of(spec, accel)),
         *spec.qemu_args,

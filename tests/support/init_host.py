@@ -20,6 +20,7 @@ called() ( IFS=$(printf '\\037'); printf '%s\\037\\n' "$*" >>{log} ) # in one wr
 {plain}
 mount() {
     called mount "$@"
+    mounted=$1
     case "$1 $2" in "-t 9p") [ -z '{share}' ] || { echo "mount: {share}"; return 1; } ;; esac
     case "$1 $2" in "-t devtmpfs") return {devtmpfs} ;; "-t cgroup2") return {cgroup2} ;; esac
 }
@@ -28,6 +29,7 @@ mdev() { called mdev "$@"; {mdev}; }
 mkswap() { called mkswap "$@"; [ -z '{mkswap}' ] || { echo "mkswap: {mkswap}" >&2; return 1; }; }
 uname() { case $1 in -r) echo 6.12.1 ;; -m) echo x86_64 ;; *) echo '#1 SMP' ;; esac; }
 dd() { called dd "$@"; return 1; } # or its reader reads for ever
+chroot() { called chroot "$@"; case $mounted in *{root_on}) ;; *) return 1 ;; esac; }
 poweroff() { called poweroff "$@"; exit 86; }
 chmod() { called chmod "$@"; }
 mkfs() { called mkfs "$@"; case $1 in bad*) echo "mkfs: not this way"; return 1 ;; esac; }
@@ -50,6 +52,7 @@ class Host:
     mdev: str = ":"
     mkswap: str = ""
     share: str = ""
+    root_on: str = ""  # the only device with a root file system; "": all have one
     code: int = 0
     devtmpfs: int = 0
     cgroup2: int = 0
@@ -87,7 +90,14 @@ class Host:
     def _script(self, log: Path) -> str:
         plain = "\n".join(f'{name}() {{ called {name} "$@"; }}' for name in PLAIN)
         stubs = STUBS.replace("{plain}", plain)
-        values = {"log": log, "mdev": self.mdev, "mkswap": self.mkswap, "share": self.share, "code": self.code}
+        values = {
+            "log": log,
+            "mdev": self.mdev,
+            "mkswap": self.mkswap,
+            "share": self.share,
+            "root_on": self.root_on,
+            "code": self.code,
+        }
         for name, value in {**values, "devtmpfs": self.devtmpfs, "cgroup2": self.cgroup2}.items():
             stubs = stubs.replace("{" + name + "}", str(value))
         text = INIT.read_text()

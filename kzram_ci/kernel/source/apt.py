@@ -124,12 +124,12 @@ def _options(root: Path, ref: DebianSource) -> tuple[str, ...]:
     }
     if ref.suite:
         sources = root / "sources.list"
-        sources.write_text(f"deb [signed-by={KEYRING}] {_mirror(ref)} {ref.suite} main\n")
+        sources.write_text(f"deb [signed-by={KEYRING}] {mirror_of(ref)} {ref.suite} main\n")
         settings |= {"Dir::Etc::sourcelist": sources, "Dir::Etc::sourceparts": "-"}
     return ("-qq", *(word for key, value in settings.items() for word in ("-o", f"{key}={value}")))
 
 
-def _mirror(ref: DebianSource) -> str:
+def mirror_of(ref: DebianSource) -> str:
     """Where a suite comes from: as the plan says, else the environment, else beside the host's own suites.
 
     Raises NoMirror, UserError.

@@ -260,6 +260,47 @@ class TestWhatGoesWrong:
         assert guest.emitted("exit") == [{"nonce": "abc", "code:": "0"}]
 
 
+class TestARootOfItsOwn:
+    """Programs run in a distribution's root file system on a disk."""
+
+    @pytest.fixture(autouse=True)
+    def disks(self, guest: Host) -> str:
+        guest.write("sys/block/vda/serial", "")
+        guest.write("sys/block/vdb/serial", "kzram-root\n")
+        for part in ("vdb1", "vdb2"):
+            guest.write(f"sys/block/vdb/{part}/start", "0")
+        for name in ("vda", "vdb", "vdb1", "vdb2"):
+            guest.write(f"dev/{name}")
+        new = f"{guest.root}/new"
+        guest.conf |= {"ROOT": "kzram-root", "NEW": new}
+        return new
+
+    @pytest.mark.parametrize("device", ["vdb", "vdb2"])
+    def test_the_workload_runs_in_it(self, guest: Host, shell: str, disks: str, device: str) -> None:
+        guest.root_on = f"/dev/{device}"
+        assert guest.run(shell) == POWERED_OFF
+        assert guest.emitted("error") == []
+        assert (guest.workload() or ({}, ()))[1] == ("chroot", disks, "anonmutate", "--pages", "64")
+        mounts = [call[1:] for call in guest.calls if call[0] == "mount"]
+        assert (f"{guest.root}/dev/{device}", disks) in mounts
+        for place in ("sys", "dev", "etc/kzram"):
+            assert ("-o", "rbind", f"{guest.root}/{place}", f"{disks}{guest.root}/{place}") in mounts
+        assert ("-o", "rbind", "/bin", f"{disks}/run/kzram") in mounts
+
+    def test_a_command_too(self, guest: Host, shell: str, disks: str) -> None:
+        guest.conf |= {"COMMAND": "echo hello", "WORKLOAD": ""}
+        assert guest.run(shell) == POWERED_OFF
+        assert (guest.workload() or ({}, ()))[1] == ("chroot", disks, "sh", "-c", "echo hello")
+
+    def test_a_disk_that_is_not_bootable(self, guest: Host, shell: str) -> None:
+        guest.root_on = "nowhere"
+        assert told(guest, shell).startswith("not bootable: no root file system with /bin/sh on vdb that this kernel")
+
+    def test_no_disk(self, guest: Host, shell: str) -> None:
+        guest.remove("sys/block/vdb")
+        assert told(guest, shell) == "no disk kzram-root"
+
+
 class TestFaults:
     DEBUG = "sys/kernel/debug"
 

@@ -30,6 +30,7 @@ PARTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("Machine", "`machine:`"),
         ("Zram", "`zram:`"),
         ("Filesystem", "`filesystem:`"),
+        ("Root", "`rootfs:`"),
         ("FaultInjection", "`fault:`"),
         ("Expect", "`expect:` of a test"),
         ("Oops", "`oops:`"),

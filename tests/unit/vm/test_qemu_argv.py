@@ -36,6 +36,7 @@ CASES = {
     "x86_64-everything": full(BIG, Accel.TCG, WITH_DISK),
     "x86_64-stdin": full(MachineSpec(), Accel.TCG, replace(PATHS, stdin="/s/stdin")),
     "x86_64-shares": full(SHARING, Accel.TCG),
+    "x86_64-root": full(MachineSpec(), Accel.TCG, replace(PATHS, root="/r/a,b.qcow2", root_format="qcow2")),
     "x86_64-gdb": full(MachineSpec(), Accel.TCG, replace(PATHS, gdb="/s/gdb")),
     "arm64-tcg": full(MachineSpec(arch="arm64"), Accel.TCG),
     "riscv64-tcg": full(MachineSpec(arch="riscv64"), Accel.TCG),
