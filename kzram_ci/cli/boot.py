@@ -65,6 +65,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--config", action="append", default=[], metavar="NAME", help="one more config fragment, such as debug-info"
     )
+    _add_guest(parser)
+    parser.add_argument("--rootfs", type=Path, metavar="FILE", help="an initramfs of your own with our init")
+    parser.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="for a command (default 600)")
+    parser.add_argument(
+        "--directory", type=Path, metavar="DIR", help="keep the logs here (default: they are removed at the end)"
+    )
+    parser.set_defaults(func=main, takes_trailing=True)
+
+
+def _add_guest(parser: argparse.ArgumentParser) -> None:
+    """What the guest is made of."""
     parser.add_argument(
         "--arch", default="x86_64", choices=[row.name for row in ARCHS], help="of the guest (default x86_64)"
     )
@@ -89,6 +100,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="ROOT",
         help="programs run in debian:SUITE+PACKAGE+… (made once by mmdebstrap), or in a disk of yours: image:FILE",
     )
+    parser.add_argument("--ssh", action="store_true", help="with --root: a second way in, by the root's own sshd")
     parser.add_argument("--gdb", action="store_true", help="wait for gdb before the first instruction (nokaslr)")
     parser.add_argument(
         "--kernel-arg", action="append", default=[], metavar="WORD", help="one word for the kernel's command line"
@@ -97,12 +109,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--append", default="", metavar="WORDS", help="several; blanks inside a word stand in double quotes"
     )
     parser.add_argument("--qemu-arg", action="append", default=[], metavar="WORDS", help="more arguments for QEMU")
-    parser.add_argument("--rootfs", type=Path, metavar="FILE", help="an initramfs of your own with our init")
-    parser.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="for a command (default 600)")
-    parser.add_argument(
-        "--directory", type=Path, metavar="DIR", help="keep the logs here (default: they are removed at the end)"
-    )
-    parser.set_defaults(func=main, takes_trailing=True)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -137,6 +143,7 @@ def main(args: argparse.Namespace) -> int:
         timeout=args.timeout,
         directory=args.directory,
         gdb=args.gdb,
+        ssh=args.ssh,
     )
     return boot(request, tell=lambda text: print(f"kzram-ci: {text}", file=sys.stderr), output=_print)
 

@@ -55,6 +55,7 @@ def cell_conf(
         "MODULES": " ".join(modules),
         "SHELL": str(int(interactive)),
         **({"ROOT": SERIAL} if cell.machine.root else {}),
+        **({"SSH": "1"} if cell.machine.root and cell.machine.root.ssh_port else {}),
         **({"SHARES": _shares(cell, tags)} if tags else {}),
         **({"WINDOW": f"rows {window[0]} cols {window[1]}"} if window else {}),
         **({"COMMAND": command} if command else {}),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base import files, proc
-from kzram_ci.base.cache import MANIFEST, entry_in_progress, once
+from kzram_ci.base.cache import MANIFEST, entry_in_progress, mark_used, once
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_file, digest_json
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
@@ -37,10 +37,15 @@ def build(spec: RootSpec, archive: Archive, *, arch: str, cache: Path, deadline:
 
     Raises UserError (no mmdebstrap, no such package), InfraError (no network).
     """
-    key = digest_json([RECIPE, arch, spec.suite, sorted(spec.packages)])
-    entry = cache / "roots" / key
+    entry = entry_of(spec, arch, cache)
     once(entry, lambda: _build(spec, archive, arch, entry, deadline), deadline)
+    mark_used(entry)
     return entry / IMAGE
+
+
+def entry_of(spec: RootSpec, arch: str, cache: Path) -> Path:
+    """Where it lies, once it is made."""
+    return cache / "roots" / digest_json([RECIPE, arch, spec.suite, sorted(spec.packages)])
 
 
 def _build(spec: RootSpec, archive: Archive, arch: str, entry: Path, deadline: Deadline) -> None:

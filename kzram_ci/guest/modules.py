@@ -23,6 +23,7 @@ NEEDED = ("virtio_pci", "virtio_console", "zram")
 HELPFUL = ("pvpanic_pci",)
 DISK = "virtio_blk"
 ROOT = "ext4"
+NETWORK = "virtio_net"
 DUMP = "qemu_fw_cfg"  # by it the kernel tells QEMU of its VMCOREINFO
 SHARE = ("9pnet_virtio", "9p")
 # zram before 6.12 asks the crypto API for its compressor (which would call modprobe; the guest has none).
@@ -51,7 +52,8 @@ def collect(image: KernelImage, cell: Cell, *, deadline: Deadline) -> dict[str, 
     needed = tuple(name for name in NEEDED if zram or name != "zram")
     machine = cell.machine
     needed = (*needed, *((DISK,) if machine.disk_mib or machine.root else ()), *((ROOT,) if machine.root else ()))
-    needed = (*needed, *(SHARE if machine.shares else ()))
+    network = machine.root is not None and machine.root.ssh_port
+    needed = (*needed, *(SHARE if machine.shares else ()), *((NETWORK,) if network else ()))
     for name in needed:
         found.must_have(name, image)
     order = modinfo.in_order((*needed[:2], *optional, *needed[2:]), found.info)

@@ -21,7 +21,7 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError
 
 PARTS = (
-    *("kernels", "slots", "sources", "rootfs", "snapshots", "selftests"),
+    *("kernels", "slots", "sources", "rootfs", "roots", "snapshots", "selftests"),
     *("downloads", "git", "logs", "scans", "accel", "ccache-bin"),
 )
 RECENT_SECONDS = 3600.0

@@ -23,6 +23,7 @@ class RootSpec:
     suite: str = ""
     packages: tuple[str, ...] = ()
     path: str = ""
+    ssh_port: int = 0  # of the host's loopback, forwarded to the guest's sshd; 0: no network
 
     def words(self) -> str:
         """As on the command line."""

@@ -22,7 +22,7 @@ from kzram_ci.model.layout import CellFile
 from kzram_ci.model.machine import MachineSpec
 from kzram_ci.model.source import ImageSource
 from kzram_ci.model.workload import WorkloadSpec, ZramSpec
-from kzram_ci.run import aftermath, debugger, guest_root, shares, shell
+from kzram_ci.run import aftermath, debugger, guest_root, shares, shell, ssh
 from kzram_ci.run.aftermath import Place
 from kzram_ci.run.guest_image import rootfs_for
 from kzram_ci.run.kernels import specs_of, with_patches
@@ -51,6 +51,7 @@ class BootRequest:
     timeout: float = 600.0
     directory: Path | None = None  # keeps the logs
     gdb: bool = False
+    ssh: bool = False
 
 
 def boot(request: BootRequest, *, tell: Callable[[str], None], output: Callable[[str], None]) -> int:
@@ -59,6 +60,8 @@ def boot(request: BootRequest, *, tell: Callable[[str], None], output: Callable[
     `tell` gets what a person should know, `output` what the command prints. Raises UserError, KernelError,
     InfraError, Interrupted.
     """
+    if request.ssh and request.machine.root is None:
+        raise UserError("--ssh needs a root with an sshd", hint="--root debian:trixie+openssh-server")
     image, rootfs = _kernel(request, tell), _rootfs(request, tell)
     cell = _cell(request)
     choice = accel.choose(
@@ -70,11 +73,23 @@ def boot(request: BootRequest, *, tell: Callable[[str], None], output: Callable[
     with aftermath.place(request.directory) as where:
         line = shell.shell_line(request.command) if request.command else ""
         given = shell.standard_input() if line else None
+        door = ssh.make(where.path) if request.ssh else None
+        private = door.guest_files if door is not None else {}
         with shell.session(
-            cell, image, rootfs, directory=where.path, accel=choice, command=line, stdin=given, gdb=request.gdb
+            _reached(cell, door),
+            image,
+            rootfs,
+            directory=where.path,
+            accel=choice,
+            command=line,
+            stdin=given,
+            gdb=request.gdb,
+            private=private,
         ) as guest:
             if request.gdb:
                 _tell_gdb(image, guest.gdb, tell)
+            if door is not None:
+                tell(f"as soon as the guest is up, in another terminal: {door.line()}")
             spoken = shell.run_command(guest, seconds=request.timeout, output=output) if line else shell.interact(guest)
         return _code(spoken, where, image, tell, command=bool(line))
 
@@ -95,6 +110,13 @@ def _code(spoken: Spoken, where: Place, image: KernelImage, tell: Callable[[str]
         tell("\n".join(("the guest went away; its last lines:", *last)))
         return EXIT_CRASH
     return spoken.code or 0
+
+
+def _reached(cell: Cell, door: ssh.Door | None) -> Cell:
+    """The cell with a network, if it has a door to it."""
+    if door is None or cell.machine.root is None:
+        return cell
+    return replace(cell, machine=replace(cell.machine, root=replace(cell.machine.root, ssh_port=door.port)))
 
 
 def _tell_gdb(image: KernelImage, socket: str, tell: Callable[[str], None]) -> None:
@@ -148,7 +170,7 @@ def _fragments(request: BootRequest) -> tuple[str, ...]:
     """What a kernel that is built must be configured with beside its own."""
     share = (shares.FRAGMENT,) if request.machine.shares else ()
     root = (guest_root.FRAGMENT,) if request.machine.root is not None and "fs" not in request.config else ()
-    return (*request.config, *share, *root)
+    return (*request.config, *share, *root, *((ssh.FRAGMENT,) if request.ssh else ()))
 
 
 def _rootfs(request: BootRequest, tell: Callable[[str], None]) -> RootfsImage:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from kzram_ci.base.cache import complete
 from kzram_ci.base.digest import digest_file, digest_json
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.memo import memoized_of
@@ -40,7 +41,8 @@ def _made(spec: RootSpec, arch: str, context: Context) -> Path:
         raise UserError(f"{spec.words()}: only for the host's own architecture", hint="rootfs: {kind: image, path: …}")
     mirror = apt.mirror_of(DebianSource(package="rootfs", suite=spec.suite))
     archive = debian.Archive(mirror=mirror, keyring=str(apt.KEYRING))
-    context.note("rootfs", f"{spec.words()}, made once by mmdebstrap")
+    if not complete(debian.entry_of(spec, arch, context.cache)):
+        context.note("rootfs", f"{spec.words()}: made now by mmdebstrap, which takes a minute or two")
     return debian.build(spec, archive, arch=arch, cache=context.cache, deadline=context.deadline)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kzram_ci.base import files
@@ -56,6 +56,7 @@ class Talk:
     stdin: bool = False
     window: tuple[int, int] | None = None
     gdb: bool = False
+    files: Mapping[str, bytes] = field(default_factory=dict)  # for root alone, by path in the guest
 
 
 @contextmanager
@@ -87,7 +88,7 @@ def prepared(
         conf = _conf(cell, nonce, tuple(modules), talk)
         files.write_atomic(directory / CellFile.CONF, conf)
         first = conf if parks_in is None else guest_conf.parked_conf(tuple(f"/{path}" for path in modules))
-        archive = _archive(cell, first, modules)
+        archive = _archive(cell, first, modules, talk.files if talk else {})
         files.write_atomic(directory / CellFile.ARCHIVE, archive)
         with files.disk_errors(f"cannot prepare a boot in {directory}"):
             _write_initrd(initrd, Path(rootfs.path), archive)
@@ -132,12 +133,17 @@ def _conf(cell: Cell, nonce: str, modules: tuple[str, ...], talk: Talk | None) -
     )
 
 
-def _archive(cell: Cell, conf: str, modules: dict[str, bytes]) -> bytes:
+def _archive(cell: Cell, conf: str, modules: dict[str, bytes], private: Mapping[str, bytes]) -> bytes:
     """What the cell adds to the initramfs: its configuration, modules, and the files of a test that the plan brings."""
     own = cell.workload.own
     sent = parcel.entries(own, cell.machine.arch) if own is not None else []
+    keys = [cpio.regular(path, data, 0o600) for path, data in private.items()]
     return cpio.pack(
-        [*sent, *(cpio.regular(path, data) for path, data in {guest_conf.PATH: conf.encode(), **modules}.items())]
+        [
+            *sent,
+            *keys,
+            *(cpio.regular(path, data) for path, data in {guest_conf.PATH: conf.encode(), **modules}.items()),
+        ]
     )
 
 

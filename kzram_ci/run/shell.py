@@ -6,7 +6,7 @@ import os
 import shlex
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,13 +68,15 @@ def session(
     command: str = "",
     stdin: int | None = None,
     gdb: bool = False,
+    private: Mapping[str, bytes] | None = None,
 ) -> Iterator[Guest]:
     """Boot to a shell; the guest is gone when the block ends. Raises InfraError, UserError, Interrupted.
 
     `command` is the line that `run_command` runs; `stdin` a descriptor that it reads to the end, else the guest's
-    terminal. `gdb`: the guest waits for a debugger, for a day.
+    terminal. `gdb`: the guest waits for a debugger, for a day. `private`: files for the guest's root alone, by path.
     """
-    talk = Talk(command=command, stdin=stdin is not None, window=None if command else window_size(), gdb=gdb)
+    window = None if command else window_size()
+    talk = Talk(command=command, stdin=stdin is not None, window=window, gdb=gdb, files=private or {})
     with (
         prepared(cell, image, rootfs, directory=directory, accel=accel, talk=talk) as ready,
         ExitStack() as stack,

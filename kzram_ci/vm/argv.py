@@ -13,6 +13,7 @@ from kzram_ci.model.root import SERIAL
 
 CONTROL_PORT = "org.kzram.control"
 STDIN_PORT = "org.kzram.stdin"
+GUEST_ADDRESS = "10.0.2.15"  # init gives it to its card
 CONSOLE_ID = "console"  # the chardev that QMP's chardev-send-break names
 TINY_GUEST_PORT = 0x501
 TINY_GUEST_VALUE = 0x5A
@@ -130,6 +131,14 @@ def root_args(paths: CellPaths) -> Argv:
     return ("-drive", drive, "-device", f"virtio-blk-pci,drive=root,serial={SERIAL}")
 
 
+def network_args(spec: MachineSpec) -> Argv:
+    """One port of this host's loopback to the guest's sshd; the guest reaches nothing, not even this host."""
+    if spec.root is None or not spec.root.ssh_port:
+        return ()
+    forward = f"hostfwd=tcp:127.0.0.1:{spec.root.ssh_port}-{GUEST_ADDRESS}:22"
+    return ("-netdev", f"user,id=net,restrict=on,{forward}", "-device", "virtio-net-pci,netdev=net,romfile=")
+
+
 def share_tag(number: int) -> str:
     """What the guest mounts a directory of the host by."""
     return f"kzram{number}"
@@ -200,6 +209,7 @@ def argv(
         *disk_args(paths),
         *root_args(paths),
         *share_args(spec),
+        *network_args(spec),
         *gdb_args(paths),
         *kernel_args(kernel, initrd, (*cmdline_of(spec, accel), *cmdline)),
         *spec.qemu_args,

@@ -1,10 +1,15 @@
 """Programs of a Debian of packages, over our kernel: zram, the race and its proof are as in the initramfs."""
 
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import requires
 
+from kzram_ci.base import clock
+from kzram_ci.base.clock import Deadline
 from kzram_ci.cli.main import main
 from kzram_ci.results import rundir
 
@@ -50,3 +55,30 @@ def test_a_debian_of_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     counters = results["python"].evidence.counters
     assert [value for name, value in counters.items() if name.endswith("swaps")] == [1]
     assert [value for name, value in counters.items() if name.endswith("debian")] == [1]
+
+
+def test_a_second_way_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over a distribution's kernel, whose modules are brought along: a command by ssh, a file by scp."""
+    requires.tool("mmdebstrap")
+    root, kernel = "debian:trixie+openssh-server", "debian:linux-image-cloud-amd64@trixie"
+    monkeypatch.chdir(tmp_path)
+    words = (sys.executable, "-m", "kzram_ci", "boot", "--root", root, "--ssh", kernel)
+    pipe = subprocess.PIPE
+    guest = subprocess.Popen(words, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe, text=True)
+    assert guest.stderr is not None
+    assert guest.stdin is not None
+    mark = "in another terminal: "
+    line = shlex.split(next(text for text in guest.stderr if mark in text).partition(mark)[2])
+    limit = Deadline.after(120)
+    while True:
+        asked = "grep -c zram0 /proc/swaps; exit 9"
+        done = subprocess.run((*line, asked), capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode != 255 or limit.expired():
+            break
+        clock.sleep(1)
+    assert (done.stdout, done.returncode) == ("1\n", 9), done.stderr
+    copy = ("scp", "-P", line[2], *line[3:-1], "/etc/hostname", f"{line[-1]}:/tmp/x")
+    subprocess.run(copy, check=True, timeout=60)
+    guest.stdin.write("\x1d")
+    guest.stdin.close()
+    assert guest.wait(60) == 0

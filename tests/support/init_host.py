@@ -39,7 +39,7 @@ kzwatch() {
     [ "$1" = --emit ] || { called uid "$KZRAM_UID"; called env "${KZRAM_MAKE_IT_FAIL:-unset}"; return {code}; }
 }
 """
-PLAIN = ("umount", "swapon", "sync", "reboot", "setsid", "cttyhack", "sleep")
+PLAIN = ("umount", "ifconfig", "swapon", "sync", "reboot", "setsid", "cttyhack", "sleep")
 POWERED_OFF = 86
 
 

@@ -296,6 +296,15 @@ class TestARootOfItsOwn:
         guest.root_on = "nowhere"
         assert told(guest, shell).startswith("not bootable: no root file system with /bin/sh on vdb that this kernel")
 
+    def test_ssh(self, guest: Host, shell: str, disks: str) -> None:
+        guest.conf |= {"SSH": "1"}
+        assert told(guest, shell) == "no /usr/sbin/sshd in the root: packages: [openssh-server]"
+        guest.write("new/usr/sbin/sshd").chmod(0o755)
+        assert guest.run(shell) == POWERED_OFF
+        assert guest.emitted("error") == []
+        assert ("eth0", "10.0.2.15", "netmask", "255.255.255.0", "up") in guest.ran("ifconfig")
+        assert (disks, f"{guest.root}/usr/sbin/sshd", "-f") in [call[:3] for call in guest.ran("chroot")]
+
     def test_no_disk(self, guest: Host, shell: str) -> None:
         guest.remove("sys/block/vdb")
         assert told(guest, shell) == "no disk kzram-root"

@@ -74,7 +74,7 @@ def test_a_file_system_is_in_the_way_of_swap() -> None:
         (", source: {kind: image, path: /boot/x}", "", "kernels[0].source: a ready image cannot be changed"),
         ("", "args: {pagez: 5}", "p.yaml:6:12: tests.t.args.pagez: anonmutate has no argument 'pagez'"),
         ("", "args: {pages: many}", "tests.t.args.pages: expected a whole number of at least 1, got 'many'"),
-        ("", "args: {mutators: 99}", "args.mutators: 101 threads (mutators + evictors + verify-threads)"),
+        ("", "args: {mutators: 99}", "args.mutators: 101 threads (mutators + evictors + verify-threads"),
         ("", "uid: 1000", "p.yaml:6:5: tests.t.uid: anonmutate runs as root only"),
         ("", "machine: {memory: 900T}", "p.yaml:6:15: tests.t.machine.memory: 943,718,400 MiB of memory, and this"),
         ("", "duration: 999999999999h", "p.yaml:6:15: tests.t.duration: 999999999999h is longer than any run"),
