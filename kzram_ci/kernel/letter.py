@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email import message_from_bytes
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 
@@ -145,7 +145,7 @@ def _text(message: Message, name: str) -> str:
     raw = raw.encode("utf-8", "surrogateescape").decode("utf-8", "replace")  # some mailers do not encode headers
     try:
         text = str(make_header(decode_header(raw)))
-    except (HeaderParseError, LookupError, ValueError):
+    except (MessageError, LookupError, ValueError):
         text = raw
     return " ".join(text.split())
 

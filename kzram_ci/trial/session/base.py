@@ -45,7 +45,9 @@ def base_of(
     if posted.base_commit:
         if source := _commit(posted.base_commit, repository):
             return Base(spec=spec_with(_recipe(plan, kernel), source), why=f"base-commit {posted.base_commit[:12]}")
-        notes.append(f"base-commit {posted.base_commit[:12]} is not in {repository}: --repo names a repository")
+        notes.append(
+            f"base-commit {posted.base_commit[:12]} is not in {repository.absolute()}: --repo names a repository"
+        )
     if word:
         return Base(spec=_named(word, plan, kernel, repository), why=f"--base {word}", notes=tuple(notes))
     if fork:
@@ -99,7 +101,7 @@ def _named(word: str, plan: Plan, kernel: str, repository: Path) -> KernelSpec:
     try:
         return _has_source(load_kernel(word, Library()))
     except UserError as error:
-        text = f"--base {word}: neither a kernel, a source, nor a ref of {repository}"
+        text = f"--base {word}: neither a kernel, a source, nor a ref of {repository.absolute()}"
         raise UserError(
             text, hint="--base v6.12 (of --repo DIR), unstable, line:6.12, git:DIR@REF, directory:DIR"
         ) from error

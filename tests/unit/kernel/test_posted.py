@@ -1,9 +1,11 @@
 """Series as git writes them and lists deliver them; each case begins with `git format-patch` of a real repository."""
 
 import base64
+import contextlib
 import gzip
 import mailbox
 import quopri
+import random
 import re
 import subprocess
 from collections.abc import Callable
@@ -358,3 +360,23 @@ def test_a_binary_change_is_refused() -> None:
 def test_blanks_that_a_mailer_changed_are_named() -> None:
     (change,) = diff.files("--- a/a.c\n+++ b/a.c\n@@ -1,2 +1,2 @@\n int a;\n-    int b;\n+\tint c;\n")
     assert "differs in blanks only" in diff.misfit(change.hunks[0], "int a;\n\tint b;\n")
+
+
+PIECES = (
+    b"\n", b"\r\n", b"From a@b Thu Jan  1 00:00:00 1970\n", b"[PATCH 2/3]", b"=?utf-8?b?////?=", b"=?\xe9?q?x?=",
+    b"\xff\xfe", b"\0", b"--- a/../x\n+++ b/x\n", b"@@ -1,9999999999 +1 @@\n", b"diff --git a/x b/x\n",
+    b"charset=rot13", b"charset=\"\xe9\"", b"Content-Transfer-Encoding: uuencode\n", b"Content-Type: multipart/mixed; boundary=\n", b"format=flowed",
+)  # fmt: skip
+
+
+def test_what_was_torn_is_read_or_refused(git: Git) -> None:
+    """A thousand mailboxes, each torn in a few places: a series, or ValueError, and nothing else."""
+    whole = [box(*letters(git)), box(*(attached(mail, "x-patch", inline=True) for mail in letters(git)))]
+    chance = random.Random(15)
+    for _ in range(1000):
+        data = bytearray(chance.choice(whole))
+        for _ in range(chance.randint(1, 6)):
+            at = chance.randrange(len(data) + 1)
+            data[at : at + chance.choice((0, 1, 40))] = chance.choice((*PIECES, bytes([chance.randrange(256)])))
+        with contextlib.suppress(ValueError):
+            assert read([("torn.mbox", bytes(data))]).patches
