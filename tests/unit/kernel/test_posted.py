@@ -365,7 +365,8 @@ def test_blanks_that_a_mailer_changed_are_named() -> None:
 PIECES = (
     b"\n", b"\r\n", b"From a@b Thu Jan  1 00:00:00 1970\n", b"[PATCH 2/3]", b"=?utf-8?b?////?=", b"=?\xe9?q?x?=",
     b"\xff\xfe", b"\0", b"--- a/../x\n+++ b/x\n", b"@@ -1,9999999999 +1 @@\n", b"diff --git a/x b/x\n",
-    b"charset=rot13", b"charset=\"\xe9\"", b"Content-Transfer-Encoding: uuencode\n", b"Content-Type: multipart/mixed; boundary=\n", b"format=flowed",
+    b"charset=rot13", b"charset=\"\xe9\"", b"Content-Transfer-Encoding: uuencode\n",
+    b"Content-Type: multipart/mixed; boundary=\n", b"format=flowed",
 )  # fmt: skip
 
 
