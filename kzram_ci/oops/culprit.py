@@ -12,7 +12,7 @@ from kzram_ci.oops.model import Frame
 from kzram_ci.oops.report import MAIN, Report, Stack
 
 _ADDRESS = re.compile(r"[0-9a-f]{8,16}$")  # a kernel without symbols
-_UNKNOWN = re.compile(r"0x|entry_|ret_from_fork|secondary_startup")
+_UNKNOWN = re.compile(r"0x|[0-9a-f]{8,16}\Z|entry_|ret_from_fork|secondary_startup")
 
 Answer = tuple[str | None, Sequence[Frame]]  # the function, and the stack it was found on
 

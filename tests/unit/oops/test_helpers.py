@@ -85,9 +85,18 @@ def test_a_facilitys_own_work_is_work() -> None:
     assert culprit(bug, "zram_free_page", "process_one_work", pointer="rht_deferred_worker") == "zram_free_page"
 
 
+def test_an_address_is_no_culprit() -> None:
+    assert culprit("BUG: KASAN: use-after-free in ffe7087450a17000", "kasan_report", "zs_free") == "zs_free"
+
+
 def test_an_entry_stub_is_never_the_culprit() -> None:
     fault = "Oops: general protection fault, probably for non-canonical address 0xdead: 0000 [#1] SMP"
-    stubs = ("asm_sysvec_apic_timer_interrupt", "sysvec_call_function_single", "smp_apic_timer_interrupt")
+    stubs = (
+        "asm_sysvec_apic_timer_interrupt",
+        "sysvec_call_function_single",
+        "smp_apic_timer_interrupt",
+        "smp_reboot_interrupt",
+    )
     for stub in stubs:
         assert culprit(fault, stub, "zram_free_page", pointer="memcpy") == "zram_free_page"
 
