@@ -56,9 +56,7 @@ def add_parser(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument("--repo", type=Path, default=Path(), metavar="DIR", help="git repository of commits and refs")
     parser.add_argument("--plan", default="overrun", metavar="PLAN", help="whose tests are run (default: overrun)")
-    parser.add_argument(
-        "--kernel", default="", metavar="NAME", help="whose instruments and config a source gets (default: stock)"
-    )
+    parser.add_argument("--kernel", default="", metavar="NAME", help="whose instruments and config a source gets")
     parser.add_argument(
         "--test", action="append", default=[], metavar="NAME|SCRIPT",
         help="of the plan (a glob), or a script or program of yours (./repro.sh) in place of a plan; repeatable",

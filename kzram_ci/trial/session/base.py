@@ -11,8 +11,9 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandFailed, KernelError, PatchFailed, UserError
 from kzram_ci.base.library import Library
 from kzram_ci.kernel import oneoff, patches
+from kzram_ci.kernel.parts import load_series
 from kzram_ci.kernel.posted import Posted
-from kzram_ci.kernel.series import choose_all
+from kzram_ci.kernel.series import SeriesKind, choose_all
 from kzram_ci.kernel.workshop import KernelContext, prospect
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.kernel import KernelSpec
@@ -44,15 +45,17 @@ def base_of(
     notes = []
     if posted.base_commit:
         if source := _commit(posted.base_commit, repository):
-            return Base(spec=spec_with(_recipe(plan, kernel), source), why=f"base-commit {posted.base_commit[:12]}")
+            spec = _on_source(plan, kernel, source, context)
+            return Base(spec=spec, why=f"base-commit {posted.base_commit[:12]}")
         notes.append(
             f"base-commit {posted.base_commit[:12]} is not in {repository.absolute()}: --repo names a repository"
         )
     if word:
-        return Base(spec=_named(word, plan, kernel, repository), why=f"--base {word}", notes=tuple(notes))
+        spec = _named(word, plan, kernel, repository, context)
+        return Base(spec=spec, why=f"--base {word}", notes=tuple(notes))
     if fork:
         source = LocalGit(path=str(repository.absolute()), ref=fork)
-        return Base(spec=spec_with(_recipe(plan, kernel), source), why=f"where the commits begin, {fork[:12]}")
+        return Base(spec=_on_source(plan, kernel, source, context), why=f"where the commits begin, {fork[:12]}")
     return replace(_of_the_plan(posted, plan, context), notes=tuple(notes))
 
 
@@ -74,17 +77,36 @@ def _commit(name: str, repository: Path) -> Source | None:
     return LocalGit(path=str(repository.absolute()), ref=found) if not done.code and found else None
 
 
-def _recipe(plan: Plan, kernel: str) -> KernelSpec:
-    """Whose instruments and config go on a source: the kernel that was named, the plan's stock, or its only one."""
+def _on_source(plan: Plan, kernel: str, source: Source, context: KernelContext) -> KernelSpec:
+    """A source with the instruments and the config of a kernel: the one that was named, or one of the plan's that
+    changes nothing, with as many instruments as the source takes.
+    """
     known = {cell.kernel.name: cell.kernel for cell in plan.cells}
     if kernel:
-        return known.get(kernel) or load_kernel(kernel, Library())
-    if len(known) == 1:
-        return next(iter(known.values()))
-    return known.get(BASE_KERNEL) or load_kernel(BASE_KERNEL, Library())
+        return spec_with(known.get(kernel) or load_kernel(kernel, Library()), source)
+    library = Library()
+    plain = [
+        spec for spec in known.values() if not spec.patches and not spec.source.ready and _only_looks(spec, library)
+    ]
+    plain = sorted(plain, key=lambda spec: len(spec.series), reverse=True)
+    if not plain:
+        return spec_with(load_kernel(BASE_KERNEL, library), source)
+    for spec in plain:
+        try:
+            prospect(spec_with(spec, source), context)
+        except PatchFailed:
+            continue
+        return spec_with(spec, source)
+    return spec_with(plain[-1], source)
 
 
-def _named(word: str, plan: Plan, kernel: str, repository: Path) -> KernelSpec:
+def _only_looks(spec: KernelSpec, library: Library) -> bool:
+    """Whether the series of a kernel are instruments, so that it does what its source does."""
+    kinds = {load_series(name, library).kind for name in spec.series}
+    return kinds <= {SeriesKind.INSTRUMENT, SeriesKind.BUILD}
+
+
+def _named(word: str, plan: Plan, kernel: str, repository: Path, context: KernelContext) -> KernelSpec:
     """What --base names: a source, a line, a kernel by name, or a ref of the repository."""
     known = {cell.kernel.name: cell.kernel for cell in plan.cells}
     kind, _, line = word.partition(":")
@@ -93,11 +115,11 @@ def _named(word: str, plan: Plan, kernel: str, repository: Path) -> KernelSpec:
         spec = load_kernel(name, Library())
         return _has_source(spec if spec.line == line else load_kernel(f"{name}-{line}", Library()))
     if is_source(word):
-        return spec_with(_recipe(plan, kernel), parse(word, Path()))
+        return _on_source(plan, kernel, parse(word, Path()), context)
     if word in known:
         return _has_source(known[word])
     if source := _commit(word, repository):
-        return spec_with(_recipe(plan, kernel), source)
+        return _on_source(plan, kernel, source, context)
     try:
         return _has_source(load_kernel(word, Library()))
     except UserError as error:
