@@ -156,6 +156,7 @@ def _by_hand(argv: qemu_argv.Argv, cell: Cell, image: KernelImage, rootfs: Rootf
         initrd=CellFile.INITRD,
         control=CellFile.CONTROL,
         disk=CellFile.DISK if cell.machine.disk_mib else "",
+        root=(rootfs.disk, rootfs.disk_format),
     )
     return by_hand.script(
         argv,

@@ -217,11 +217,22 @@ def argv(
 
 
 def alone_argv(
-    spec: MachineSpec, accel: Accel, *, kernel: str, initrd: str, control: str, disk: str = "", cpu: str = ""
+    spec: MachineSpec,
+    accel: Accel,
+    *,
+    kernel: str,
+    initrd: str,
+    control: str,
+    disk: str = "",
+    root: tuple[str, str] = ("", "raw"),
+    cpu: str = "",
 ) -> Argv:
-    """The same machine with nothing at the other end: console and monitor on a terminal, the control port a file."""
+    """The same machine with nothing at the other end: console and monitor on a terminal, the control port a file.
+
+    root: the disk with the programs' root, and its format.
+    """
     row = arch_of(spec.arch)
-    paths = CellPaths(qmp="", control="", serial="", console="", disk=disk)
+    paths = CellPaths(qmp="", control="", serial="", console="", disk=disk, root=root[0], root_format=root[1])
     return (
         *base_args(row),
         *accel_args(row, accel, cpu),

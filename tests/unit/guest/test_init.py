@@ -251,6 +251,16 @@ class TestWhatGoesWrong:
         guest.conf["FAULT"] = "gamma-rays"
         assert told(guest, shell) == "unknown FAULT gamma-rays"
 
+    def test_a_shell_takes_the_compressor_that_the_kernel_has(self, guest: Host, shell: str) -> None:
+        guest.conf |= {"ZRAM_ALGO": "zstd"}
+        assert guest.run(shell) == POWERED_OFF
+        assert guest.read("sys/block/zram0/comp_algorithm") == "zstd"  # a cell insists
+        guest.write("sys/block/zram0/comp_algorithm", "lzo [lzo-rle]\n")
+        guest.conf |= {"SHELL": "1", "WORKLOAD": ""}
+        assert guest.run(shell) == POWERED_OFF
+        assert guest.read("sys/block/zram0/comp_algorithm") == "lzo [lzo-rle]"
+        assert guest.emitted("error") == []
+
     def test_for_a_shell_it_is_told_and_the_shell_comes(self, guest: Host, shell: str) -> None:
         guest.conf |= {"SHELL": "1", "WORKLOAD": ""}
         guest.mkswap = "device is busy"

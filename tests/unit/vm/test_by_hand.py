@@ -92,6 +92,8 @@ def test_what_is_gone_is_named(tmp_path: Path, qemu: Path) -> None:
 def test_the_two_machines_differ_in_their_channels_only(tmp_path: Path) -> None:
     paths = CellPaths(qmp="/s/qmp", control="/s/c", serial="/s/s", console="/c", disk="disk.img")
     ours = argv(SPEC, Accel.TCG, kernel="/k", initrd="/i", paths=paths)
+    rooted = alone_argv(SPEC, Accel.TCG, kernel="/k", initrd="/i", control="/log", root=("/r.qcow2", "qcow2"))
+    assert "file=/r.qcow2,if=none,id=root,format=qcow2,snapshot=on,cache=unsafe" in rooted
     alone = alone_argv(SPEC, Accel.TCG, kernel="/k", initrd="/i", control="/log", disk="disk.img")
     missing = [word for word in ours if word not in alone]
     assert all("qmp" in word or "console" in word or "socket" in word or word == "-mon" for word in missing), missing
