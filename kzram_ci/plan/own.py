@@ -37,6 +37,8 @@ def own_faults(cell: Cell, args: Mapping[str, Any]) -> Iterator[Wrong]:
     if args:
         how = "takes its arguments in `run`" if work.program == "script" else "takes no arguments"
         yield ("args",), f"{work.program} {how}"
+    if work.uid and not work.readers:
+        yield ("uid",), f"{work.program} runs as root: a script can change that itself"
     if work.fault.kind is not Fault.NONE and not work.zram.present:
         yield ("fault",), "faults are injected into zram's allocations: add `zram:`, such as {size: 256M}"
     yield from _places(own.results)

@@ -91,3 +91,40 @@ def test_programs_and_what_goes_wrong(tmp_path: Path, monkeypatch: pytest.Monkey
     assert found["warns"][0] == "oops"
     assert found["endless"][0] == "fail"
     assert "did not end within its 3 s" in found["endless"][1]
+
+
+SELFTESTS = """\
+name: selftests
+kernels: [stock]
+machine: {memory: 256M}
+tests:
+  some:
+    workload: kselftest
+    collections: [size, "breakpoints:breakpoint_test"]
+    duration: 120s
+"""
+
+
+def test_selftests_of_the_cells_own_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    requires.tool("rsync")
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text(SELFTESTS)
+    code, results, directory = run("mine.yaml", tmp_path / "runs")
+    points = {point["name"]: point["status"] for point in results["some"]["evidence"]["points"]}
+    assert points["selftests: size: get_size / get runtime memory use"] == "pass", results
+    assert any(name.startswith("selftests: breakpoints: breakpoint_test / ") for name in points)
+    assert code == 0, results
+    suite = next(iter(JUnitXml.fromfile(str(directory / "junit.xml"))))
+    assert suite.tests == 1 + len(points)
+
+
+def test_the_kernels_unit_tests(tmp_path: Path) -> None:
+    code, results, directory = run(str(PLANS / "kunit.yaml"), tmp_path / "runs")
+    assert code == 0, results
+    everything = [point["name"] for point in results["all"]["evidence"]["points"]]
+    lists = [point["name"] for point in results["lists-only"]["evidence"]["points"]]
+    assert any(name.startswith("example / ") for name in everything)
+    assert lists
+    assert all(name.startswith("list") for name in lists)
+    suite = next(iter(JUnitXml.fromfile(str(directory / "junit.xml"))))
+    assert suite.tests == 2 + len(everything) + len(lists)

@@ -123,6 +123,7 @@ def arm_program() -> bytes:
         (["run: ./good.sh", "results: [../x]"], "'../x' is not a file of the guest"),
         (["run: ./good.sh", "args: {a: 1}"], "tests.t.args: script takes its arguments in `run`"),
         (["run: ./good.sh", "fault: {kind: failslab}"], "t.fault: faults are injected into zram's allocations: add"),
+        (["run: ./good.sh", "uid: 7"], "tests.t.uid: script runs as root: a script can change that itself"),
         (["run: ./good.sh", "collections: size"], "`collections` goes with `workload: kselftest`, and this is script"),
         (["run: ./good.sh", "suites: list"], "`suites` goes with `workload: kunit`, and this is script"),
         (["run: ./good.sh", "expect: {floors: {nix.x: 1}}"], "unknown group of counters 'nix'"),
