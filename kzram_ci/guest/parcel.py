@@ -66,6 +66,7 @@ def guest_programs(recipe: Recipe) -> Iterator[str]:
     names = {*recipe.programs, "busybox", *(applet for applets in recipe.busybox.values() for applet in applets)}
     yield from (f"/bin/{name}" for name in names)
     yield from recipe.files
+    yield executables.ENV  # a link that comes with the files
 
 
 def _host_program(work: _Packing, name: str, index: int) -> None:

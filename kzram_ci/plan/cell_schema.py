@@ -29,6 +29,7 @@ from kzram_ci.plan.scalars import (
     GuestPaths,
     KernelWord,
     MountOptions,
+    Names,
     OopsType,
     Paths,
     Patterns,
@@ -238,7 +239,7 @@ class Fields(Strict):
     files: Paths | None = Field(
         None, description="script: files and folders of the plan's folder that the guest gets, in the test's folder"
     )
-    programs: Patterns | None = Field(
+    programs: Names | None = Field(
         None,
         description="script, kselftest: programs of this host that the guest gets, with their libraries, such as bash",
     )

@@ -85,8 +85,8 @@ def _command(value: Any) -> Any:
 def _check_command(value: list[str]) -> list[str]:
     if not value or not value[0]:
         raise ValueError("expected a program and its arguments, such as ./repro.sh --fast")
-    if wrong := next((word for word in value if "\0" in word or "\n" in word), None):
-        raise ValueError(f"{wrong!r} holds a line break: put it into a script")
+    if wrong := next((word for word in value if "\0" in word), None):
+        raise ValueError(f"{wrong!r} holds a NUL, which no argument can")
     return value
 
 
@@ -125,6 +125,7 @@ Command = Annotated[
     AfterValidator(_check_command),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
+Names = Annotated[list[Name], BeforeValidator(one_or_many), WithJsonSchema(MANY_SCHEMA)]
 Paths = Annotated[list[Text], BeforeValidator(one_or_many), WithJsonSchema(MANY_SCHEMA)]
 GuestPaths = Annotated[
     list[Annotated[Text, AfterValidator(_check_guest_path)]],

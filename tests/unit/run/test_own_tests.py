@@ -78,7 +78,7 @@ def test_what_run_names_is_sent_with_what_files_names() -> None:
         "/test/data/tool": 0o755,
         "/test/good.sh": 0o755,
     }
-    assert sent("run: [sh, -c, 'echo a | cat']") == {}
+    assert sent("run: [sh, -c, 'echo a | cat']") == sent("run: /usr/bin/env true") == {}
 
 
 def arm_program() -> bytes:
@@ -123,6 +123,8 @@ def arm_program() -> bytes:
         (["run: ./good.sh", "results: [../x]"], "'../x' is not a file of the guest"),
         (["run: ./good.sh", "args: {a: 1}"], "tests.t.args: script takes its arguments in `run`"),
         (["run: ./good.sh", "fault: {kind: failslab}"], "t.fault: faults are injected into zram's allocations: add"),
+        (["run: ./good.sh", "programs: [/usr/bin/bash]"], "t.programs[0]: '/usr/bin/bash' is not a name; letters"),
+        (['run: "./good.sh \\0"'], "tests.t.run: '\\x00' holds a NUL, which no argument can"),
         (["run: ./good.sh", "uid: 7"], "tests.t.uid: script runs as root: a script can change that itself"),
         (["run: ./good.sh", "collections: size"], "`collections` goes with `workload: kselftest`, and this is script"),
         (["run: ./good.sh", "suites: list"], "`suites` goes with `workload: kunit`, and this is script"),
@@ -198,12 +200,12 @@ def test_no_zram_unless_it_is_asked_for() -> None:
 
 
 def test_the_command_keeps_every_word() -> None:
-    cell = plan("run: [./good.sh, 'a b', \"it's\", '$HOME']", "results: [out/x]").cells[0]
-    [line] = [line for line in cell_conf(cell, "n").splitlines() if line.startswith("COMMAND=")]
-    words = shlex.split(shlex.split(line)[0].removeprefix("COMMAND="))
+    cell = plan("run: [./good.sh, 'a b', \"it's\", '$HOME', \"two\\nlines\"]", "results: [out/x]").cells[0]
+    [line] = [word for word in shlex.split(cell_conf(cell, "n")) if word.startswith("COMMAND=")]
+    words = shlex.split(line.removeprefix("COMMAND="))
     words = words[words.index("cd") :]
     assert words[:5] == ["cd", "/test", "&&", "exec", "env"]
-    assert words[9:] == ["kztest", "--result", "out/x", "--", "./good.sh", "a b", "it's", "$HOME"]
+    assert words[9:] == ["kztest", "--result", "out/x", "--", "./good.sh", "a b", "it's", "$HOME", "two\nlines"]
     assert words[5] == f"KZRAM_SEED={cell.seed}"
 
 
