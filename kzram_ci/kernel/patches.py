@@ -114,6 +114,14 @@ class _NeedUnmet(PatchFailed):
     """What a series declares to need is not in the tree."""
 
 
+class _Foreign(PatchFailed):
+    """The tree is not what its version says: neither the patches for that nor code search fit."""
+
+
+class _Already(PatchFailed):
+    """The tree has it already."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Work:
     """Patching on its way: files are changed in `scratch`, others are read from the tree."""
@@ -149,8 +157,9 @@ def _apply_choices(work: _Work, choices: Sequence[Choice]) -> Iterator[tuple[App
             else:
                 yield _apply_own(work, choice)
         except (PatchFailed, BuildFailed) as error:
-            may_lack = choice.near or isinstance(error, _NeedUnmet)  # what was made for it and torn is an error
-            if not (series.optional and may_lack and choice.version):
+            # what was made for it and torn is an error, unless the tree is another than its version says
+            may_lack = choice.near or isinstance(error, (_NeedUnmet, _Foreign, BuildFailed))
+            if not (series.optional and may_lack and (choice.version or series.search.hooks)):
                 raise
             left_out[series.name] = error.message
             note = f"{series.name}: left out, its counters will be missing: {error.message}"
@@ -179,15 +188,23 @@ def _apply_own(work: _Work, choice: Choice) -> tuple[AppliedSeries, Near | None]
     series, before = choice.series, _snapshot(work.scratch)
     try:
         return _apply_line(work, series, choice.candidates[0]), None
+    except _Already:
+        raise
     except PatchFailed as error:
         if not series.search.hooks:
             raise
         _restore(work.scratch, before)
+        if refusal := work.broken.get((series.name, SEARCHED)):
+            raise _does_not_compile(choice, SEARCHED, refusal) from error
         try:
             return _apply_search(work, series, f"its patches for {choice.candidates[0].ranges()} do not apply")
+        except _Already:
+            raise
         except PatchFailed as second:
+            _restore(work.scratch, before)
             told = f"{error.message}; and code search: {second.message}"
-            raise type(error)(told, hint=error.hint, cause=error.cause) from error
+            cause = f"neither its patches for {choice.candidates[0].ranges()} nor code search fit"
+            raise _Foreign(told, hint=error.hint, cause=cause) from error
 
 
 def _apply_search(work: _Work, series: Series, why: str) -> tuple[AppliedSeries, Near]:
@@ -249,14 +266,18 @@ def _apply_nearest(work: _Work, choice: Choice) -> tuple[AppliedSeries, Near | N
             _restore(work.scratch, before)
             failures.append(error)
     if refused := [(versions, refusal) for (name, versions), refusal in work.broken.items() if name == series.name]:
-        versions, refusal = refused[0]
-        raise BuildFailed(
-            f"series {series.name}, made for {versions}, applies to {version} but does not compile: {refusal.why}",
-            hint=f"give the series patches for {version}, or leave it out",
-            log=refusal.log,
-            cause=f"its patches for {versions} do not compile on {version}",
-        )
+        raise _does_not_compile(choice, *refused[0])
     raise _nothing_fits(choice, failures)
+
+
+def _does_not_compile(choice: Choice, versions: str, refusal: Refusal) -> BuildFailed:
+    name, version = choice.series.name, choice.version or "this kernel"
+    return BuildFailed(
+        f"series {name}, made for {versions}, applies to {version} but does not compile: {refusal.why}",
+        hint=f"give the series patches for {version}, or leave it out",
+        log=refusal.log,
+        cause=f"its patches for {versions} do not compile on {version}",
+    )
 
 
 def _nothing_fits(choice: Choice, failures: Sequence[PatchFailed]) -> PatchFailed:
@@ -314,7 +335,7 @@ def _apply(work: _Work, series: Series, patch: Patch) -> str:
     if there and series.kind in _MAY_BE_THERE:
         return f"{where}: already applied, left out"
     if there:
-        raise PatchFailed(f"{where}: already applied", hint=f"remove series {series.name} from the kernel")
+        raise _Already(f"{where}: already applied", hint=f"remove series {series.name} from the kernel")
     why, excerpt = _why(work.scratch, patch, complaint)
     error = PatchFailed(f"{where}: {why}", hint="refresh the patch against this kernel")
     error.excerpt = excerpt

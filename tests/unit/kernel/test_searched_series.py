@@ -86,6 +86,32 @@ def test_an_optional_one_is_left_out_then(bench: Bench) -> None:
     assert b"int s;" not in Path(image.image).read_bytes()
 
 
+def test_a_tree_that_is_not_what_its_version_says_goes_without_an_optional_one(bench: Bench) -> None:
+    lost = searched(torn("6.12"), search(at="^int elsewhere;$"))
+    with pytest.raises(PatchFailed, match=r"s/1\.patch: b\.c: hunk 1 .*; and code search: s: b\.c: h: its place was"):
+        bench.build(lost)
+    image = bench.build(replace(lost, optional=True))
+    assert image.provenance is not None
+    assert image.provenance.series[0].left_out == "neither its patches for >=6.12 <6.12.99 nor code search fit"
+
+
+def test_what_does_not_compile_there_is_tried_once(bench: Bench) -> None:
+    lost = searched(torn("6.12"), search("#error hooked"))
+    with pytest.raises(BuildFailed, match=r"made for this very source, by code search, applies to 6\.12\.1 but"):
+        bench.build(lost)
+    image = bench.build(replace(lost, optional=True))
+    assert image.provenance is not None
+    assert "do not compile" in image.provenance.series[0].left_out
+
+
+def test_what_is_there_already_is_an_error_as_ever(bench: Bench) -> None:
+    text = "--- a/b.c\n+++ b/b.c\n@@ -1 +1 @@\n-int z;\n+int b;\n"
+    line = Line(versions=(">=6.12", "<6.13"), patches=(Patch(series="s", name="1.patch", text=text),))
+    own = Series(name="s", kind=SeriesKind.INSTRUMENT, optional=True, lines=(line,))
+    with pytest.raises(PatchFailed, match=r"^s/1\.patch: already applied"):
+        bench.build(searched(own))
+
+
 def test_a_version_that_is_not_known_needs_no_version() -> None:
     choice = choose(searched(series(v6_11={"b.c": b"int b2;\n"})), "")
     done = patches.apply({"b.c": b"int b;\n"}.get, [choice], deadline=Deadline.after(60))
