@@ -31,42 +31,40 @@ static uint64_t number_in(const char *path)
 	return strtoull(text, NULL, 10);
 }
 
-/* A size of folios by its directory, hugepages-64kB. */
+static unsigned int sizes;
+
+/* A size of folios by its directory, hugepages-64kB; not all sizes are for anonymous memory. */
 static void set_size(const char *name, uint64_t kib)
 {
 	char path[384];
 
 	snprintf(path, sizeof(path), THP "%s/enabled", name);
+	if (access(path, F_OK))
+		return;
+	sizes++;
 	write_setting(path, !kib || strtoull(name + strlen("hugepages-"), NULL, 10) == kib ? "inherit" : "never");
 }
 
-/* For each size that the kernel has; returns how many there are. */
-static unsigned int each_size(void (*with)(const char *name, uint64_t number), uint64_t number)
+static void each_size(void (*with)(const char *name, uint64_t number), uint64_t number)
 {
 	DIR *directory = opendir(THP);
 	struct dirent *entry;
-	unsigned int found = 0;
 
 	while (directory && (entry = readdir(directory)))
-		if (!strncmp(entry->d_name, "hugepages-", strlen("hugepages-"))) {
+		if (!strncmp(entry->d_name, "hugepages-", strlen("hugepages-")))
 			with(entry->d_name, number);
-			found++;
-		}
 	if (directory)
 		closedir(directory);
-	return found;
 }
 
 void folios_setup(enum folios folios, uint64_t kib)
 {
-	unsigned int sizes;
-
 	if (folios == FOLIOS_NEVER)
 		return;
 	if (access(THP "enabled", W_OK))
 		die(EXIT_SETUP, "no large folios in this kernel: it needs CONFIG_TRANSPARENT_HUGEPAGE (fragment thp)");
 	write_setting(THP "enabled", folios == FOLIOS_ALWAYS ? "always" : "madvise");
-	sizes = each_size(set_size, kib);
+	each_size(set_size, kib);
 	emit("{\"ev\":\"note\",\"text\":\"large folios of %u sizes to choose from\"}", sizes);
 }
 

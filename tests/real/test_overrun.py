@@ -88,7 +88,7 @@ def test_a_pass_of_a_remedy_carries_its_proof(results: dict[str, dict[str, Any]]
         assert counters["recompressions"] >= counters["grew_class"] >= 1000
         assert counters["overruns"] == 0
     for test in ("anonmutate-window", "directmutate-failslab"):
-        assert results[f"{kernel}/{test}"]["evidence"]["counters"]["recompressions"] >= 20_000
+        assert results[f"{kernel}/{test}"]["evidence"]["counters"]["recompressions"] >= 10_000
 
 
 @pytest.mark.parametrize("kernel", ["stock", "stable-page-v3"])
