@@ -103,7 +103,7 @@ class StreamParser:
         if len(self._tail) > LINE_CAP:  # no line of the kernel; look at its beginning, drop the rest
             self._raw_line(self._tail, self._offset, self._offset + len(self._tail), self._number)
             self._offset += len(self._tail)
-            self._tail, self._skip = b"", True
+            self._tail, self._skip, self._recent = b"", True, b""
 
     def _lines(self, block: bytes) -> None:
         """Whole lines: line by line inside of reports, by literals outside."""
@@ -134,11 +134,17 @@ class StreamParser:
             start = stop
         self._number += block.count(b"\n", start)
         self._offset = base + len(block)
-        self._recent = block[-LOOK_BACK:]
+        self._recent = (self._recent + block)[-LOOK_BACK:]
         self._context = None
         self._expire()
 
     _context: tuple[bytes, int] | None = None
+
+    def _before(self, count: int) -> bytes:
+        """So many bytes before the line that is looked at, however the log came in pieces."""
+        block, begin = self._context or (b"", 0)
+        near = block[max(0, begin - count) : begin]
+        return near if len(near) == count else (self._recent + near)[-count:]
 
     def _note_first(self, block: bytes) -> None:
         for raw in block[:4096].split(b"\n"):
@@ -228,10 +234,9 @@ class StreamParser:
 
     def _headless(self, line: Line, row: Row, match: re.Match[str]) -> None:
         """An end without a beginning: the log, or what was posted of it, starts in the middle of a report."""
-        if self._after or self._open or self._context is None:
+        if self._after or self._open:
             return  # the end of what was found already
-        block, begin = self._context
-        before = block[max(0, begin - LOOK_BACK) : begin] or self._recent
+        before = self._before(LOOK_BACK)
         at, kept = line.start, deque[Line]()
         for number, raw in enumerate(reversed(before.removesuffix(b"\n").split(b"\n")), start=1):
             at -= len(raw) + 1
@@ -329,7 +334,7 @@ class StreamParser:
         if near:
             return False  # the loader's banner and the kernel's, or a console that replays its log
         block, begin = self._context or (b"", 0)
-        before = block[max(0, begin - 4096) : begin] or self._recent
+        before = self._before(4096)
         if relations.RESTART.search(before) or relations.LOGGED.match(block, begin):
             return False
         stamps = relations.STAMP.findall(before)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kzram_ci.oops import Oops, parse
+from kzram_ci.oops import Oops, StreamParser, parse
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "oops"
 CASES = sorted(GOLDEN.glob("*.log"))
@@ -246,6 +246,10 @@ def test_the_lower_half_of_a_report_is_found_and_flagged(before: str, stamp: str
     assert oops.signature == "unknown:zs_free"
 
 
+def test_a_lower_half_may_end_the_log_without_a_newline() -> None:
+    assert only(LOWER_HALF.rstrip("\n")).function == "zs_free"
+
+
 def test_an_end_without_a_stack_is_nothing() -> None:
     assert parse(b"zram: up\n---[ end trace 0000000000000000 ]---\n") == ()
 
@@ -255,3 +259,12 @@ def test_the_end_of_a_report_that_was_found_begins_no_other() -> None:
         b"kernel BUG at mm/slub.c:1!\n" + LOWER_HALF.encode() + b"zram: up\n" * 30 + LOWER_HALF.encode()[-37:]
     )
     assert [oops.type for oops in found] == ["bug"]
+
+
+def test_a_lower_half_that_comes_in_pieces_is_the_same() -> None:
+    log = ("zram: up\n" * 9 + LOWER_HALF).encode()
+    (whole,) = parse(log)
+    for size in (1, 7, 40, 300):
+        parser = StreamParser(settle=True)
+        pieces = [oops for at in range(0, len(log), size) for oops in parser.feed(log[at : at + size])]
+        assert [*pieces, *parser.finish()] == [whole]
