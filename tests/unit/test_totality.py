@@ -17,6 +17,7 @@ PACKAGE = Path(kzram_ci.__file__).parent
 PARTIAL = {
     ("kzram_ci.plan.source_args", "FORMS"): "a given source is in no command line",
     ("kzram_ci.plan.source_args", "_EXTRAS"): "only these two sources take more after a #",
+    ("kzram_ci.trial.decide", "_DULL"): "what is evidence has no reason for being none",
 }
 
 
