@@ -100,7 +100,7 @@ def _add_guest(parser: argparse.ArgumentParser) -> None:
         metavar="ROOT",
         help="programs run in debian:SUITE+PACKAGE+… (made once by mmdebstrap), or in a disk of yours: image:FILE",
     )
-    parser.add_argument("--ssh", action="store_true", help="with --root: a second way in, by the root's own sshd")
+    parser.add_argument("--ssh", action="store_true", help="with --root: the root's own sshd runs, and the command")
     parser.add_argument("--gdb", action="store_true", help="wait for gdb before the first instruction (nokaslr)")
     parser.add_argument(
         "--kernel-arg", action="append", default=[], metavar="WORD", help="one word for the kernel's command line"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,15 +83,22 @@ def boot(request: BootRequest, *, tell: Callable[[str], None], output: Callable[
             directory=where.path,
             accel=choice,
             command=line,
-            stdin=given,
+            stdin=None if door is not None else given,
             gdb=request.gdb,
             private=private,
         ) as guest:
             if request.gdb:
                 _tell_gdb(image, guest.gdb, tell)
-            if door is not None:
+            if door is not None and not line:
                 tell(f"as soon as the guest is up, in another terminal: {door.line()}")
-            spoken = shell.run_command(guest, seconds=request.timeout, output=output) if line else shell.interact(guest)
+            if not line:
+                spoken = shell.interact(guest)
+            elif door is not None:
+                spoken = shell.run_by_ssh(
+                    guest, door, line, seconds=request.timeout, output=output, error=_complain, stdin=given
+                )
+            else:
+                spoken = shell.run_command(guest, seconds=request.timeout, output=output)
         return _code(spoken, where, image, tell, command=bool(line))
 
 
@@ -105,11 +113,19 @@ def _code(spoken: Spoken, where: Place, image: KernelImage, tell: Callable[[str]
             tell(aftermath.text(oops, where))
         if found or spoken.panicked:
             return EXIT_CRASH
+    if gone and spoken.why:
+        tell(spoken.why)
+        return EXIT_CRASH
     if gone:
         last = proc.tail(where.path / CellFile.CONSOLE, _TAIL_BYTES).splitlines()[-_TAIL_LINES:]
         tell("\n".join(("the guest went away; its last lines:", *last)))
         return EXIT_CRASH
     return spoken.code or 0
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
 
 
 def _reached(cell: Cell, door: ssh.Door | None) -> Cell:

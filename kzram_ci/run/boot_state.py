@@ -117,10 +117,14 @@ class WorkBegan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DialogueOver:
-    """A dialogue ended; `code` is the command's status, None when there is none; `tainted`: the kernel's flags then."""
+    """A dialogue ended; `code` is the command's status, None when there is none; `tainted`: the kernel's flags then.
+
+    `why`: of an end that is neither the command's nor the guest's.
+    """
 
     code: int | None = None
     tainted: int = 0
+    why: str = ""
 
 
 Input = (

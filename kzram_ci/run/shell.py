@@ -25,6 +25,8 @@ from kzram_ci.run.channels import Channel, ControlChannel, HostChannel, MonitorC
 from kzram_ci.run.dialogue import CommandDialogue, Dialogue, TerminalDialogue
 from kzram_ci.run.follow import follow
 from kzram_ci.run.prepare import Talk, machine_for, prepared
+from kzram_ci.run.ssh import Door
+from kzram_ci.run.ssh_dialogue import SshDialogue
 from kzram_ci.vm.qemu import Machine
 
 INTERACTIVE_SECONDS = 86_400.0
@@ -48,12 +50,13 @@ class Guest:
 class Spoken:
     """How a dialogue ended. code: of the command, None when the guest went away before its end.
 
-    errors: what init could not do, in its words.
+    why: of an end that was neither the command's nor the guest's. errors: what init could not do, in its words.
     """
 
     code: int | None = None
     tainted: int = 0
     panicked: bool = False
+    why: str = ""
     errors: tuple[str, ...] = ()
 
 
@@ -127,22 +130,49 @@ def run_command(guest: Guest, *, seconds: float, output: Callable[[str], None]) 
     The command has `seconds` from its start; with a debugger there is no such limit, as the guest may stand still.
     Raises InfraError at a deadline, Interrupted.
     """
+    limits = _limits(guest, seconds)
+    state, end = _follow(guest, limits, CommandDialogue(guest.serial, guest.nonce, output, guest.stdin))
+    return _in_time(state, end, limits, "the guest's shell")
+
+
+def run_by_ssh(
+    guest: Guest,
+    door: Door,
+    line: str,
+    *,
+    seconds: float,
+    output: Callable[[str], None],
+    error: Callable[[str], None],
+    stdin: int | None = None,
+) -> Spoken:
+    """As `run_command`, by the guest's sshd: standard output and error apart, and nothing of it on the console."""
+    limits = _limits(guest, seconds)
+    with closing(SshDialogue(door, line, guest.nonce, output, error, stdin=stdin)) as dialogue:
+        state, end = _follow(guest, limits, dialogue)
+        return _in_time(state, end, limits, "sshd in the guest", dialogue.said)
+
+
+def _limits(guest: Guest, seconds: float) -> Limits:
     boot = Deadline.after(INTERACTIVE_SECONDS if guest.gdb else guest.boot_seconds)
     seconds = INTERACTIVE_SECONDS if guest.gdb else seconds
-    limits = Limits(
+    return Limits(
         boot_until=boot.at, until=boot.at + seconds, work_seconds=seconds, dialogue=True, crash_ends=not guest.gdb
     )
-    state, end = _follow(guest, limits, CommandDialogue(guest.serial, guest.nonce, output, guest.stdin))
+
+
+def _in_time(state: BootState, end: Ending, limits: Limits, who: str, last: str = "") -> Spoken:
+    """What a command came to. Raises InfraError when it did not in its time."""
     if end is Ending.HUNG and state.work_at is None:
-        raise InfraError("the guest's shell did not answer before the boot deadline")
+        why = next(iter(state.errors), last)
+        raise InfraError(f"{who} did not answer before the boot deadline{': ' if why else ''}{why}")
     if end is Ending.HUNG:
-        raise InfraError(f"the command in the guest did not end within its {seconds:g} s")
+        raise InfraError(f"the command in the guest did not end within its {limits.work_seconds:g} s")
     return _spoken(state)
 
 
 def _spoken(state: BootState) -> Spoken:
     over = state.dialogue or DialogueOver()
-    return Spoken(code=over.code, tainted=over.tainted, panicked=state.panicked, errors=state.errors)
+    return Spoken(code=over.code, tainted=over.tainted, panicked=state.panicked, why=over.why, errors=state.errors)
 
 
 def interact(guest: Guest) -> Spoken:

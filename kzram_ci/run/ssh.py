@@ -52,9 +52,13 @@ class Door:
         )
         return ("-F", "none", "-i", str(self.directory / "key"), *(each for word in words for each in ("-o", word)))
 
+    def argv(self, *more: str) -> tuple[str, ...]:
+        """The command that opens a shell; with a word behind it, one that runs a line."""
+        return ("ssh", "-p", str(self.port), *self.options(), *more, "root@127.0.0.1")
+
     def line(self) -> str:
-        """The command that opens a shell."""
-        return shlex.join(("ssh", "-p", str(self.port), *self.options(), "root@127.0.0.1"))
+        """As `argv`, for a person."""
+        return shlex.join(self.argv())
 
 
 def make(directory: Path) -> Door:

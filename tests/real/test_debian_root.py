@@ -82,3 +82,16 @@ def test_a_second_way_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     guest.stdin.write("\x1d")
     guest.stdin.close()
     assert guest.wait(60) == 0
+
+
+def test_a_command_by_ssh_and_a_crash_that_cuts_it(capfd: pytest.CaptureFixture[str]) -> None:
+    requires.tool("mmdebstrap")
+    words = ("boot", "--root", "debian:trixie+openssh-server", "--ssh", "debian:linux-image-cloud-amd64@trixie", "--")
+    assert main([*words, "echo out; echo err >&2; exit 9"]) == 9
+    out, err = capfd.readouterr()
+    assert out == "out\n"
+    assert "\nerr\n" in err
+    assert main([*words, "echo begun; echo c >/proc/sysrq-trigger; sleep 60"]) == 1
+    out, err = capfd.readouterr()
+    assert out == "begun\n"
+    assert "kernel panic: sysrq triggered crash\n" in err, "a crash outranks the link that it cut"
