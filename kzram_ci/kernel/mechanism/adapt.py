@@ -63,6 +63,14 @@ def _fault(fault: FaultSpec, tool: Amplifier) -> FaultSpec:
     return replace(fault, kind=Fault(tool.kind), probability=most)
 
 
+def _compressed(cell: Cell, facts: Facts) -> Cell:
+    """The cell with lzo where zram does not know lzo-rle yet."""
+    zram, known = cell.workload.zram, facts.get("lzo_rle")
+    if zram.algorithm != "lzo-rle" or known is None or known.value:
+        return cell
+    return replace(cell, workload=replace(cell.workload, zram=replace(zram, algorithm="lzo")))
+
+
 def _and(bounds: tuple[tuple[str, int], ...], more: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
     """The bounds with those of others that name other counters."""
     return (*bounds, *(item for item in more if item[0] not in dict(bounds)))
@@ -75,7 +83,7 @@ def suited(cell: Cell, facts: Facts) -> Cell:
     reach zram (4.9) the test gets fail_page_alloc; where no page is compressed twice, floors of recompressions are out
     of reach. See map.toml for the sources.
     """
-    cell = decided(cell, facts)
+    cell = _compressed(decided(cell, facts), facts)
     floors = [name for name, bound in cell.expect.floors if bound > 0]
     # what one-off patches do is not known, as with a series that is not on the map
     series = (*cell.kernel.series, *dict.fromkeys(patch.series for patch in cell.kernel.patches))

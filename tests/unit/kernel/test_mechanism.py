@@ -104,6 +104,10 @@ SOURCES: dict[str, dict[str, str]] = {
 }
 
 
+for version in SOURCES.keys() - {"4.9"}:  # 4.9 has lzo
+    SOURCES[version]["drivers/block/zram/zcomp.c"] = '\t"lzo-rle",\n'
+
+
 def reader(texts: dict[str, str]) -> Callable[[str], bytes | None]:
     return lambda path: texts[path].encode() if path in texts else None
 
@@ -271,7 +275,10 @@ def test_what_is_on_record_decides_as_the_source_does() -> None:
         found = facts(cell.kernel.line)
         assert mechanism.decided(cell, found) == cell, identity
         skip = mechanism.meaning(found, cell.kernel.series)  # is told once the source is there, with its file and line
-        assert mechanism.suited(cell, found) == replace(cell, skip=skip), identity
+        zram = cell.workload.zram  # whether there is lzo-rle is not on record: no rule of a plan asks for it
+        algorithm = zram.algorithm if found["lzo_rle"].value else "lzo"
+        want = replace(cell, skip=skip, workload=replace(cell.workload, zram=replace(zram, algorithm=algorithm)))
+        assert mechanism.suited(cell, found) == want, identity
 
 
 def test_facts_on_record_are_those_of_the_sources() -> None:
@@ -412,6 +419,16 @@ def test_where_failslab_spares_zram_the_test_gets_what_does_not() -> None:
     assert (str(found.workload.fault.kind), found.workload.fault.probability) == ("fail_page_alloc", 50)
     assert cell("6.6", "directmutate-failslab", "saved-clen").workload.fault.probability == 100
     assert str(cell("4.9", "pressure", "stock").workload.fault.kind) == "none"
+
+
+def test_a_zram_without_lzo_rle_gets_lzo() -> None:
+    without = {**SOURCES["4.9"], "drivers/block/zram/zcomp.c": '\t"lzo",\n'}
+    plan = load_plan(ROOT / "testplans/overrun.yaml", Library())
+    made = next(cell for cell in plan.cells if cell.id == "stock/pressure")
+    assert made.workload.zram.algorithm == "lzo-rle"
+    for texts, algorithm in ((SOURCES["6.6"], "lzo-rle"), (without, "lzo")):
+        assert mechanism.suited(made, mechanism.probe(reader(texts))).workload.zram.algorithm == algorithm
+    assert mechanism.suited(made, axes(Library()).facts("4.9") or {}).workload.zram.algorithm == "lzo-rle"
 
 
 @pytest.mark.parametrize(
