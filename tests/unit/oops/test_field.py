@@ -250,6 +250,11 @@ def test_a_lower_half_may_end_the_log_without_a_newline() -> None:
     assert only(LOWER_HALF.rstrip("\n")).function == "zs_free"
 
 
+def test_a_page_fault_without_its_first_lines_is_one() -> None:
+    oops = only("Oops: 0002 [#1] PREEMPT SMP\nRIP: 0010:zs_free+0x2e/0x90 [zsmalloc]\n" + LOWER_HALF)
+    assert (oops.type, oops.function, oops.corrupted) == ("paging_fault", "zs_free", False)
+
+
 def test_an_end_without_a_stack_is_nothing() -> None:
     assert parse(b"zram: up\n---[ end trace 0000000000000000 ]---\n") == ()
 

@@ -7,6 +7,7 @@ from kzram_ci.oops import catalogue, culprit, parse
 
 # one example a row, as the kernel prints it; a row without one fails the test
 EXAMPLES = (
+    "Oops: 0002 [#1] PREEMPT SMP",
     "BUG: looking up invalid subclass: 8",
     "---[ end trace 0000000000000000 ]---",
     "WARNING: zram is confused",
