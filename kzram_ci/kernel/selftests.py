@@ -16,7 +16,7 @@ from kzram_ci.base.digest import digest_json
 from kzram_ci.base.errors import BuildFailed, CommandFailed, NotApplicable, UserError
 from kzram_ci.base.suggest import allowed
 from kzram_ci.base.transcripts import transcript_in
-from kzram_ci.kernel import kbuild, patches
+from kzram_ci.kernel import beside, kbuild
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.kbuild.base_tree import BaseTree, UnpackedArchive
 from kzram_ci.kernel.workshop import KernelContext, opened
@@ -58,7 +58,7 @@ def installed(spec: KernelSpec, wanted: Sequence[str], context: KernelContext) -
         with transcript_in(log), tempfile.TemporaryDirectory(prefix=proc.temporary_prefix(), dir=_scratch(ctx)) as name:
             tree = Path(name) / "src"
             _lay_out(base, tree, spec.arch)
-            for path, content in patches.apply(base.read, inputs.series, deadline=ctx.deadline).files.items():
+            for path, content in beside.apply(base.read, inputs.series, deadline=ctx.deadline).files.items():
                 _put(tree / path, content)
             with entry_in_progress(entry) as temporary:
                 _build(spec, collections, tree, temporary / "tests", ctx)

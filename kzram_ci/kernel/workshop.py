@@ -11,7 +11,7 @@ from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import NotApplicable, UserError
 from kzram_ci.base.library import Library
-from kzram_ci.kernel import kbuild, mechanism, patches, source, source_facts, toolchain
+from kzram_ci.kernel import beside, kbuild, mechanism, source, source_facts, toolchain
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.kbuild.base_tree import BaseTree
 from kzram_ci.kernel.mechanism import Facts
@@ -139,7 +139,7 @@ def prospect(spec: KernelSpec, context: KernelContext, *, fetch: bool = True) ->
     if mechanism.meaning(facts, spec.series):
         return Prospect(facts=facts)
     met = mechanism.met(facts, spec.series)
-    tried = patches.apply(base.read, inputs.series, deadline=ctx.deadline, met=met)
+    tried = beside.apply(base.read, inputs.series, deadline=ctx.deadline, met=met)
     return Prospect(facts=facts, applied=tried.applied)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from kzram_ci.base import clock, files, proc
 from kzram_ci.base.errors import BuildFailed, CommandTimeout, InfraError, Interrupted, KzramError, UserError
 from kzram_ci.base.transcripts import transcript_in
-from kzram_ci.kernel import diff, mechanism, patches
+from kzram_ci.kernel import beside, diff, mechanism
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.kbuild import ccache, exec_bits
 from kzram_ci.kernel.kbuild.artifacts import cached, store, targets
@@ -160,7 +160,7 @@ def _restore_exec_bits(job: Job) -> None:
 def _patch(job: Job, base: BaseTree, broken: Broken) -> Patched:
     named = [choice.series.name for choice in job.inputs.series]
     met = mechanism.met(mechanism.probe(base.read), named)
-    patched = patches.apply(base.read, job.inputs.series, deadline=job.context.deadline, broken=broken, met=met)
+    patched = beside.apply(base.read, job.inputs.series, deadline=job.context.deadline, broken=broken, met=met)
     for note in patched.notes:
         job.context.note(job.inputs.name, note)
     return patched
