@@ -20,13 +20,13 @@ from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_json
 from kzram_ci.base.library import Library
-from kzram_ci.kernel import hooks, kbuild, kconfig, mechanism, patches, source, toolchain
+from kzram_ci.kernel import buildfixes, hooks, kbuild, kconfig, mechanism, patches, source, toolchain
 from kzram_ci.kernel.hooks import ctext
 from kzram_ci.kernel.hooks.hook import compiled
 from kzram_ci.kernel.kbuild.base_tree import BaseTree, UnpackedArchive
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.mechanism import Facts
-from kzram_ci.kernel.parts import load_series
+from kzram_ci.kernel.parts import load_fixes, load_series
 from kzram_ci.kernel.series import choose
 from kzram_ci.model.kernel import KernelSpec, Tree
 from kzram_ci.model.version import applies_to
@@ -226,10 +226,11 @@ def test_what_the_series_touch_compiles(line: str, tmp_path: Path) -> None:
         return
     copy = tmp_path / "tree"
     lay_out(base, copy, deadline)
-    configure(copy, deadline)
+    make = ("make", "-s", "O=out", *variables(tree, dict(tools)))
+    configure(copy, make, deadline)
     for made in done.values():
         put(copy, base, {path for files in done.values() for path in files}, made)
-        proc.run(("make", "-s", f"-j{budget.cpus()}", "O=out", *OBJECTS), cwd=copy, deadline=deadline)
+        proc.run((*make, f"-j{budget.cpus()}", *OBJECTS), cwd=copy, deadline=deadline)
         assert (copy / "out/drivers/block/zram/zram_drv.o").is_file()
         assert (copy / "out/drivers/block/zram/zram_overrun.o").is_file()
     files.write_json(stamp, {"compiled": list(done)})
@@ -245,14 +246,20 @@ def lay_out(base: BaseTree, copy: Path, deadline: Deadline) -> None:
     base.copy_to(copy, base.files)
 
 
-def configure(copy: Path, deadline: Deadline) -> None:
+def variables(tree: Tree, tools: Mapping[str, str]) -> tuple[str, ...]:
+    """What old kernels need with new tools, as make variables."""
+    fixes = buildfixes.needed(load_fixes(Library()), version=tree.version, arch="x86_64", tools=tools)
+    return tuple(f"{name}={value}" for name, value in buildfixes.make_vars((), fixes, ("gcc",)))
+
+
+def configure(copy: Path, make: tuple[str, ...], deadline: Deadline) -> None:
     out = copy / "out"
     out.mkdir()
     (out / "want").write_text(kconfig.render(kconfig.merge([Fragment(name="tiny", text=TINY)])))
-    proc.run(("make", "-s", "O=out", "tinyconfig"), cwd=copy, deadline=deadline)
+    proc.run((*make, "tinyconfig"), cwd=copy, deadline=deadline)
     merge = ("sh", "scripts/kconfig/merge_config.sh", "-m", "-O", "out", "out/.config", "out/want")
     proc.run(merge, cwd=copy, deadline=deadline)
-    proc.run(("make", "-s", "O=out", "olddefconfig"), cwd=copy, deadline=deadline)
+    proc.run((*make, "olddefconfig"), cwd=copy, deadline=deadline)
     assert kconfig.parse((out / ".config").read_text())["CONFIG_ZRAM"] == "y"
 
 
