@@ -64,7 +64,12 @@ def test_a_second_way_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.chdir(tmp_path)
     words = (sys.executable, "-m", "kzram_ci", "boot", "--root", root, "--ssh", kernel)
     pipe = subprocess.PIPE
-    guest = subprocess.Popen(words, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe, text=True)
+    with subprocess.Popen(words, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe, text=True) as guest:
+        _use(guest)
+        assert guest.wait(60) == 0
+
+
+def _use(guest: subprocess.Popen[str]) -> None:
     assert guest.stderr is not None
     assert guest.stdin is not None
     mark = "in another terminal: "
@@ -81,7 +86,6 @@ def test_a_second_way_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     subprocess.run(copy, check=True, timeout=60)
     guest.stdin.write("\x1d")
     guest.stdin.close()
-    assert guest.wait(60) == 0
 
 
 def test_a_command_by_ssh_and_a_crash_that_cuts_it(capfd: pytest.CaptureFixture[str]) -> None:
