@@ -13,12 +13,12 @@ from kzram_ci.base.cache import MANIFEST, entry_in_progress, mark_used, once
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_file, digest_json
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
+from kzram_ci.model.arch import arch_of
 from kzram_ci.model.root import RootSpec
 
 RECIPE = 1  # raise it when the way of making changes the content
 IMAGE = "root.ext4"
 ROOM_MIB = 512  # for what a guest writes; the file is sparse
-ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64", "riscv64": "riscv64"}  # Debian's names
 # Nothing that a test reads; a third of the image.
 EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 _NETWORK = re.compile(r"Could not resolve|Failed to fetch|Connection (?:failed|refused|timed out)", re.IGNORECASE)
@@ -77,7 +77,7 @@ def _size(tar: Path) -> int:
 
 
 def _packages(program: str, spec: RootSpec, archive: Archive, arch: str, tar: Path, deadline: Deadline) -> None:
-    words = [program, "--mode=auto", "--variant=apt", f"--architectures={ARCHITECTURES[arch]}", "--quiet"]
+    words = [program, "--mode=auto", "--variant=apt", f"--architectures={arch_of(arch).debian}", "--quiet"]
     words += [f"--keyring={archive.keyring}"]
     words += [f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED]
     words += [f"--include={','.join(spec.packages)}"] if spec.packages else []

@@ -36,6 +36,7 @@ class Arch:
     directory: str  # below arch/ of the source
     image: str  # the bootable file, below arch/<directory>/boot
     fragments: tuple[str, ...]  # of kernels/config: what only this architecture's kernels are configured with
+    debian: str  # Debian's name
     triplet: str  # of GNU cross tools
     cross_packages: Packages
     # its programs: a busybox of another kind would be found out by a guest that never prints
@@ -63,6 +64,7 @@ ARCHS = (
         directory="x86",
         image="bzImage",
         fragments=("x86_64", "acpi"),
+        debian="amd64",
         triplet="x86_64-linux-gnu",
         cross_packages=named(
             "gcc-x86-64-linux-gnu binutils-x86-64-linux-gnu",
@@ -100,6 +102,7 @@ ARCHS = (
         directory="arm64",
         image="Image",
         fragments=("arm64",),
+        debian="arm64",
         triplet="aarch64-linux-gnu",
         cross_packages=named(
             "gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu",
@@ -127,6 +130,7 @@ ARCHS = (
         directory="riscv",
         image="Image",
         fragments=(),  # none yet: a kernel brings its own
+        debian="riscv64",
         triplet="riscv64-linux-gnu",
         cross_packages=named(
             "gcc-riscv64-linux-gnu binutils-riscv64-linux-gnu",
