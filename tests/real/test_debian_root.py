@@ -3,6 +3,7 @@
 import shlex
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -88,8 +89,11 @@ def _use(guest: subprocess.Popen[str]) -> None:
     guest.stdin.close()
 
 
-def test_a_command_by_ssh_and_a_crash_that_cuts_it(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_command_by_ssh_and_a_crash_that_cuts_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     requires.tool("mmdebstrap")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where the logs of the crash are kept
     words = ("boot", "--root", "debian:trixie+openssh-server", "--ssh", "debian:linux-image-cloud-amd64@trixie", "--")
     assert main([*words, "echo out; echo err >&2; exit 9"]) == 9
     out, err = capfd.readouterr()
