@@ -147,6 +147,7 @@ def run_by_ssh(
 ) -> Spoken:
     """As `run_command`, by the guest's sshd: standard output and error apart, and nothing of it on the console."""
     limits = _limits(guest, seconds)
+    guest.serial.close()  # connected and not read it would block the guest's console
     with closing(SshDialogue(door, line, guest.nonce, output, error, stdin=stdin)) as dialogue:
         state, end = _follow(guest, limits, dialogue)
         return _in_time(state, end, limits, "sshd in the guest", dialogue.said)
