@@ -44,8 +44,9 @@ def test_each_remedy_in_zram_is_a_fix(series: str, tmp_path: Path, capsys: pytes
     code, data, tests = trial(shipped(series), tmp_path, capsys, "--test", SWAP, "--test", DIRECT, "--test", "pressure")
     assert code == 0, data["why"]
     assert tests == {SWAP: "fixed", DIRECT: "fixed", "pressure": "nothing new"}
+    assert data["tests"][0]["unit"] == "races"  # O_DIRECT's come in bursts: there boots may be the surer unit
     for test in data["tests"][:2]:
-        assert test["unit"] == "races" and test["chance"] <= 0.01
+        assert test["chance"] <= 0.01
         assert test["before"]["crashed"] >= 4 and test["after"]["crashed"] == 0
     assert not data["new"]
 
