@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requires
 
 from kzram_ci.cli.main import main
 
@@ -44,7 +45,7 @@ def test_each_remedy_in_zram_is_a_fix(series: str, tmp_path: Path, capsys: pytes
     code, data, tests = trial(shipped(series), tmp_path, capsys, "--test", SWAP, "--test", DIRECT, "--test", "pressure")
     assert code == 0, data["why"]
     assert tests == {SWAP: "fixed", DIRECT: "fixed", "pressure": "nothing new"}
-    assert data["tests"][0]["unit"] == "races"  # O_DIRECT's come in bursts: there boots may be the surer unit
+    # races or boots: a boot of before may crash before its races are sampled, and then boots are the unit
     for test in data["tests"][:2]:
         assert test["chance"] <= 0.01
         assert test["before"]["crashed"] >= 4 and test["after"]["crashed"] == 0
@@ -62,6 +63,8 @@ def test_a_patch_that_only_prints_is_no_fix(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_a_patch_that_writes_nothing_proves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if "long" not in requires.required():
+        requires.lacking("long", "five boots, each to the end of its five minutes")
     code, data, tests = trial(made("hides"), tmp_path, capsys, "--test", SWAP)
     assert (code, tests) == (3, {SWAP: "cannot say"})
     assert data["tested_by"] == ""

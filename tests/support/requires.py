@@ -19,6 +19,7 @@ KINDS = {
     "network": "package mirrors that answer",
     "llvm": "llvm-symbolizer",
     "debuggers": "gdb, and drgn as a module of Python",
+    "long": "half an hour for one test; only where it is asked for",
 }
 
 
