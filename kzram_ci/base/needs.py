@@ -149,6 +149,13 @@ NEEDS = (
     ),
     Need(task=Task.BOOT, what="objdump", why="source lines of oopses", required=False, packages=everywhere("binutils")),
     Need(
+        task=Task.BOOT,
+        what="ssh",
+        why="boot --ssh",
+        required=False,
+        packages=named("openssh-client", "openssh-clients", "openssh-clients", "openssh", "openssh"),
+    ),
+    Need(
         task=Task.FETCH,
         what="mmdebstrap",
         why="rootfs: {kind: debian}",
