@@ -74,13 +74,15 @@ class Saved:
 def possible(cell: Cell) -> bool:
     """Whether the plan wants it and the cell allows it: a share and arguments of the plan's bring in what changes.
 
-    The files of a test that the plan brings come with the initramfs, which a saved guest has unpacked already.
+    The files of a test that the plan brings come with the initramfs, which a saved guest has unpacked already; a root
+    of the plan's is a disk of its own.
     """
     machine = cell.machine
     return (
         machine.snapshot is not Snapshot.OFF
         and not machine.qemu_args
         and not machine.shares
+        and machine.root is None
         and cell.workload.own is None
     )
 
@@ -116,7 +118,7 @@ def key(cell: Cell, image: KernelImage, rootfs: RootfsImage, accel: AccelChoice)
         FORMAT,
         [image.key, image.image, rootfs.key],
         codec.to_json(cell.workload) if image.modules else "",  # decides which modules are loaded
-        [machine.arch, machine.cpus, machine.memory_mib, machine.disk_mib, *machine.cmdline],
+        [machine.arch, machine.cpus, machine.memory_mib, machine.disk_mib, str(machine.dump), *machine.cmdline],
         [str(accel.accel), accel.cpu, *(host if accel.accel is Accel.KVM else ())],
         [str(binary), program.st_size, program.st_mtime_ns],
         cell.seed if machine.snapshot is Snapshot.PER_SEED else "",

@@ -10,7 +10,8 @@ from builders import a_cell, a_rootfs, a_workload, an_accel, an_image
 from kzram_ci.base import cache, files
 from kzram_ci.guest import conf
 from kzram_ci.model.cell import Cell
-from kzram_ci.model.machine import MachineSpec, Snapshot
+from kzram_ci.model.machine import Dump, MachineSpec, Snapshot
+from kzram_ci.model.root import RootKind, RootSpec
 from kzram_ci.run import snapshot
 
 ON = a_cell(machine=MachineSpec(snapshot=Snapshot.ON))
@@ -42,8 +43,14 @@ def test_the_cell_itself_is_sent_later_and_not_part_of_the_key() -> None:
 
 @pytest.mark.parametrize(
     "cell",
-    [of_machine(cpus=1), of_machine(memory_mib=99), of_machine(disk_mib=1), of_machine(cmdline=("nokaslr",))],
-    ids=("cpus", "memory", "disk", "cmdline"),
+    [
+        of_machine(cpus=1),
+        of_machine(memory_mib=99),
+        of_machine(disk_mib=1),
+        of_machine(cmdline=("nokaslr",)),
+        of_machine(dump=Dump.ON_CRASH),
+    ],
+    ids=("cpus", "memory", "disk", "cmdline", "dump"),
 )
 def test_another_machine_is_another_guest(cell: Cell) -> None:
     assert key(cell) != key()
@@ -71,6 +78,7 @@ def test_per_seed_every_seed_has_its_own() -> None:
 def test_arguments_of_the_plans_may_attach_anything_so_such_cells_boot() -> None:
     assert snapshot.possible(ON)
     assert not snapshot.possible(of_machine(qemu_args=("-device", "x")))
+    assert not snapshot.possible(of_machine(root=RootSpec(kind=RootKind.DEBIAN)))
     assert not snapshot.possible(of_machine(snapshot=Snapshot.OFF))
 
 
