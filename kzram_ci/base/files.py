@@ -133,3 +133,15 @@ def _acquire(guard: BaseFileLock, path: Path, deadline: Deadline) -> None:
                 raise Interrupted(f"interrupted while another kzram-ci held {path}") from error
             if deadline.expired():
                 raise InfraError(f"another kzram-ci holds {path}", hint="wait for it, or stop it") from error
+
+
+@contextmanager
+def held(directory: Path) -> Iterator[None]:
+    """Be the only process that works in a directory. Raises UserError when another one does."""
+    try:
+        with lock(directory / "lock", Deadline.after(0.1)):
+            yield
+    except InfraError as error:
+        if "another kzram-ci holds" not in error.message:
+            raise
+        raise UserError(f"another kzram-ci works on {directory}", hint="wait for it, or stop it") from error

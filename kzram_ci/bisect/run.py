@@ -7,9 +7,9 @@ from collections.abc import Callable
 from kzram_ci.base import budget
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import KzramError
+from kzram_ci.base.files import held
 from kzram_ci.bisect.belief.decide import Answer
 from kzram_ci.bisect.reports import files
-from kzram_ci.bisect.session import store
 from kzram_ci.bisect.session.engine import Engine
 from kzram_ci.bisect.session.request import WorkRequest
 from kzram_ci.bisect.session.runner import LocalRunner
@@ -25,7 +25,7 @@ def work(session: Session, request: WorkRequest, *, tell: Callable[[str, str], N
 
     Raises UserError when another process works on it, InfraError, Interrupted.
     """
-    with store.held(session.path):
+    with held(session.path):
         engine = Engine(
             session=session,
             runner=local_runner(session, request, listener),

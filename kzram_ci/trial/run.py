@@ -32,7 +32,7 @@ def work(session: Session, request: WorkRequest, *, tell: Callable[[str], None],
 
     Raises UserError when another process works on it, KernelError (patches, build), InfraError, Interrupted.
     """
-    with store.held(session.path):
+    with files.held(session.path):
         context = KernelContext(cache=cache_root(), listener=listener, jobs=request.make_jobs or budget.cpus())
         stages, _ = real_stages(context, request.accel)
         engine = Engine(

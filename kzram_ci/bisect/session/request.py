@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kzram_ci.base import files
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import UserError
 from kzram_ci.bisect.belief.model import Bisection, Observation, Settings, start
@@ -135,14 +136,14 @@ def reopen(request: ResumeRequest) -> Session:
     session = store.load(Path(request.directory) if request.directory else store.newest(request.runs))
     if not request.signatures:
         return session
-    with store.held(session.path):
+    with files.held(session.path):
         return store.widen(session, request.signatures)
 
 
 def mark(request: MarkRequest) -> tuple[Session, str]:
     """Keep what the user knows of a commit; the commit's full name. Raises UserError when marks contradict."""
     path = reopen(ResumeRequest(directory=request.directory, runs=request.runs)).path
-    with store.held(path):
+    with files.held(path):
         session = store.load(path)
         commit = _one_commit(session, request.commit)
         marks = (*session.facts.marks, (commit, MARKS[request.side]))

@@ -12,13 +12,10 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kzram_ci.base import clock, files
-from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.bisect.belief.model import Bisection
 from kzram_ci.bisect.session.findings import Findings, findings_of
@@ -98,18 +95,6 @@ def newest(root: Path) -> Path:
     if not found:
         raise UserError(f"no bisection in {root}", hint="kzram-ci bisect PLAN --repo R --good G --bad B")
     return found[-1]
-
-
-@contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Be the only process that works on a bisection. Raises UserError when another one does."""
-    try:
-        with files.lock(path / "lock", Deadline.after(0.1)):
-            yield
-    except InfraError as error:
-        if "another kzram-ci holds" not in error.message:
-            raise
-        raise UserError(f"another kzram-ci works on {path}", hint="wait for it, or stop it") from error
 
 
 def boot_directory(session: Session, commit: str, number: int) -> tuple[Path, str]:

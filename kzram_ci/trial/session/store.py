@@ -13,13 +13,11 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base import clock, files
-from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.model import codec
 from kzram_ci.results.layout import cell_folder, slug
@@ -84,18 +82,6 @@ def newest(root: Path) -> Path:
     if not found:
         raise UserError(f"no trial in {root}", hint="kzram-ci try FILE")
     return found[-1]
-
-
-@contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Be the only process that works on a trial. Raises UserError when another one does."""
-    try:
-        with files.lock(path / "lock", Deadline.after(0.1)):
-            yield
-    except InfraError as error:
-        if "another kzram-ci holds" not in error.message:
-            raise
-        raise UserError(f"another kzram-ci works on {path}", hint="wait for it, or stop it") from error
 
 
 def boot_directory(session: Session, test: str, kind: str, number: int) -> tuple[Path, str]:

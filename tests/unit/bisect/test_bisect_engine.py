@@ -11,6 +11,7 @@ from bisect_lab import CELL, SimLab, crashed, engine, name, new_session
 from lxml import etree
 
 from kzram_ci.base.errors import InfraError, UserError
+from kzram_ci.base.files import held
 from kzram_ci.bisect.belief.decide import Kind
 from kzram_ci.bisect.belief.model import Observation
 from kzram_ci.bisect.reports import files
@@ -244,9 +245,9 @@ def test_nothing_is_dominant_in_no_boots() -> None:
 def test_nobody_else_may_work_on_it(tmp_path: Path) -> None:
     opened = new_session(tmp_path)
     with (
-        store.held(opened.path),
+        held(opened.path),
         pytest.raises(UserError, match="another kzram-ci works on"),
-        store.held(opened.path),
+        held(opened.path),
     ):
         pass
 
