@@ -63,9 +63,9 @@ def tally_of(boots: Sequence[BootCounts], name: str) -> Tally | None:
 
 
 def _tally(boot: BootCounts, name: str) -> Tally | None:
-    if name not in boot.counters:
+    if name not in boot.counters and not (name == GREW_CLASS and _crashed_before_any_sample(boot)):
         return None
-    seen, lost = boot.counters[name], boot.counters.get(OVERRUNS, 0)
+    seen, lost = boot.counters.get(name, 0), boot.counters.get(OVERRUNS, 0)
     if name not in COUNTED:
         lost = int(boot.crashed)
         seen += (boot.gains.get(name, Gains()).most + 1) * lost
@@ -75,6 +75,11 @@ def _tally(boot: BootCounts, name: str) -> Tally | None:
         lost = min(lost, seen)  # the samples of two files are not of one moment
     one = tally({name: seen, OVERRUNS: lost}, boot.gains, names=(name,))
     return one if one is None else replace(one, stopped=boot.crashed and one.lost > 0)
+
+
+def _crashed_before_any_sample(boot: BootCounts) -> bool:
+    """Whether its console alone tells of a boot's races. A detector that has no counter of races samples others."""
+    return boot.overrun_lines > 0 and OVERRUNS not in boot.counters
 
 
 def target(cell: Cell, control: CellResult | BaseException | None) -> Target:

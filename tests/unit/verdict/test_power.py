@@ -78,6 +78,14 @@ class TestTarget:
         """The last sample of a boot that crashed is older than its overrun."""
         assert power.target(cell(), control(*[crash(grew_class=0)] * 3)).trials == 29
 
+    def test_a_boot_that_crashed_before_any_sample_lost_what_its_console_shows(self) -> None:
+        early = BootCounts(counters={}, overrun_lines=2, crashed=True)
+        assert power.tally_of([early], "grew_class") == races.Tally(races=2, lost=2, stopped=True)
+        assert power.tally_of([early], "reuse_allowed") is None, "its console does not tell of those"
+        assert power.tally_of([BootCounts(counters={}, crashed=True)], "grew_class") is None
+        one = BootCounts(counters={}, overrun_lines=1, crashed=True)
+        assert power.target(cell(), control(*[one] * 3)).trials == 29
+
     def test_a_guard_is_measured_where_it_is_not(self) -> None:
         """`reuse_allowed` of the control, as of its last sample: what came after that is not known, and left out."""
         boots = [crash(grew_class=4, overruns=4, reuse_allowed=10, lines=1), crash(reuse_allowed=5, lines=1)] * 3
