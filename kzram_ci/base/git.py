@@ -1,7 +1,12 @@
-"""How git is called: the caller's repository, index and configuration have no effect on it."""
+"""How git is called: the caller's repository, index and configuration have no effect on it.
+
+A repository that is only looked at may be hostile: its configuration names programs (filters, a monitor, signature
+checkers, hooks, transports) that git would start. None of them is started from here.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from kzram_ci.base import proc
@@ -20,10 +25,20 @@ ENVIRONMENT: dict[str, str | None] = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_NO_LAZY_FETCH": "1",  # a partial clone would write into itself, and call what its remote configures
+    "GIT_ALLOW_PROTOCOL": "",  # so would one under a git before 2.45
 }
+_FETCHING: dict[str, str | None] = {"GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh"}
 # safe.directory: a tree that belongs to another user is only listed, nothing of it is run
-# fsmonitor: a command that a repository configures
-_CONFIG = ("safe.directory=*", "core.quotePath=false", "core.fsmonitor=false")
+# all others: commands that a repository configures
+_CONFIG = (
+    "safe.directory=*",
+    "core.quotePath=false",
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    "log.showSignature=false",
+    "submodule.recurse=false",
+)
+_FILTER = re.compile(r"(filter\..*)\.(?:clean|smudge|process|required)", re.DOTALL | re.IGNORECASE)
 
 
 def run(
@@ -55,7 +70,24 @@ def run(
         deadline=deadline,
         name=f"git {words[0]}",
         cwd=cwd,
-        env={**ENVIRONMENT, **({"GIT_INDEX_FILE": str(index)} if index else {}), **(env or {})},
+        env={
+            **ENVIRONMENT,
+            **({"GIT_INDEX_FILE": str(index)} if index else {}),
+            **(_FETCHING if words[0] in ("clone", "fetch") else {}),
+            **(env or {}),
+        },
         input=input,
         check=check,
     )
+
+
+def without_filters(at: Path, *, deadline: Deadline) -> proc.Environment:
+    """The environment in which git runs no filter that a repository configures, for those that look at its files."""
+    done = run("config", "--list", "--name-only", "-z", at=at, deadline=deadline, check=False)
+    names = {match[1] for name in done.text().split("\0") if (match := _FILTER.fullmatch(name))}
+    off = (("clean", ""), ("smudge", ""), ("process", ""), ("required", "false"))
+    settings = [(f"{name}.{key}", value) for name in sorted(names) for key, value in off]
+    found = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (key, value) in enumerate(settings):
+        found |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return found

@@ -6,6 +6,7 @@ import re
 
 _NUMBER = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*$")
 _BYTES = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_MOST = 1e15  # of any unit; a number of 400 digits is infinite
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0}
 
 
@@ -34,6 +35,8 @@ def parse_bytes(value: object) -> int:
         return 0
     if unit not in _BYTES:
         raise ValueError(f"{match[2] or 'no'} unit in {value!r}; expected K, M, G or T, as in 512M")
+    if number > _MOST:
+        raise ValueError(f"{str(value)[:20]} is larger than any size")
     return int(number * _BYTES[unit])
 
 

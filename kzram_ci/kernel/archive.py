@@ -7,6 +7,8 @@ from pathlib import Path
 from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
 
+# --force-local: a name with a colon is a file, not the host of a remote shell.
+_TAR = ("tar", "--force-local", "-x")
 # Suffix -> the program that unpacks it, for tar's -I. Others are left to tar to guess.
 _PROGRAMS = {".xz": "xz -T0", ".gz": "gzip", ".bz2": "bzip2", ".zst": "zstd"}
 
@@ -14,7 +16,7 @@ _PROGRAMS = {".xz": "xz -T0", ".gz": "gzip", ".bz2": "bzip2", ".zst": "zstd"}
 def unpack(archive: Path, target: Path, deadline: Deadline) -> None:
     """What lies below the archive's one top directory, into `target`. Raises CommandFailed."""
     options = ("-C", str(target), "--strip-components=1", "--no-same-owner")
-    proc.run(("tar", "-x", *_program(archive), "-f", str(archive), *options), deadline=deadline)
+    proc.run((*_TAR, *_program(archive), "-f", str(archive), *options), deadline=deadline)
 
 
 def read_one(archive: Path, pattern: str, deadline: Deadline) -> str:
@@ -23,7 +25,7 @@ def read_one(archive: Path, pattern: str, deadline: Deadline) -> str:
     Raises CommandFailed when there is none, or the archive is not one.
     """
     options = ("--occurrence=1", "--wildcards", "--no-wildcards-match-slash", pattern)
-    return proc.run(("tar", "-x", "-O", *_program(archive), "-f", str(archive), *options), deadline=deadline).text()
+    return proc.run((*_TAR, "-O", *_program(archive), "-f", str(archive), *options), deadline=deadline).text()
 
 
 def _program(archive: Path) -> tuple[str, ...]:

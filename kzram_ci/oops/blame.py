@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from kzram_ci.base import proc
+from kzram_ci.base import git, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandTimeout, UserError
 from kzram_ci.oops import maintainers
@@ -127,14 +127,16 @@ class Tree:
             return "", "", f"defined in several files: {files}"
         return *places[0], ""
 
-    def _files(self, words: Sequence[str]) -> list[str]:
+    def _files(self, names: Sequence[str]) -> list[str]:
         """The sources that hold one of these words."""
-        asked = [part for word in words for part in ("-e", word)]
+        asked = [part for name in names for part in ("-e", name)]
+        deadline, env = Deadline.after(SEARCH_SECONDS), {"LC_ALL": "C"}
         if self._git:
-            argv = ("git", "grep", "-lF", *asked, "--", "*.c", "*.h")
+            words = ("grep", "-lF", "--no-textconv", *asked, "--", "*.c", "*.h")
+            done = git.run(*words, cwd=self._path, deadline=deadline, env=env, check=False)
         else:
             argv = ("grep", "-rlF", "--include=*.c", "--include=*.h", *asked, ".")
-        done = proc.run(argv, deadline=Deadline.after(SEARCH_SECONDS), cwd=self._path, env={"LC_ALL": "C"}, check=False)
+            done = proc.run(argv, deadline=deadline, cwd=self._path, env=env, check=False)
         found = sorted(line.removeprefix("./") for line in done.text().splitlines())
         return [file for file in found if not _ASIDE.search(file)][:MAX_FILES]
 
@@ -148,9 +150,10 @@ class Tree:
             return (), "no commits: the tree is not a git repository"
         call = _SYSCALL.match(function)
         words = rf"SYSCALL_DEFINE[0-6].{call[1]}\b" if call else rf"\b{function}\b"
-        argv = ("git", "log", "-s", f"-n{COMMITS}", "--format=%h %as %s (%an)", f"-L:{words}:{file}")
+        options = ("-s", "--no-ext-diff", "--no-textconv", f"-n{COMMITS}", "--format=%h %as %s (%an)")
+        deadline = Deadline.after(LOG_SECONDS)
         try:
-            done = proc.run(argv, deadline=Deadline.after(LOG_SECONDS), cwd=self._path, check=False)
+            done = git.run("log", *options, f"-L:{words}:{file}", cwd=self._path, deadline=deadline, check=False)
         except CommandTimeout:
             return (), f"commits not read within {LOG_SECONDS:.0f} s"
         lines = tuple(line for line in done.text().splitlines() if line.strip())

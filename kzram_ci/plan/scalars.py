@@ -32,6 +32,7 @@ __all__ = ["MANY_SCHEMA", "Name", "Patterns", "Regex", "Word", "one_or_many", "t
 
 MOST_DAYS = 30
 MOST_SECONDS = MOST_DAYS * 86_400.0
+MOST_TIB = 16  # the largest file of ext4; no guest has more memory either
 
 
 def _check_counter(value: str) -> str:
@@ -57,6 +58,14 @@ def _duration(value: object) -> float:
     if seconds > MOST_SECONDS:
         raise ValueError(f"{value} is longer than any run: at most {MOST_DAYS}d")
     return seconds
+
+
+def _size(value: object) -> int:
+    """A size in MiB that a host can have."""
+    mib = parse_size(value)
+    if mib > MOST_TIB << 20:
+        raise ValueError(f"{value} is larger than any file: at most {MOST_TIB}T")
+    return mib
 
 
 def _check_argument(value: Any) -> Any:
@@ -108,7 +117,7 @@ def _split_at(separator: str | None) -> BeforeValidator:
 Words = Annotated[list[Word], _split_at(None), WithJsonSchema(MANY_SCHEMA)]
 MountOptions = Annotated[list[Word], _split_at(","), WithJsonSchema(MANY_SCHEMA)]
 KernelWord = Annotated[str, BeforeValidator(text_of), AfterValidator(kernel_word)]
-Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_SIZE_SCHEMA)]
+Size = Annotated[int, BeforeValidator(_size), WithJsonSchema(_SIZE_SCHEMA)]
 Seconds = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_TIME_SCHEMA)]
 Counter = Annotated[str, AfterValidator(_check_counter)]
 Bounds = dict[Counter, Annotated[int, Field(ge=0)] | None]

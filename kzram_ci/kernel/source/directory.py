@@ -51,7 +51,7 @@ def source(ref: DirectorySource, context: Context) -> DirectoryTree:
 def _checked_out(root: Path, context: Context) -> tuple[str, bool]:
     """The commit that a work tree is at, and whether it differs from it; ("", False) without git or a commit.
 
-    Only asked of a tree that is about to be built, whose Makefile is run then: git may run the filters of its user.
+    Filters that its configuration names are not run: a file that one of them changes counts as different.
     """
     if not (root / ".git").exists():
         return "", False
@@ -59,5 +59,6 @@ def _checked_out(root: Path, context: Context) -> tuple[str, bool]:
     head = ask("rev-parse", "--verify", "--quiet", "HEAD")
     if head.code:
         return "", False
-    changes = ask("status", "--porcelain", "--ignore-submodules=all")
+    env = git.without_filters(root, deadline=context.deadline)
+    changes = ask("status", "--porcelain", "--ignore-submodules=all", env=env)
     return head.text().strip(), bool(changes.code or changes.stdout)
