@@ -16,6 +16,7 @@ class RunFile(StrEnum):
     HTML = "report.html"
     SUMMARY = "summary.md"
     KCIDB = "kcidb.json"
+    BLAME = "blame.json"  # whose code the crashes are in, by signature
     LOCK = "lock"  # held by the process that works on the run
 
 

@@ -40,6 +40,7 @@ class Reports:
             name=self.run.path.name,
             started=_started(self.run.path.name),
             environment=self.run.environment,
+            blames=self.run.blames(),
         )
         return replace(
             view, cells=tuple(self._with_files(cell) if cell.result.id in finished else cell for cell in view.cells)

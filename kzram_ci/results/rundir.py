@@ -19,6 +19,7 @@ from kzram_ci.base import clock, files
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, KzramError, UserError
 from kzram_ci.model import codec
+from kzram_ci.model.blame import Blame
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.layout import CellFile, RunFile
@@ -63,6 +64,20 @@ class RunDir:
                 files.write_json(self.layout.file(RunFile.ENVIRONMENT), grown)
                 self.environment = grown
                 self.revision += 1
+
+    def blames(self) -> dict[str, Blame]:
+        """Whose code the crashes are in, by signature; empty where that was not asked."""
+        file = self.layout.file(RunFile.BLAME)
+        if not file.is_file():
+            return {}
+        return {name: codec.from_json(Blame, data) for name, data in files.read_json(file).items()}
+
+    def note_blames(self, found: Mapping[str, Blame]) -> None:
+        """Record whose code the crashes are in. Raises InfraError (disk full)."""
+        with self._lock:
+            data = {name: codec.to_json(one) for name, one in found.items()}
+            files.write_json(self.layout.file(RunFile.BLAME), data)
+            self.revision += 1
 
     def finish(self, result: CellResult) -> None:
         """Record a finished cell for good. Raises InfraError (disk full)."""

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from kzram_ci.base import budget
@@ -22,6 +23,7 @@ from kzram_ci.results.draw import Reports
 from kzram_ci.results.history import History
 from kzram_ci.results.reports.summary_model import RunView
 from kzram_ci.results.rundir import RunDir
+from kzram_ci.run.blaming import blames
 from kzram_ci.run.plan_run import PlanRun
 from kzram_ci.run.pool import host_budget
 from kzram_ci.run.request import RunRequest, Warn
@@ -73,7 +75,16 @@ def _execute(
             sink=sink,
             listener=listener,
         ).execute(done=done, before=tuple(result for result in run.results() if result.id in done))
+        if not request.for_git:  # which wants an exit code, a hundred times
+            _note_blames(run, cache_root())
     return run.results()
+
+
+def _note_blames(run: RunDir, cache: Path) -> None:
+    known = run.blames()
+    found = blames(view_of(run), known, cache)
+    if found != known:
+        run.note_blames(found)
 
 
 def _accelerators(chosen: Mapping[tuple[Accel, str], AccelChoice]) -> dict[str, Any]:

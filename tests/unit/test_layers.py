@@ -98,6 +98,7 @@ EDGE = (
     "oops.blame",
     "oops.capture",
     "oops.catalogue",
+    "oops.checkout",
     "oops.helpers",
     "oops.symbolize",
     "plan.kernels",

@@ -71,9 +71,14 @@ def history(ref: GitSource, context: Context) -> Path:
             return bare
 
 
+def kept_in(ref: GitSource, cache: Path) -> Path:
+    """Where our repository for the user's is."""
+    return cache / "git" / digest_bytes(ref.origin.encode())[:16]
+
+
 def _bare(ref: GitSource, context: Context) -> Path:
     """Our repository for the user's; made on first use."""
-    bare = context.cache / "git" / digest_bytes(ref.origin.encode())[:16]
+    bare = kept_in(ref, context.cache)
 
     def make() -> None:
         with entry_in_progress(bare) as temporary:

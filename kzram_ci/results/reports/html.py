@@ -19,15 +19,25 @@ _cached: list[object] = []
 
 def _template() -> object:
     if not _cached:
-        from jinja2 import Environment, StrictUndefined
+        from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-        environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+        environment = Environment(
+            loader=FunctionLoader(_text),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
         environment.filters["visible"] = lambda value: visible(str(value))
         environment.filters["line"] = lambda value, limit=300: one_line(str(value), limit)
         environment.filters["oops"] = lambda value: cut(str(value), OOPS_LIMIT)
         environment.filters["path"] = lambda value: quote(str(value), errors="backslashreplace")
-        _cached.append(environment.from_string(files("kzram_ci.results.reports").joinpath(TEMPLATE).read_text("utf-8")))
+        _cached.append(environment.get_template(TEMPLATE))
     return _cached[0]
+
+
+def _text(name: str) -> str:
+    return files("kzram_ci.results.reports").joinpath(name).read_text("utf-8")
 
 
 def newborn(view: RunView) -> str:

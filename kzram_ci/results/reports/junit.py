@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree
 
+from kzram_ci.model.evidence import OopsSummary
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results.reports import memory, points, summary_model
 from kzram_ci.results.reports.sanitize import cut, one_line, visible
@@ -125,6 +126,7 @@ def _failure_text(view: RunView, cell: CellView) -> str:
     lines += [visible(line) for line in memory.text(result)]
     if (oops := cell.oops) is not None:
         lines += _same_crash(view, cell)
+        lines += _blamed(view, oops)
         lines += [
             "",
             f"full text: {visible(summary_model.oops_path(cell, oops))}",
@@ -139,6 +141,11 @@ def _same_crash(view: RunView, cell: CellView) -> list[str]:
     return [f"same crash in {len(group.cells)} cells: {group.listed}"] if group is not None else []
 
 
+def _blamed(view: RunView, oops: OopsSummary) -> list[str]:
+    blame = view.blame(oops)
+    return [] if blame is None else ["", *(visible(line) for line in blame.lines())]
+
+
 def _stdout(view: RunView, cell: CellView) -> str:
     lines = [f"{one_line(name)}: {one_line(value, MESSAGE_LIMIT)}" for name, value in case_properties(cell).items()]
     if cell.result.judgement.outcome is Outcome.NOT_RUN:
@@ -149,7 +156,7 @@ def _stdout(view: RunView, cell: CellView) -> str:
     lines += [visible(line) for line in memory.text(cell.result)]
     oops = cell.oops
     if oops is not None and cell.result.judgement.verdict is Verdict.OK:
-        lines += _same_crash(view, cell)
+        lines += [*_same_crash(view, cell), *_blamed(view, oops)]
         lines += ["", f"expected oops: {one_line(oops.title)}", cut(summary_model.crash_text(oops), OOPS_LIMIT)]
     if cell.console_tail:
         lines += ["", "end of the console:", cut(cell.console_tail, TAIL_LIMIT, tail=True)]

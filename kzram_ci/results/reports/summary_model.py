@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from kzram_ci.model.blame import Blame
 from kzram_ci.model.cell import Plan, evidence_of
 from kzram_ci.model.evidence import CellResult, OopsSummary
 from kzram_ci.model.kernel import KernelSpec
@@ -97,6 +98,7 @@ class RunView:
     specs: Mapping[str, KernelSpec] = field(default_factory=dict)  # what the plan asks for, by kernel
     recorded: tuple[CellView, ...] = ()  # controls of an earlier run
     measured_by: Mapping[str, str] = field(default_factory=dict)  # control of a cell that ends by evidence, both by id
+    blames: Mapping[str, Blame] = field(default_factory=dict)  # whose code the crashes are in, by signature
     kernels: tuple[str, ...] = field(init=False)  # names in the order of the plan
     columns: tuple[str, ...] = field(init=False)  # tests with their axes, likewise
     crash_groups: tuple[CrashGroup, ...] = field(init=False)  # the principal oops of each cell, most frequent first
@@ -155,6 +157,10 @@ class RunView:
         """All cells with the crash of this one, itself included; None when it is alone or did not crash."""
         group = None if cell.oops is None else self._groups.get(_crash_key(cell.oops))
         return None if group is None or len(group.cells) < 2 else group
+
+    def blame(self, oops: OopsSummary) -> Blame | None:
+        """Whose code a crash is in, where the kernel's source was a tree that says so."""
+        return self.blames.get(_crash_key(oops))
 
     def results(self) -> tuple[CellResult, ...]:
         """The bare results."""
@@ -225,6 +231,7 @@ def make_view(
     name: str,
     started: str = "",
     environment: Mapping[str, Any] | None = None,
+    blames: Mapping[str, Blame] | None = None,
 ) -> RunView:
     """A view of results without what lies on disk; the run directory adds files and console tails."""
     floors = {cell.id: cell.expect.floors for cell in plan.cells}
@@ -235,6 +242,7 @@ def make_view(
         description=plan.description,
         started=started,
         environment=environment or {},
+        blames=blames or {},
         cells=cells,
         specs={cell.kernel.name: cell.kernel for cell in plan.cells},
         recorded=tuple(CellView(result=result) for result in plan.controls),

@@ -5,100 +5,24 @@ import subprocess
 import sys
 from pathlib import Path
 
+import blamed_tree
 import pytest
+from blamed_tree import MAINTAINERS
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.model.blame import Blame
 from kzram_ci.oops import Oops, blame, maintainers, parse
-
-MAINTAINERS = """\
-List of maintainers
-===================
-
-	F: files are given so
-
-Maintainers List
-----------------
-
-BLOCK LAYER
-M:	Jens Axboe <axboe@kernel.dk>
-L:	linux-block@vger.kernel.org
-S:	Maintained
-F:	block/
-F:	drivers/block/
-
-ZRAM COMPRESSED RAM BLOCK DEVICE
-M:	Minchan Kim <minchan@kernel.org>
-R:	A Reviewer <reviewer@example.org>
-L:	linux-kernel@vger.kernel.org (moderated)
-S:	Maintained
-F:	drivers/block/zram/
-X:	drivers/block/zram/README
-
-ZSMALLOC
-M:	Sergey Senozhatsky <senozhatsky@chromium.org>
-S:	Odd Fixes
-F:	include/linux/zsmalloc.h
-F:	mm/zsmalloc.c
-N:	zpool
-
-THE REST
-M:	Linus Torvalds <torvalds@linux-foundation.org>
-S:	Buried alive in reporters
-F:	*
-F:	*/
-"""
-ZSMALLOC = """\
-#include <linux/zsmalloc.h>
-void zs_free(struct zs_pool *pool, unsigned long handle);
-
-static unsigned long obj_malloc(struct zs_pool *pool,
-				unsigned long handle)
-{
-	return handle;
-}
-
-void zs_free(struct zs_pool *pool, unsigned long handle)
-{
-	obj_malloc(pool, handle);
-}
-"""
-FILES = {
-    "MAINTAINERS": MAINTAINERS,
-    "mm/zsmalloc.c": ZSMALLOC,
-    "drivers/block/zram/zram_drv.c": "static int helper(int a)\n{\n\treturn zs_free(0, a);\n}\n",
-    "drivers/block/brd.c": "static int helper(int a)\n{\n\treturn a;\n}\n",
-    "fs/read_write.c": "SYSCALL_DEFINE3(write, unsigned int, fd, const char __user *, buf)\n{\n\treturn 0;\n}\n",
-    "arch/arm/mm/copy.c": "void clear_it(void)\n{\n}\n",
-    "arch/x86/mm/copy.c": "\nvoid clear_it(void)\n{\n}\n",
-    "tools/mm/zsmalloc.c": "void zs_free(int a)\n{\n}\n",
-}
-
-
-def git(tree: Path, *words: str) -> None:
-    identity = ("-c", "user.name=A Developer", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
-    subprocess.run(("git", *identity, *words), cwd=tree, check=True, capture_output=True)
+from kzram_ci.oops.checkout import Commit
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    for name, content in FILES.items():
-        path = tmp_path / "linux" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-    return tmp_path / "linux"
+    return blamed_tree.make(tmp_path / "linux")
 
 
 @pytest.fixture
 def repository(tree: Path) -> Path:
-    git(tree, "init", "-q")
-    git(tree, "add", ".")
-    git(tree, "commit", "-q", "-m", "zsmalloc: begin")
-    path = tree / "mm/zsmalloc.c"
-    path.write_text(ZSMALLOC.replace("return handle;", "return handle + 1;"))
-    git(tree, "commit", "-qam", "zsmalloc: count from one")
-    path.write_text(path.read_text().replace("obj_malloc(pool, handle);\n}", "obj_malloc(pool, 0);\n}"))
-    git(tree, "commit", "-qam", "zsmalloc: forget the handle")
-    return tree
+    return blamed_tree.commit(tree)
 
 
 def crash(function: str, *, module: str = "", source: str = "") -> Oops:
@@ -108,7 +32,7 @@ def crash(function: str, *, module: str = "", source: str = "") -> Oops:
     return oops
 
 
-def blamed(tree: Path, oops: Oops) -> blame.Blame:
+def blamed(tree: Path | Commit, oops: Oops) -> Blame:
     found = blame.Tree(tree).blame(oops)
     assert found is not None
     return found
@@ -123,6 +47,30 @@ def test_a_culprit_is_found_with_its_people_and_commits(repository: Path) -> Non
         "zsmalloc: begin (A Developer)",
     ]
     assert found.note == ""
+
+
+@pytest.mark.parametrize("function", ["obj_malloc", "zs_free", "helper", "vendor_free", "clear_it"])
+def test_a_commit_says_the_same_without_its_files(repository: Path, tmp_path: Path, function: str) -> None:
+    bare = tmp_path / "bare.git"
+    blamed_tree.git(tmp_path, "clone", "-q", "--bare", str(repository), str(bare))
+    found = blamed(Commit(bare, blamed_tree.head(repository)), crash(function))
+    assert found == blamed(repository, crash(function))
+
+
+def test_an_older_commit_knows_no_later_one(repository: Path) -> None:
+    first = subprocess.run(
+        ("git", "rev-list", "--max-parents=0", "HEAD"), check=True, cwd=repository, capture_output=True, text=True
+    )
+    found = blamed(Commit(repository, first.stdout.strip()), crash("obj_malloc"))
+    assert [commit.split(" ", 2)[2] for commit in found.commits] == ["zsmalloc: begin (A Developer)"]
+
+
+def test_of_a_history_that_was_not_fetched_no_commit_is_named(repository: Path, tmp_path: Path) -> None:
+    """git takes every line for one of the oldest commit that is there."""
+    blamed_tree.git(tmp_path, "clone", "-q", "--bare", "--depth=1", f"file://{repository}", "bare.git")
+    found = blamed(Commit(tmp_path / "bare.git", blamed_tree.head(repository)), crash("obj_malloc"))
+    assert (found.subsystem, found.commits) == ("ZSMALLOC", ())
+    assert found.note == "no commits: the history was not fetched"
 
 
 def test_a_prototype_and_a_tool_are_no_definition(tree: Path) -> None:
