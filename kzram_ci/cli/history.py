@@ -13,6 +13,7 @@ from typing import Any
 from kzram_ci.base.suggest import did_you_mean
 from kzram_ci.base.units import say_count
 from kzram_ci.model import codec
+from kzram_ci.results.crashes import crashes, lines
 from kzram_ci.results.history import History, default_history
 from kzram_ci.results.past_text import cell_lines, result_lines, run_lines
 from kzram_ci.results.reports.table import printable
@@ -22,6 +23,7 @@ EXAMPLE = """\
 example: kzram-ci history                          a line a cell
          kzram-ci history 'unstable/*' --last 20   and each result: date, run, kernel, source
          kzram-ci history --runs                   the runs
+         kzram-ci history --crashes                each crash once: how often, when, where
          kzram-ci history --plan overrun --json
 
 The trail shows one letter a run, oldest first: . ok, F finding, i inconclusive, e error, s skipped.
@@ -32,12 +34,13 @@ and expectation; errors and inconclusive runs are not verdicts and do not count.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryRequest:
-    """Which results to show: of cells that match, of one plan, the newest `last` of each cell; or `runs` instead."""
+    """Which results to show: of cells that match, of one plan, the newest `last` of each; or `runs`, or `crashes`."""
 
     cell: str = ""
     plan: str = ""
     last: int = 0
     runs: bool = False
+    crashes: bool = False
     as_json: bool = False
     database: Path | None = None
 
@@ -57,6 +60,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--plan", default="", metavar="NAME", help="only runs of this plan")
     parser.add_argument("--last", type=int, default=0, metavar="N", help="only the newest N results of each cell")
     parser.add_argument("--runs", action="store_true", help="list the runs, newest first")
+    parser.add_argument("--crashes", action="store_true", help="list the crashes by signature, most frequent first")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--database", type=Path, metavar="FILE", help="history file (default: in the cache)")
     parser.set_defaults(func=main)
@@ -70,6 +74,7 @@ def main(args: argparse.Namespace) -> int:
             plan=args.plan,
             last=args.last,
             runs=args.runs,
+            crashes=args.crashes,
             as_json=args.json,
             database=args.database,
         )
@@ -81,6 +86,8 @@ def show(request: HistoryRequest) -> int:
     history = History(path=request.database) if request.database else default_history()
     if request.runs:
         return _print(history.runs(plan=request.plan), run_lines, history, request)
+    if request.crashes:
+        return _print(crashes(history.crashes(plan=request.plan, cell=request.cell)), lines, history, request)
     found = trails(history.records(plan=request.plan, cell=request.cell), last=request.last)
 
     def as_text(found: Sequence[Any]) -> list[str]:

@@ -55,11 +55,13 @@ class Group:
 def path(oops: Oops) -> tuple[str, ...]:
     """The functions that led to a crash, innermost first: no inlined ones, nothing that printed; recursion once."""
     pointer = (oops.pointer,) if oops.pointer is not None else ()
-    names = [
-        demangled(bare(frame.function)) for frame in (*pointer, *oops.frames) if frame.reliable and not frame.inline
-    ]
+    return way(frame.function for frame in (*pointer, *oops.frames) if frame.reliable and not frame.inline)
+
+
+def way(functions: Iterable[str]) -> tuple[str, ...]:
+    """The same of the functions of a stack, as they were printed."""
     printed = helpers.facilities()["report"].names | helpers.facilities()["sanitizer"].names
-    names = [name for name in names if name not in printed]
+    names = [name for function in functions if (name := demangled(bare(function))) not in printed]
     return tuple(name for index, name in enumerate(names) if index == 0 or names[index - 1] != name)
 
 
@@ -72,29 +74,75 @@ def differs(first: Sequence[str], second: Sequence[str]) -> str:
     return DEPTH if all(name in rest for name in shorter) else OTHER
 
 
-def _one(first: Oops, second: Oops) -> bool:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What says which crash an oops is."""
+
+    signature: str
+    type: str
+    function: str | None
+    path: tuple[str, ...]
+    corrupted: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The signature without the function."""
+        return self.signature.removesuffix(self.function or "")
+
+
+def one_crash(first: Seen, second: Seen) -> bool:
     """Whether oopses of different signatures are one crash after all: two builds of the same code."""
-    if first.type != second.type or first.function is None or second.function is None:
+    if first.type != second.type or first.kind != second.kind or first.function is None or second.function is None:
         return False
-    if first.signature.removesuffix(first.function) != second.signature.removesuffix(second.function):
-        return False
-    ways = path(first), path(second)
-    sizes = sorted(map(len, ways))
-    return sizes[0] >= FEW and sizes[1] - sizes[0] <= DEEPER and differs(*ways) == DEPTH
+    sizes = sorted(map(len, (first.path, second.path)))
+    return sizes[0] >= FEW and sizes[1] - sizes[0] <= DEEPER and differs(first.path, second.path) == DEPTH
+
+
+class Homes:
+    """The crashes known so far, each by the signature it was first seen with."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Seen] = {}
+        self._innermost: dict[tuple[str, str], list[str]] = {}  # by kind and first function of the path
+        self._through: dict[tuple[str, str], list[str]] = {}  # by kind and any function of it
+
+    def of(self, seen: Seen) -> str:
+        """The crash that an oops is; a new one, if no other is alike."""
+        if seen.signature in self._known:
+            return seen.signature
+        if not seen.corrupted and (home := self._alike(seen)) is not None:
+            return home
+        self._known[seen.signature] = seen
+        if seen.path:
+            self._innermost.setdefault((seen.kind, seen.path[0]), []).append(seen.signature)
+        for name in dict.fromkeys(seen.path):
+            self._through.setdefault((seen.kind, name), []).append(seen.signature)
+        return seen.signature
+
+    def _alike(self, seen: Seen) -> str | None:
+        """Of two stacks that differ in depth, the one with more functions has the first one of the other."""
+        near = [*self._through.get((seen.kind, seen.path[0]), ())] if seen.path else []
+        for name in dict.fromkeys(seen.path):
+            near += self._innermost.get((seen.kind, name), ())
+        return next((home for home in dict.fromkeys(near) if one_crash(self._known[home], seen)), None)
 
 
 def groups(found: Iterable[tuple[str, Oops]]) -> tuple[Group, ...]:
     """The crashes, the most frequent first, then as they came. `found`: the name of a log, an oops in it."""
-    gathered: dict[str, list[tuple[str, Oops]]] = {}
+    homes, gathered = Homes(), dict[str, list[tuple[str, Oops]]]()
     for log, oops in found:
-        home = oops.signature
-        if home not in gathered and not oops.corrupted:
-            home = next((key for key, known in gathered.items() if _one(known[0][1], oops)), home)
-        gathered.setdefault(home, []).append((log, oops))
+        seen = Seen(
+            signature=oops.signature,
+            type=oops.type,
+            function=oops.function,
+            path=path(oops),
+            corrupted=oops.corrupted,
+        )
+        gathered.setdefault(homes.of(seen), []).append((log, oops))
     made = []
     for signature, entries in gathered.items():
-        way = path(entries[0][1])
-        members = [Member(log=log, oops=oops, differs=differs(way, path(oops))) for log, oops in entries]
+        first = path(entries[0][1])
+        members = [Member(log=log, oops=oops, differs=differs(first, path(oops))) for log, oops in entries]
         members[0] = replace(members[0], differs=SAME)
         made.append(Group(signature=signature, title=entries[0][1].title, members=tuple(members)))
     return tuple(sorted(made, key=lambda group: -len(group.members)))

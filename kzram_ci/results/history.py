@@ -16,11 +16,12 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Plan
-from kzram_ci.model.evidence import CellResult
+from kzram_ci.model.evidence import CellResult, OopsSummary
 from kzram_ci.verdict.judge import principal_oops
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 30.0
+STACKS = 20  # of one signature, to see how they differ
 FILE = "history.sqlite"
 _SCHEMA = """
 CREATE TABLE runs (
@@ -61,6 +62,19 @@ class RunRecord:
     directory: str
     recorded: str
     verdicts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crashed:
+    """A signature: how often, in how many runs and in which cells it was the crash, and its newest stacks."""
+
+    signature: str
+    count: int
+    runs: int
+    first: str
+    last: str
+    cells: tuple[str, ...]
+    newest: tuple[OopsSummary, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +155,48 @@ class History:
             found[run] = replace(known, verdicts={**known.verdicts, verdict: count} if verdict else known.verdicts)
         return tuple(found.values())[-limit:]
 
+    def crashes(self, *, plan: str = "", cell: str = "") -> tuple[Crashed, ...]:
+        """The signatures of all recorded crashes, the one that was first seen first."""
+        wanted = (("runs.plan = ?", plan), ("results.cell GLOB ?", cell))
+        used = [(text, value) for text, value in wanted if value]
+        where = " AND ".join(("results.signature != ''", *(text for text, _ in used)))
+        rows = f"results JOIN runs ON runs.id = results.run WHERE {where}"
+        sums = (
+            "SELECT signature, COUNT(*), COUNT(DISTINCT run), MIN(results.recorded), MAX(results.recorded)"
+            f" FROM {rows} GROUP BY signature ORDER BY MIN(seq)"
+        )
+        cells = f"SELECT signature, cell FROM {rows} GROUP BY signature, cell ORDER BY signature, MIN(seq)"
+        newest = (
+            "SELECT result FROM results WHERE seq IN (SELECT seq FROM (SELECT seq, ROW_NUMBER() OVER"
+            f" (PARTITION BY signature ORDER BY seq DESC) AS place FROM {rows}) WHERE place <= ?) ORDER BY seq DESC"
+        )
+        if not self.path.is_file():
+            return ()
+        values = tuple(value for _, value in used)
+        with self._transaction("BEGIN") as db:
+            counted = db.execute(sums, values).fetchall()
+            where_seen = db.execute(cells, values).fetchall()
+            shown = db.execute(newest, (*values, STACKS)).fetchall()
+        places: dict[str, list[str]] = {}
+        for signature, name in where_seen:
+            places.setdefault(signature, []).append(name)
+        stacks: dict[str, list[OopsSummary]] = {}
+        for (text,) in shown:
+            if (oops := principal_oops(_oopses(text))) is not None:
+                stacks.setdefault(oops.signature, []).append(oops)
+        return tuple(
+            Crashed(
+                signature=signature,
+                count=count,
+                runs=runs,
+                first=first,
+                last=last,
+                cells=tuple(places[signature]),
+                newest=tuple(stacks.get(signature, ())),
+            )
+            for signature, count, runs, first, last in counted
+        )
+
     def cells(self) -> tuple[str, ...]:
         """Ids of all cells with a result."""
         if not self.path.is_file():
@@ -169,6 +225,11 @@ class History:
             raise InfraError(
                 f"history {self.path}: {error}", hint=f"move {self.path} away, or free disk space"
             ) from error
+
+
+def _oopses(result: str) -> tuple[OopsSummary, ...]:
+    found = json.loads(result)["evidence"]["oopses"]
+    return tuple(codec.from_json(OopsSummary, one) for one in found)
 
 
 def default_history() -> History:
