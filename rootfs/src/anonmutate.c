@@ -16,23 +16,17 @@
  * that shows an older version, or both, was lost or torn, and a page that shows another page's is foreign.
  */
 #define _GNU_SOURCE
+#include "evict.h"
 #include "folios.h"
 #include "pages.h"
 #include "window.h"
 #include "workload.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT 21 /* Linux 5.4, commit 1a4e58cce84e */
-#endif
 
 enum { PARTS = 2 };
 struct slot {
@@ -45,10 +39,9 @@ struct slot {
 static uint64_t seed = 1, page_count = 8192, mutators = 1, evictors = 1, verifiers = 1, batch = 16, bulk = 128;
 static uint64_t rounds = 4, steps = 2, focus = 98, race_percent = 40, episode = 20, duration_s;
 static uint64_t window_us, reclaimers, folio_kib = 64;
-static uint64_t evictor_threads; /* none where the memory controller does the evicting */
 static uint64_t compactors;
 static const char *evict_by = "auto", *thp = "never";
-static bool want_make_it_fail, keep_going, no_waves, shared, compact, by_memcg, windowed;
+static bool want_make_it_fail, keep_going, no_waves, shared, compact, windowed;
 static enum folios folios;
 
 static unsigned char *pages;
@@ -137,10 +130,13 @@ static void mutate_part(uint64_t number, unsigned int index, uint64_t how_often)
 /* Mostly the pages being evicted right now, one after the other; some from anywhere, so that all take part. */
 static uint64_t pick_page(uint64_t random, uint64_t turn)
 {
-	if (by_memcg || random % 100 >= focus)
+	uint64_t first = (uint32_t)atomic_load_explicit(&hot[turn % evictors], memory_order_relaxed);
+
+	if (random % 100 >= focus)
 		return (random >> 32) % page_count;
-	return ((uint32_t)atomic_load_explicit(&hot[turn % evictors], memory_order_relaxed) + turn / evictors % batch) %
-	       page_count;
+	if (evicts_by_memcg())
+		return page_that_leaves(first, batch, turn);
+	return (first + turn / evictors % batch) % page_count;
 }
 
 /*
@@ -185,10 +181,15 @@ static void mutate_in_windows(uint64_t index)
 	pin_in_window(index % evictors);
 	while (!atomic_load(&stopping)) {
 		uint64_t now = atomic_load_explicit(&hot[index % evictors], memory_order_relaxed), number = (uint32_t)now;
+		bool leaves = now != seen;
 
 		if (!atomic_load(&racing))
 			pass_gate();
-		if (now != seen && lock_part(number, part)) {
+		if (evicts_by_memcg()) { /* in its own order; once a page was written to, it is mapped, and seen no more */
+			number = page_that_leaves(number, batch, 0);
+			leaves = number != NONE_LEAVES;
+		}
+		if (leaves && lock_part(number, part)) {
 			uint32_t left = part_levels(part_of(part)) - 1 - level_of(number, part);
 
 			if (left)
@@ -205,9 +206,7 @@ static void *mutator(void *argument)
 	uint64_t index = (uintptr_t)argument, state = mix64(seed ^ (index + 1) << 8);
 	unsigned int part = index % parts;
 
-	if (by_memcg)
-		make_it_fail(want_make_it_fail); /* a thread that faults does the reclaim, and so zram's allocations */
-	else if (windowed)
+	if (windowed)
 		mutate_in_windows(index);
 	pin_mutating(index, evictors);
 	/* with two parts to a page, its two writers take the same pages in the same order */
@@ -216,7 +215,7 @@ static void *mutator(void *argument)
 
 		if (!atomic_load(&racing))
 			pass_gate();
-		if (!lock_part(number, part))
+		if (number == NONE_LEAVES || !lock_part(number, part))
 			continue;
 		mutate_part(number, part, 1 + random / 128 % steps);
 		unlock_part(number, part);
@@ -228,8 +227,6 @@ static void *verifier(void *argument)
 {
 	uint64_t state = mix64(seed ^ ((uintptr_t)argument + 1) << 16);
 
-	if (by_memcg)
-		make_it_fail(want_make_it_fail);
 	while (!atomic_load(&stopping)) {
 		uint64_t number = next_random(&state) % page_count;
 
@@ -272,12 +269,6 @@ static void dirty_pages(uint64_t first, uint64_t how_many)
 			}
 }
 
-static void force_out(uint64_t first, uint64_t how_many)
-{
-	if (madvise(page_at(first), how_many * PAGE, MADV_PAGEOUT) && errno != EAGAIN)
-		die(EXIT_SETUP, "MADV_PAGEOUT: %s", strerror(errno));
-}
-
 /*
  * The evictor itself makes the pages dirty: were that left to the mutators, most calls would find nothing to
  * evict.
@@ -315,10 +306,10 @@ static void race(uint64_t index, uint64_t *state, uint64_t *told, uint64_t until
 	while (!atomic_load(&stopping) && now_us() < until) {
 		uint64_t first = some_pages(state, batch);
 
-		if (!windowed)
+		if (!windowed || evicts_by_memcg())
 			atomic_store(&hot[index], first);
 		for (uint64_t i = 0; i < rounds && !atomic_load(&stopping); i++)
-			if (windowed)
+			if (windowed && !evicts_by_memcg())
 				evict_page_by_page(index, first, batch, told);
 			else
 				evict_pages(first, batch);
@@ -377,40 +368,6 @@ static void *compactor(void *argument)
 	return argument;
 }
 
-/* Before Linux 5.4 the memory controller does the evicting: half of the pages fit. Mutators fault, and so reclaim. */
-static void enter_memcg(void)
-{
-	bool v1 = !access("/sys/fs/cgroup/memory/cgroup.procs", W_OK);
-	const char *group = v1 ? "/sys/fs/cgroup/memory/anonmutate" : "/sys/fs/cgroup/anonmutate";
-	char path[128], limit[32];
-
-	if (!v1)
-		write_setting("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
-	if (mkdir(group, 0755) && errno != EEXIST)
-		die(EXIT_SETUP, "cannot make the cgroup %s: %s", group, strerror(errno));
-	snprintf(path, sizeof(path), "%s/%s", group, v1 ? "memory.limit_in_bytes" : "memory.max");
-	/* 4 MiB: our own code, stacks and page tables are charged as well */
-	snprintf(limit, sizeof(limit), "%llu", (unsigned long long)(page_count / 2 * PAGE + (4 << 20)));
-	write_setting(path, limit);
-	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
-	write_setting(path, "0");
-	by_memcg = true;
-	open_gate(); /* for good: there are no evictors */
-	window_open();
-}
-
-static void choose_eviction(void)
-{
-	if (!strcmp(evict_by, "memcg"))
-		enter_memcg();
-	else if (madvise(pages, batch * PAGE, MADV_PAGEOUT) && errno == EINVAL && !strcmp(evict_by, "auto"))
-		enter_memcg();
-	if (by_memcg && reclaimers)
-		die(EXIT_SETUP, "reclaimers need MADV_PAGEOUT (Linux 5.4)");
-	evictor_threads = by_memcg ? 0 : evictors;
-	emit("{\"ev\":\"note\",\"text\":\"evicting by %s\"}", by_memcg ? "memory cgroup" : "MADV_PAGEOUT");
-}
-
 static void set_up_folios(void)
 {
 	folios = !strcmp(thp, "always") ? FOLIOS_ALWAYS : !strcmp(thp, "madvise") ? FOLIOS_MADVISE : FOLIOS_NEVER;
@@ -432,7 +389,7 @@ static void set_up(void)
 	slots = map_pages(page_count * sizeof(*slots) / PAGE + 1);
 	mlock(slots, page_count * sizeof(*slots)); /* the locks are not what we want swapped; refused: no harm */
 	pages = map_folios(page_count, folios);
-	choose_eviction();
+	evict_setup(evict_by, pages, page_count);
 	for (uint64_t i = 0; i < page_count; i++)
 		for (unsigned int part = 0; part < parts; part++) {
 			uint32_t version = (uint32_t)(i % part_levels(part_of(part)));
@@ -440,6 +397,8 @@ static void set_up(void)
 			atomic_init(&slots[i].part[part].version, version);
 			part_fill(page_at(i), i, part_of(part), version);
 		}
+	if (evicts_by_memcg())
+		force_out(0, page_count); /* now, not while they are raced for: a cgroup gives up all of them at once */
 }
 
 static void report(void)
@@ -488,7 +447,7 @@ static const struct arg args[] = {
 };
 
 static const struct role roles[] = {
-	{ mutator, &mutators },	    { verifier, &verifiers },	{ evictor, &evictor_threads },
+	{ mutator, &mutators },	    { verifier, &verifiers },	{ evictor, &evictors },
 	{ reclaimer, &reclaimers }, { compactor, &compactors }, { NULL, NULL }
 };
 

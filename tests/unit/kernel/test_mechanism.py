@@ -160,6 +160,7 @@ def test_a_backport_is_seen_whatever_the_version() -> None:
         ("7.3", ("async-window",), "async-window: zram compresses a page once here"),
         ("6.12", ("unstable", "emergency-class"), ""),
         ("4.9", ("unstable",), "unstable: zram does not ask for stable writes here"),
+        ("4.9", ("async-window", "unstable"), ""),  # what a remedy is compared with there
         ("4.9", ("unstable", "saved-clen"), ""),  # on a kernel that is unstable already
         ("4.9", ("stable-page-v3",), ""),  # it brings the check itself
         ("4.9", ("stable-sync",), "stable-sync: swap has no check"),
