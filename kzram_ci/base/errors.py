@@ -141,9 +141,13 @@ def _reason(tail: str) -> str:
 
 def command_behind(error: BaseException | None) -> CommandFailed | None:
     """The failed command that an error was raised for."""
-    while error is not None and not isinstance(error, CommandFailed):
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        if isinstance(error, CommandFailed):
+            return error
+        seen.append(error)
         error = error.__cause__
-    return error
+    return None
 
 
 class Interrupted(KzramError):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,18 @@ def append_line(path: Path, line: str) -> None:
         out.write(line.encode() + b"\n")
         out.flush()
         os.fsync(out.fileno())
+
+
+def remove_tree(path: Path, deadline: Deadline) -> None:
+    """Remove a directory, whatever a build of others made of it: without permissions, or nested without end.
+
+    Raises InfraError when it cannot be removed.
+    """
+    with suppress(RecursionError):
+        shutil.rmtree(path, ignore_errors=True)
+    if path.exists():
+        for argv in (("chmod", "-R", "u+rwX"), ("rm", "-rf")):
+            proc.run((*argv, "--", str(path)), deadline=deadline)
 
 
 @contextmanager

@@ -120,6 +120,13 @@ NEEDS = (
     ),
     Need(
         task=Task.BUILD,
+        what="bwrap",
+        why="--sandbox: makefiles without network and home",
+        required=False,
+        packages=everywhere("bubblewrap"),
+    ),
+    Need(
+        task=Task.BUILD,
         what="zstd",
         why="unpacks modules and sources that end in .zst",
         required=False,

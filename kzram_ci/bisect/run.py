@@ -14,6 +14,7 @@ from kzram_ci.bisect.session.engine import Engine
 from kzram_ci.bisect.session.request import WorkRequest
 from kzram_ci.bisect.session.runner import LocalRunner
 from kzram_ci.bisect.session.store import Session
+from kzram_ci.kernel.sandbox import required
 from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.events import Listener
 from kzram_ci.run.pool import host_budget
@@ -41,7 +42,8 @@ def work(session: Session, request: WorkRequest, *, tell: Callable[[str, str], N
 
 def local_runner(session: Session, request: WorkRequest, listener: Listener) -> LocalRunner:
     """Builds and boots on this host, as `kzram-ci run` does."""
-    context = KernelContext(cache=cache_root(), listener=listener, jobs=request.make_jobs or budget.cpus())
+    jobs, boxed = request.make_jobs or budget.cpus(), required(request.sandbox)
+    context = KernelContext(cache=cache_root(), listener=listener, jobs=jobs, sandbox=boxed)
     stages, _ = real_stages(context, request.accel, request.snapshot)
     return LocalRunner(
         store=session.asked.store,

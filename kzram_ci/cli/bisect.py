@@ -143,6 +143,10 @@ def _work_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs it may use)")
     parser.add_argument("--accel", choices=[str(word) for word in Accel], help="overrides the plan's")
     parser.add_argument("--snapshot", choices=[str(word) for word in Snapshot], help="start boots from a saved guest")
+    parser.add_argument(
+        "--sandbox", action=argparse.BooleanOptionalAction, default=False,
+        help="run the makefiles of a commit under bubblewrap: no network, no home, a read-only system (default: off)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="the answer for programs")
     parser.add_argument("--quiet", action="store_true", help="no progress, only the answer")
 
@@ -183,7 +187,7 @@ def _resume(args: argparse.Namespace) -> int:
 def _how(args: argparse.Namespace) -> WorkRequest:
     accel = Accel(args.accel) if args.accel else None
     snapshot = Snapshot(args.snapshot) if args.snapshot else None
-    return WorkRequest(jobs=args.jobs, make_jobs=args.make_jobs, accel=accel, snapshot=snapshot)
+    return WorkRequest(jobs=args.jobs, make_jobs=args.make_jobs, accel=accel, snapshot=snapshot, sandbox=args.sandbox)
 
 
 def _go(session: Session, how: WorkRequest, *, as_json: bool, quiet: bool) -> int:

@@ -9,7 +9,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.cli.kernel_option import PATCH_HELP, REFRESH_HELP, SOURCE_HELP, patches_of
+from kzram_ci.cli.kernel_option import PATCH_HELP, REFRESH_HELP, SOURCE_HELP, add_sandbox, patches_of
 from kzram_ci.cli.progress import watch_builds
 from kzram_ci.model import codec
 from kzram_ci.model.kernel import KernelImage
@@ -83,6 +83,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--patch", action="append", default=[], metavar="[NAME=]FILE", help=PATCH_HELP)
     parser.add_argument("--refresh", action="store_true", help=REFRESH_HELP)
     parser.add_argument("-j", "--jobs", type=int, default=None, help="make jobs (default: all CPUs it may use)")
+    add_sandbox(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON array, one object a kernel")
     parser.set_defaults(func=main)
 
@@ -99,6 +100,7 @@ def main(args: argparse.Namespace) -> int:
         patches=patches_of(args.patch),
         jobs=args.jobs or 0,
         refresh=args.refresh,
+        sandbox=args.sandbox,
     )
     with watch_builds(sys.stderr) as listener:
         images = build(request, listener)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from argparse import ArgumentParser, BooleanOptionalAction
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,14 @@ PATCH_HELP = (
     "kernel; NAME=FILE makes a new kernel NAME beside its base instead, which is expected to pass, and keeps the "
     "controls of the plan. May be given several times"
 )
+
+
+def add_sandbox(parser: ArgumentParser) -> None:
+    """Add `--sandbox`."""
+    parser.add_argument(
+        "--sandbox", action=BooleanOptionalAction, default=False,
+        help="run the makefiles of a source under bubblewrap: no network, no home, a read-only system (default: off)",
+    )  # fmt: skip
 
 
 def patches_of(words: Sequence[str]) -> tuple[OneOff, ...]:

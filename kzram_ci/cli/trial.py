@@ -23,7 +23,8 @@ kernel of the plan is booted on both sides too: a crash that only comes with the
 
 SERIES: a message id, a URL of it, files, a directory, - for standard input, or commits (A..B, BRANCH). Message ids
 need b4 (pip install 'kzram-ci[lore]') or an archive that gives its mailboxes to programs. The newest version counts;
-what is missing is refused. Nothing of a mail is run, and nothing is sent.
+what is missing is refused. Nothing of a mail is run, and nothing is sent; what a patch makes of makefiles is run under
+bubblewrap, where this host has it.
 
 exit codes: 0 fixed · 1 not fixed, or a new crash · 2 usage, or no whole series · 3 cannot say · 4 the series does not
 apply, or a kernel does not build · 69 infrastructure · 130 interrupted (go on with --resume)
@@ -85,6 +86,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--jobs", type=int, default=0, metavar="N", help="guests at a time (default: all that fit)")
     parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs it may use)")
     parser.add_argument("--accel", choices=[str(word) for word in Accel], help="overrides the plan's")
+    parser.add_argument(
+        "--sandbox", action=argparse.BooleanOptionalAction, default=None,
+        help="run the makefiles under bubblewrap: no network, no home, a read-only system (default: where it works)",
+    )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no progress, only the answer")
     parser.set_defaults(func=_main)
 
@@ -134,7 +139,8 @@ def _go(session: Session, args: argparse.Namespace, lines: Lines) -> int:
 
     root = os.path.relpath(session.path)
     lines.tell(f"in {root}")
-    how = WorkRequest(jobs=args.jobs, make_jobs=args.make_jobs, accel=Accel(args.accel) if args.accel else None)
+    accel = Accel(args.accel) if args.accel else None
+    how = WorkRequest(jobs=args.jobs, make_jobs=args.make_jobs, accel=accel, sandbox=args.sandbox)
     try:
         found = run.work(session, how, tell=lines.tell, listener=lines.listen)
     except KzramError:

@@ -8,7 +8,6 @@ a process holds its lock (`<name>.lock` beside it or inside it), or when it was 
 from __future__ import annotations
 
 import os
-import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -26,6 +25,7 @@ PARTS = (
 )
 RECENT_SECONDS = 3600.0
 LEFTOVER_SECONDS = 86_400.0  # no build takes a day
+_REMOVE_SECONDS = 600.0
 _GONE = ".gone-"
 
 
@@ -154,7 +154,7 @@ def remove(entry: Entry) -> bool:
         try:
             entry.path.rename(gone)
             if gone.is_dir() and not gone.is_symlink():
-                shutil.rmtree(gone)
+                files.remove_tree(gone, Deadline.after(_REMOVE_SECONDS))
             else:
                 gone.unlink()
         except FileNotFoundError:

@@ -25,6 +25,7 @@ class Context:
     jobs: int = field(default_factory=budget.cpus)  # of make
     refresh: bool = False
     offline: bool = False
+    sandbox: bool = False  # code of the tree is run under bubblewrap
     library: Library = field(default_factory=Library)
     told: set[str] = field(default_factory=set, compare=False)  # notes so far: kernels of one plan share a source
 

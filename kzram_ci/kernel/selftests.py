@@ -19,6 +19,8 @@ from kzram_ci.base.transcripts import transcript_in
 from kzram_ci.kernel import beside, kbuild
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.kbuild.base_tree import BaseTree, UnpackedArchive
+from kzram_ci.kernel.kbuild.make import environment
+from kzram_ci.kernel.sandbox import cut, sandbox_for
 from kzram_ci.kernel.workshop import KernelContext, opened
 from kzram_ci.model.arch import arch_of
 from kzram_ci.model.kernel import KernelSpec
@@ -143,13 +145,19 @@ def _build(spec: KernelSpec, collections: Sequence[str], tree: Path, target: Pat
     words = (f"TARGETS={' '.join(collections)}", "FORCE_TARGETS=1")
     places = (f"KSFT_INSTALL_PATH={target}", f"INSTALL_PATH={target}")
     for argv in ((*common, f"-j{ctx.jobs}", "headers"), (*common, "-C", ROOT, *words, *places, "install")):
+        command, env = argv, dict(_clean())
+        if ctx.sandbox:
+            box, env = sandbox_for(dict(spec.make_vars)), environment("")
+            command = box.argv(argv, cwd=tree, writable=(tree, target))
         try:
-            proc.run(argv, cwd=tree, deadline=ctx.deadline, env=dict(_clean()))
+            proc.run(command, cwd=tree, deadline=ctx.deadline, env=env, name="make")
         except CommandFailed as error:
             text = (
                 f"the selftests {', '.join(collections)} of {spec.name} do not build: {error.reason or error.message}"
             )
             raise BuildFailed(text) from error
+    if ctx.sandbox:
+        cut(target)
     if not (target / LIST).is_file():
         raise BuildFailed(f"the selftests {', '.join(collections)} of {spec.name} installed no {LIST}")
 

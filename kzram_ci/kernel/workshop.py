@@ -36,6 +36,7 @@ class KernelContext:
     refresh: bool = False  # ask for newer packages and branches than were downloaded
     library: Library = field(default_factory=Library)
     offline: bool = False  # fetch nothing, and start nothing that a kernel's definition names
+    sandbox: bool = False  # run what a tree brings under bubblewrap
     told: set[str] = field(default_factory=set, compare=False)  # notes, over all calls
 
     def begin(self) -> Context:
@@ -49,6 +50,7 @@ class KernelContext:
             refresh=self.refresh,
             library=self.library,
             offline=self.offline,
+            sandbox=self.sandbox,
             told=self.told,
         )
 

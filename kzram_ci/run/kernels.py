@@ -9,6 +9,7 @@ from kzram_ci.base.errors import UserError
 from kzram_ci.base.library import Library
 from kzram_ci.kernel.mechanism import Facts
 from kzram_ci.kernel.oneoff import OneOff
+from kzram_ci.kernel.sandbox import required
 from kzram_ci.kernel.workshop import KernelContext, facts_for, image_for
 from kzram_ci.model.events import Listener, silent
 from kzram_ci.model.kernel import KernelImage, KernelSpec
@@ -31,6 +32,7 @@ class BuildRequest:
     patches: tuple[OneOff, ...] = ()
     jobs: int = 0
     refresh: bool = False
+    sandbox: bool = False
 
 
 def specs_of(words: Sequence[str], sources: Sequence[str] = ()) -> tuple[KernelSpec, ...]:
@@ -59,7 +61,7 @@ def with_patches(specs: Sequence[KernelSpec], patches: Sequence[OneOff]) -> tupl
 def build(request: BuildRequest, listener: Listener = silent) -> tuple[KernelImage, ...]:
     """Each kernel from the cache, or built now. Raises UserError, KernelError, InfraError, Interrupted."""
     specs = with_patches(specs_of(request.kernels, request.sources), request.patches)
-    context = KernelContext(listener=listener, refresh=request.refresh)
+    context = KernelContext(listener=listener, refresh=request.refresh, sandbox=required(request.sandbox))
     if request.jobs:
         context = replace(context, jobs=request.jobs)
     return tuple(image_for(spec, context) for spec in specs)

@@ -13,6 +13,7 @@ from kzram_ci.base import budget
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import InfraError, Interrupted
 from kzram_ci.base.units import say_count
+from kzram_ci.kernel.sandbox import required
 from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.events import Listener
 from kzram_ci.model.evidence import CellResult
@@ -55,7 +56,9 @@ def _execute(
     if history is not None:
         history.add_run(run.path.name, plan, run.path)
     jobs = request.make_jobs or budget.cpus()
-    context = KernelContext(cache=cache_root(), jobs=jobs, listener=listener, refresh=request.refresh)
+    context = KernelContext(
+        cache=cache_root(), jobs=jobs, listener=listener, refresh=request.refresh, sandbox=required(request.sandbox)
+    )
     stages, chosen = real_stages(context, request.accel, request.snapshot)
 
     def sink(result: CellResult) -> None:

@@ -43,6 +43,7 @@ class RunRequest:
     accel: Accel | None = None
     snapshot: Snapshot | None = None
     refresh: bool = False
+    sandbox: bool = False  # makefiles run under bubblewrap
     record: bool = True  # in the history
     for_git: bool = False  # `git bisect run` reads the exit code
 

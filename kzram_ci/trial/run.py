@@ -7,6 +7,7 @@ from collections.abc import Callable
 from kzram_ci.base import budget, clock, files
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import KzramError, UserError
+from kzram_ci.kernel.sandbox import wanted
 from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model import codec
 from kzram_ci.model.events import Listener
@@ -33,7 +34,8 @@ def work(session: Session, request: WorkRequest, *, tell: Callable[[str], None],
     Raises UserError when another process works on it, KernelError (patches, build), InfraError, Interrupted.
     """
     with files.held(session.path):
-        context = KernelContext(cache=cache_root(), listener=listener, jobs=request.make_jobs or budget.cpus())
+        jobs, boxed = request.make_jobs or budget.cpus(), wanted(request.sandbox, tell)
+        context = KernelContext(cache=cache_root(), listener=listener, jobs=jobs, sandbox=boxed)
         stages, _ = real_stages(context, request.accel)
         engine = Engine(
             session=session,

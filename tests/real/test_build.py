@@ -12,12 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import requires
 
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import BuildFailed, ConfigUnmet
-from kzram_ci.kernel import kconfig, source
+from kzram_ci.kernel import kconfig, sandbox, source
 from kzram_ci.kernel.kbuild.base_tree import pristine
 from kzram_ci.kernel.workshop import KernelContext, image_for, plan_build
 from kzram_ci.model.events import silent
@@ -86,6 +87,18 @@ def test_incremental_and_clean_builds_give_the_same_bytes(mine: Path, second_cac
     assert clean.key == variant.key != stock.key
     assert digests(clean) == digests(variant)
     assert digests(variant)["vmlinux"] != digests(stock)["vmlinux"]
+
+
+def test_bubblewrap_changes_no_byte(mine: Path, second_cache: Path) -> None:
+    """A real kernel builds with its source read-only, without network and home."""
+    if why := sandbox.unusable():
+        requires.lacking("sandbox", why)
+    plain = image_for(STOCK, KernelContext())
+    shutil.rmtree(second_cache / "kernels" / plain.key, ignore_errors=True)
+    boxed = image_for(STOCK, KernelContext(cache=second_cache, sandbox=True))
+    assert not boxed.cached
+    assert boxed.key == plain.key
+    assert digests(boxed) == digests(plain)
 
 
 def test_every_wanted_symbol_is_in_the_config(mine: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 KINDS = {
     "tools": "programs that scripts/setup installs",
+    "sandbox": "a bubblewrap that works (user namespaces)",
     "sanitizers": "a C compiler with -fsanitize=address,undefined",
     "odirect": "a temporary directory whose file system takes O_DIRECT",
     "real": "QEMU, a compiler and a static busybox: all that real kernels need",

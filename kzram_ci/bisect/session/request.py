@@ -73,6 +73,7 @@ class WorkRequest:
     make_jobs: int = 0
     accel: Accel | None = None
     snapshot: Snapshot | None = None
+    sandbox: bool = False  # makefiles run under bubblewrap
 
 
 def begin(request: BisectRequest, warn: Callable[[str], None]) -> Session:

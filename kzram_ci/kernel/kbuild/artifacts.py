@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from kzram_ci.kernel.kbuild.inputs import Inputs, key
 from kzram_ci.kernel.kbuild.job import Job
 from kzram_ci.kernel.kbuild.make import run
 from kzram_ci.kernel.kbuild.provenance import provenance_of
+from kzram_ci.kernel.kbuild.slot import Slot
 from kzram_ci.kernel.patches import Patched
+from kzram_ci.kernel.sandbox import cut, fetched
 from kzram_ci.kernel.series import SeriesKind
 from kzram_ci.model import codec
 from kzram_ci.model.arch import arch_of
@@ -56,16 +58,15 @@ def _gdb_scripts(options: Mapping[str, str]) -> bool:
     return options.get("CONFIG_GDB_SCRIPTS") == "y"
 
 
-def _copy_scripts(out: Path, entry: Path) -> None:
+def _copy_scripts(slot: Slot, entry: Path) -> None:
     """The kernel's scripts for gdb, which reads vmlinux-gdb.py beside vmlinux by itself."""
-    if not (out / _GDB).exists():
+    if not (slot.out / _GDB).exists():
         return
-    shutil.copyfile(out / _GDB, entry / _GDB)
-    shutil.copytree(out / "scripts/gdb/linux", entry / "scripts/gdb/linux", ignore=lambda _, names: _not_python(names))
-
-
-def _not_python(names: Sequence[str]) -> list[str]:
-    return [name for name in names if not name.endswith(".py")]
+    shutil.copyfile(fetched(slot.out / _GDB, slot.src), entry / _GDB)
+    target = entry / "scripts/gdb/linux"
+    target.mkdir(parents=True)
+    for path in sorted((slot.out / "scripts/gdb/linux").glob("*.py")):
+        shutil.copyfile(fetched(path, slot.src), target / path.name)
 
 
 def store(job: Job, options: Mapping[str, str], patched: Patched, seconds: float) -> None:
@@ -74,7 +75,7 @@ def store(job: Job, options: Mapping[str, str], patched: Patched, seconds: float
     row = arch_of(inputs.arch)
     image = row.image
     boot = slot.out / "arch" / row.directory / "boot" / image
-    if not boot.is_file():
+    if not boot.exists():
         raise BuildFailed(f"{inputs.name}: make made no {image}", log=str(slot.log))
     origins = {
         image: boot,
@@ -87,15 +88,20 @@ def store(job: Job, options: Mapping[str, str], patched: Patched, seconds: float
         modules = "modules" if "modules" in targets(inputs, options) else ""
         if modules:
             install = (f"INSTALL_MOD_PATH={entry / modules}", "INSTALL_MOD_STRIP=1", "DEPMOD=true", "modules_install")
-            run(make_dir, make_dir.argv(*install), deadline=job.context.deadline)
+            (entry / modules).mkdir()
+            run(make_dir, make_dir.argv(*install), deadline=job.context.deadline, writes=(entry / modules,))
+            if make_dir.sandbox is not None:
+                cut(entry / modules)
         with files.disk_errors(f"cannot store {inputs.name}"):
             for name, origin in origins.items():
-                shutil.copyfile(origin, entry / name)
+                shutil.copyfile(fetched(origin, slot.path), entry / name)
             if _gdb_scripts(options):
-                _copy_scripts(slot.out, entry)
+                _copy_scripts(slot, entry)
             for name, text in patched.searched.items():
                 (entry / name).write_bytes(text.encode("utf-8", "surrogateescape"))
-            release = (slot.out / "include/config/kernel.release").read_text().strip()
+            release = (
+                fetched(slot.out / "include/config/kernel.release", slot.src).read_text("utf-8", "replace").strip()
+            )
         value = KernelImage(
             key=key(inputs),
             name=inputs.name,

@@ -22,6 +22,8 @@ from kzram_ci.kernel.kbuild.make import Killed, MakeDir, run
 from kzram_ci.kernel.kbuild.slot import OBJECTS, Slot, usable
 from kzram_ci.kernel.kbuild.suspect import suspect
 from kzram_ci.kernel.patches import Broken, Patched, Refusal
+from kzram_ci.kernel.sandbox import sandbox_for
+from kzram_ci.kernel.series import SeriesKind
 from kzram_ci.model.arch import arch_of
 from kzram_ci.model.events import BuildDone, BuildProgress, BuildStarted
 from kzram_ci.model.kernel import KernelImage
@@ -39,7 +41,9 @@ def build(inputs: Inputs, context: Context) -> KernelImage:
         return image
     usable(cache)
     variables = _variables(inputs)
-    path = cache / "slots" / slot_key(inputs)
+    box = sandbox_for(dict(variables)) if context.sandbox else None
+    # what runs in a sandbox may leave programs in the slot: no other build ever runs those
+    path = cache / "slots" / f"{slot_key(inputs)}{'-sandbox' if box else ''}"
     with files.lock(path.with_name(f"{path.name}.lock"), context.deadline):
         if (image := cached(inputs, cache=cache)) is not None:  # another process was first
             return image
@@ -48,9 +52,11 @@ def build(inputs: Inputs, context: Context) -> KernelImage:
         slot = Slot(path)
         make_dir = MakeDir(
             name=inputs.name, src=slot.src, variables=variables, log=slot.log,
-            path=ccache.path(cache, dict(variables)), advice=inputs.advice,
+            path="" if box else ccache.path(cache, dict(variables)), advice=inputs.advice, sandbox=box, out=slot.out,
         )  # fmt: skip
         job = Job(inputs=inputs, slot=slot, make_dir=make_dir, context=context)
+        if box:
+            context.note(inputs.tree.version, "built under bubblewrap: no network, no home")
         context.listener(BuildStarted(kernel=inputs.name))
         try:
             with transcript_in(_kept_log(job)):
@@ -100,7 +106,10 @@ def _build(job: Job) -> None:
 
 def _compile(job: Job, base: BaseTree, patched: Patched) -> dict[str, str]:
     """Switch the slot to these files, configure and make; returns the configuration."""
-    job.slot.prepare(base, job.context.deadline)
+    foreign = job.make_dir.sandbox is not None and any(
+        choice.series.kind is SeriesKind.ONE_OFF for choice in job.inputs.series
+    )
+    job.slot.prepare(base, job.context.deadline, foreign=key(job.inputs) if foreign else "")
     job.slot.switch(base, patched.files, patched.executable)
     _restore_exec_bits(job)
     job.slot.log.unlink(missing_ok=True)
@@ -110,7 +119,8 @@ def _compile(job: Job, base: BaseTree, patched: Patched) -> dict[str, str]:
         _try_out(job, options, patched)
         steps = _make(job, options, fresh)
     except Killed as killed:
-        raise killed.error from killed  # the mark stays: the object directory is thrown away the next time
+        # the mark stays: the object directory is thrown away the next time
+        raise killed.error from killed.error.__cause__
     except KzramError as error:
         if isinstance(error, CommandTimeout) or not isinstance(error, InfraError):
             job.slot.mark_clean()  # else a full disk or a killed compiler: as after SIGKILL

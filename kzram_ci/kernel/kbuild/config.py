@@ -15,6 +15,7 @@ from kzram_ci.kernel.kbuild.inputs import Inputs
 from kzram_ci.kernel.kbuild.job import Job
 from kzram_ci.kernel.kbuild.make import run
 from kzram_ci.kernel.kbuild.slot import OBJECTS
+from kzram_ci.kernel.sandbox import fetched
 
 _SHOWN = 5
 _LIBELF = ("/usr/include/gelf.h", "/usr/local/include/gelf.h", "/usr/include/libelf/gelf.h")
@@ -28,14 +29,14 @@ def configure(job: Job, base: BaseTree, patched: Mapping[str, bytes | None]) -> 
     stamp = _stamp(inputs, base, patched)
     if slot.state.config != stamp or not dot_config.is_file():
         slot.remember(config="")
-        wanted = f"{OBJECTS}/kzram.config"
-        files.write_atomic(slot.src / wanted, kconfig.render(merged))
+        files.write_atomic(slot.out / "kzram.config", kconfig.render(merged))
         run(make_dir, make_dir.argv("tinyconfig"), deadline=deadline)
-        script = ("sh", "scripts/kconfig/merge_config.sh", "-m", "-O", OBJECTS, f"{OBJECTS}/.config", wanted)
-        run(make_dir, script, deadline=deadline)
+        # among the objects: the script makes its temporary files where it is run, and a sandbox can only write there
+        script = ("sh", "../scripts/kconfig/merge_config.sh", "-m", "-O", ".", ".config", "kzram.config")
+        run(make_dir, script, deadline=deadline, cwd=slot.out)
         run(make_dir, make_dir.argv("olddefconfig"), deadline=deadline)
         slot.remember(config=stamp)
-    got = kconfig.parse(dot_config.read_text("utf-8", "replace"))
+    got = kconfig.parse(fetched(dot_config, slot.src).read_text("utf-8", "replace"))
     verify(inputs.name, _known(inputs, merged, got, slot.src), got)
     _needs_libelf(got)
     return got
@@ -55,7 +56,7 @@ def _known(
 def _kconfigs(tree: Path) -> Iterator[Path]:
     """The Kconfig files of a kernel tree; the object tree has none."""
     for where, directories, names in os.walk(tree):
-        directories[:] = [name for name in directories if not name.startswith(".")]
+        directories[:] = [name for name in directories if not name.startswith(".") and name != OBJECTS]
         yield from (Path(where, name) for name in names if name.startswith("Kconfig"))
 
 

@@ -14,6 +14,7 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, InfraError, KzramError, UserError
 from kzram_ci.kernel.kbuild import log as buildlog
 from kzram_ci.kernel.kbuild.causes import Blame
+from kzram_ci.kernel.sandbox import Sandbox, code_of
 from kzram_ci.model import arch
 
 # All that may reach make from the caller's environment. KCFLAGS, ARCH, CC, MAKEFLAGS (and its job server) and
@@ -30,6 +31,7 @@ class MakeDir:
     """Where make runs, the variables it always gets, and the log of its output.
 
     path: PATH while it runs, "" for the caller's; advice: what helps against known failures (see buildlog).
+    sandbox: in which only `out` can be written to, None: as any other program.
     """
 
     name: str
@@ -38,6 +40,8 @@ class MakeDir:
     log: Path
     path: str = ""
     advice: tuple[tuple[str, str], ...] = ()
+    sandbox: Sandbox | None = None
+    out: Path = Path()
 
     def argv(self, *words: str) -> tuple[str, ...]:
         """The make command as a person would type it in the source tree."""
@@ -52,30 +56,44 @@ class Killed(Exception):
         self.error = error
 
 
-def _environment(path: str) -> dict[str, str | None]:
+def environment(path: str) -> dict[str, str | None]:
     """What takes the caller's environment away; `path` takes the place of PATH."""
     drop = (name for name in os.environ if name not in _ALLOWED and not name.startswith(_ALLOWED_PREFIXES))
     return {**dict.fromkeys(drop), **({"PATH": path} if path else {})}
 
 
 def run(
-    make_dir: MakeDir, command: Sequence[str], *, deadline: Deadline, steps: Callable[[int], None] | None = None
+    make_dir: MakeDir,
+    command: Sequence[str],
+    *,
+    deadline: Deadline,
+    steps: Callable[[int], None] | None = None,
+    cwd: Path | None = None,
+    writes: Sequence[Path] = (),
 ) -> int:
-    """Run a command in the tree and return the number of steps in make's output.
+    """Run a command in the tree, or in `cwd`, and return the number of steps in make's output.
+
+    `writes`: directories that it writes to beside the objects'.
 
     Raises BuildFailed, UserError (a missing tool), InfraError, Interrupted, or Killed around one of these.
     """
     start = make_dir.log.stat().st_size if make_dir.log.exists() else 0
+    where, box = cwd or make_dir.src, make_dir.sandbox
+    argv = command
+    if box is not None:
+        argv = box.argv(command, cwd=where, readable=(make_dir.src,), writable=(make_dir.out, *writes))
     with make_dir.log.open("ab") as out:
-        child = proc.spawn(command, cwd=make_dir.src, env=_environment(make_dir.path), stdout=out, stderr=out)
+        child = proc.spawn(argv, cwd=where, env=environment(make_dir.path), stdout=out, stderr=out)
     follower = _Follower(make_dir.log, start, steps)
     try:
         with follower:
             code = proc.wait(child, command, deadline)
     except KzramError as error:
-        if child.returncode == -signal.SIGKILL:
+        if child.returncode == -signal.SIGKILL or box is not None:  # with bwrap's end all in it is killed
             raise Killed(error) from error
         raise
+    if box is not None:
+        code = code_of(code)
     if code:
         raise failure(make_dir, code, start)
     return follower.count

@@ -32,7 +32,8 @@ class State:
     """What a slot's tree holds beside the pristine files.
 
     touched: paths that may differ; base: content ids of a directory base; config: what .config was made from;
-    full, step: make's steps in the last build from nothing, and in the last other one.
+    full, step: make's steps in the last build from nothing, and in the last other one; foreign: the key of the kernel
+    whose objects code of others may have made.
     """
 
     touched: tuple[str, ...] = ()
@@ -40,6 +41,7 @@ class State:
     config: str = ""
     full: int = 0
     step: int = 0
+    foreign: str = ""
 
 
 class Slot:
@@ -70,15 +72,21 @@ class Slot:
         data = {name.name: getattr(self.state, name.name) for name in dataclasses.fields(State)}
         files.write_atomic(self._file, json.dumps(data, separators=(",", ":")))
 
-    def prepare(self, base: BaseTree, deadline: Deadline) -> None:
-        """Have the base in `src`, however the slot was left."""
-        if self._mark.exists():
-            shutil.rmtree(self.out, ignore_errors=True)
-            self._mark.unlink()
+    def prepare(self, base: BaseTree, deadline: Deadline, *, foreign: str = "") -> None:
+        """Have the base in `src`, however the slot was left.
+
+        `foreign`: the key of a kernel with patches of others, which is built in a sandbox. Programs and objects that
+        these made are for no other kernel.
+        """
+        if self._mark.exists() or (self.state.foreign and self.state.foreign != foreign):
+            files.remove_tree(self.out, deadline)
+            self._mark.unlink(missing_ok=True)
         if isinstance(base, UnpackedArchive):
             self._link(base, deadline)
         else:
             self._follow(base)
+        if self.state.foreign != foreign:
+            self.remember(foreign=foreign)
 
     def _link(self, base: UnpackedArchive, deadline: Deadline) -> None:
         """Hard links: half a second and no space for 90,000 files; nothing is written into a shared inode."""

@@ -56,6 +56,7 @@ class WorkRequest:
     jobs: int = 0
     make_jobs: int = 0
     accel: Accel | None = None
+    sandbox: bool | None = None  # makefiles run under bubblewrap; None: where this host has it
 
 
 def begin(request: TryRequest, *, stdin: Callable[[], bytes], tell: Callable[[str], None]) -> Session:

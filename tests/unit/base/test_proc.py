@@ -10,7 +10,7 @@ import pytest
 
 from kzram_ci.base import clock, proc, reaper
 from kzram_ci.base.clock import Deadline
-from kzram_ci.base.errors import CommandFailed, CommandTimeout, InfraError, Interrupted, UserError
+from kzram_ci.base.errors import CommandFailed, CommandTimeout, InfraError, Interrupted, UserError, command_behind
 from kzram_ci.base.transcripts import transcript_in
 
 
@@ -157,3 +157,9 @@ def test_logged_run_keeps_output_of_a_failure(tmp_path: Path) -> None:
         proc.run_logged(("sh", "-c", "echo kept; exit 1"), deadline=soon(), log=log)
     assert log.read_text() == "kept\n"
     assert caught.value.log == str(log)
+
+
+def test_errors_that_cause_each_other_have_an_end() -> None:
+    first, second = InfraError("a"), InfraError("b")
+    first.__cause__, second.__cause__ = second, first
+    assert command_behind(first) is None
