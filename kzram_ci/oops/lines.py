@@ -71,14 +71,19 @@ class Line(NamedTuple):  # a tuple, since one is made for every line of a report
 
 
 def learn(head: str) -> re.Pattern[str] | None:
-    """The prefix of a headline as an expression: the same words and signs, any numbers."""
+    """The prefix of a headline as an expression: the same words and signs, any numbers.
+
+    Other lines may have less of it, up to a sign: `kernel_1  | ` where the headline has `kernel_1  | rcu: `.
+    """
     if not head or len(head) > 80 or head[-1].isalnum() or not any(map(str.isalnum, head)):
         return None
-    parts = (
-        r"\d+" if part.isdigit() else r"\s+" if part.isspace() else re.escape(part)
-        for part in re.findall(r"\d+|\s+|[^\d\s]+", head)
-    )
-    return re.compile("".join(parts))
+    expression, at, token = "", len(head), vendor(head)
+    for part in reversed(re.findall(r"\d+|[^\W\d]+|\s+|[^\w\s]", head)):
+        if expression and (at == token or (head[:at].rstrip()[-1:] in (":", "|", "-") and not head[at].isspace())):
+            expression = f"(?:{expression})?"
+        expression = (r"\d+" if part.isdigit() else r"\s+" if part.isspace() else re.escape(part)) + expression
+        at -= len(part)
+    return re.compile(expression)
 
 
 def vendor(text: str) -> int:

@@ -18,6 +18,7 @@ from kzram_ci.oops.model import Oops
 from kzram_ci.oops.report import Report, belongs
 from kzram_ci.oops.scout import Scout
 from kzram_ci.oops.title import finish
+from kzram_ci.oops.unfold import Unfolder
 
 CHUNK = 1 << 20
 MAX_OPEN = 32  # reports of as many callers at a time
@@ -38,7 +39,8 @@ class StreamParser:
     def __init__(self, *, settle: bool = False) -> None:
         """`settle=False` is for a guest that still runs, `True` for a saved log."""
         self._settle = settle
-        self._tail = b""  # an incomplete line
+        self._unfolder = Unfolder() if settle else None  # a guest's console is not folded
+        self._tail = self._raw_tail = b""  # an incomplete line, and as it came
         self._skip = False  # the rest of an overlong line is dropped
         self._offset = 0  # of the next byte that is not part of a line yet
         self._number = 1  # of the line that begins there
@@ -61,14 +63,20 @@ class StreamParser:
 
     def feed(self, data: bytes) -> list[Oops]:
         """Take bytes; the oopses that are complete now, in the order of their headlines."""
-        for begin in range(0, len(data), CHUNK):
-            self._feed(data[begin : begin + CHUNK])
+        self._pieces(*(self._unfolder.feed(data) if self._unfolder is not None else (data, data)))
         return self._drain()
+
+    def _pieces(self, raw: bytes, data: bytes) -> None:
+        for begin in range(0, len(data), CHUNK):
+            end = begin + CHUNK
+            self._feed(data[begin:end], None if raw is data else raw[begin:end])
 
     def finish(self) -> list[Oops]:
         """The log is over, or silent for long: hand out reports that have begun, unfinished. More may be fed later."""
+        if self._unfolder is not None:
+            self._pieces(*self._unfolder.finish())
         if self._tail:
-            tail, self._tail = self._tail, b""
+            tail, self._tail, self._raw_tail = self._tail, b"", b""
             self._raw_line(tail, self._offset, self._offset + len(tail), self._number)
             self._offset += len(tail)
         for report in (*self._open, *self._parked):
@@ -85,7 +93,8 @@ class StreamParser:
         out, self._out = self._out, []
         return sorted(out, key=lambda oops: oops.start)
 
-    def _feed(self, data: bytes) -> None:
+    def _feed(self, data: bytes, raw: bytes | None) -> None:
+        """`raw`: the same bytes with line breaks where a log was folded; None where it was not."""
         if self._skip:
             cut = data.find(b"\n")
             if cut < 0:
@@ -94,20 +103,22 @@ class StreamParser:
             self._skip = False
             self._offset += cut + 1
             self._number += 1
-            data = data[cut + 1 :]
+            data, raw = data[cut + 1 :], None if raw is None else raw[cut + 1 :]
+        if raw is not None:
+            raw = self._raw_tail + raw
         data = self._tail + data
         end = data.rfind(b"\n") + 1
-        self._tail = data[end:]
+        self._tail, self._raw_tail = data[end:], b"" if raw is None else raw[end:]
         if end:
-            self._lines(data[:end])
+            self._lines(data[:end], raw)
         if len(self._tail) > LINE_CAP:  # no line of the kernel; look at its beginning, drop the rest
             self._raw_line(self._tail, self._offset, self._offset + len(self._tail), self._number)
             self._offset += len(self._tail)
-            self._tail, self._skip, self._recent = b"", True, b""
+            self._tail, self._raw_tail, self._skip, self._recent = b"", b"", True, b""
 
-    def _lines(self, block: bytes) -> None:
+    def _lines(self, block: bytes, raw: bytes | None) -> None:
         """Whole lines: line by line inside of reports, by literals outside."""
-        base, start = self._offset, 0
+        base, start, counted = self._offset, 0, block if raw is None else raw
         if self._first is None:
             self._note_first(block)
         scout = Scout(block)
@@ -120,19 +131,19 @@ class StreamParser:
                 marked = hit is not None and hit < stop
                 self._context = (block, start) if marked else self._context
                 self._raw_line(block[start:stop], base + start, base + stop, self._number, marked=marked)
-                self._number += 1
+                self._number += 1 if raw is None else counted.count(b"\n", start, stop)
                 start = stop
                 continue
             if hit is None:
                 break
             begin = block.rfind(b"\n", start, hit) + 1 or start
-            self._number += block.count(b"\n", start, begin)
+            self._number += counted.count(b"\n", start, begin)
             stop = block.find(b"\n", hit) + 1
             self._context = (block, begin)
             self._raw_line(block[begin:stop], base + begin, base + stop, self._number)
-            self._number += 1
+            self._number += 1 if raw is None else counted.count(b"\n", start, stop)
             start = stop
-        self._number += block.count(b"\n", start)
+        self._number += counted.count(b"\n", start, len(block))
         self._offset = base + len(block)
         self._recent = (self._recent + block)[-LOOK_BACK:]
         self._context = None

@@ -23,26 +23,41 @@ def dated(date: str) -> Change:
     return lambda lines: [STAMP.sub(f"[{date}]", line) for line in lines]
 
 
-def wrapped(width: int) -> Change:
+def then(*changes: Change) -> Change:
+    def change(lines: list[str]) -> list[str]:
+        for one in changes:
+            lines = one(lines)
+        return lines
+
+    return change
+
+
+def cut(width: int) -> Change:
+    """As terminals do: at the very column."""
+    return lambda lines: [line[at : at + width] for line in lines for at in range(0, max(1, len(line)), width)]
+
+
+def wrapped(width: int, indent: str = "") -> Change:
     """As mailers do: at a blank, behind it if there is none."""
 
     def change(lines: list[str]) -> list[str]:
         out = []
         for line in lines:
-            rest = line
-            while len(rest) > width:
-                cut = rest.rfind(" ", 0, width)
-                cut = cut if cut > 8 else rest.find(" ", width)
-                if cut < 0:
+            lead, rest = "", line
+            while len(lead + rest) > width:
+                at = rest.rfind(" ", 0, width - len(lead))
+                at = at if at > 8 else rest.find(" ", width)
+                if at < 0:
                     break
-                out.append(rest[:cut])
-                rest = rest[cut + 1 :]
-            out.append(rest)
+                out.append(lead + rest[:at])
+                lead, rest = indent, rest[at + 1 :]
+            out.append(lead + rest)
         return out
 
     return change
 
 
+JOURNAL = "Nov 28 00:51:05 a-host-with-a-long-name.example.org kernel: "
 CHANGES: dict[str, Change] = {
     "journald": before("Nov 28 00:51:05 debian kernel: "),
     "journald, Lithuanian": before("vas. 19 10:20:12 home kernel: "),
@@ -73,6 +88,13 @@ CHANGES: dict[str, Change] = {
     "blank lines between": lambda lines: [part for line in lines for part in (line, "")],
     "wrapped at 100": wrapped(100),
     "wrapped at 80": wrapped(80),
+    "wrapped at 72, then quoted": then(wrapped(72), before("> ")),
+    "journald, wrapped at 80": then(before(JOURNAL), wrapped(80)),
+    "journald, wrapped at 80, indented": then(before(JOURNAL), wrapped(80, "  ")),
+    "journald, cut at column 80": then(before(JOURNAL), cut(80)),
+    "cut at column 80": cut(80),
+    "HTML in pre": lambda lines: ["<pre><code>" + html.escape(lines[0]), *map(html.escape, lines[1:]), "</code></pre>"],
+    "fenced and quoted": lambda lines: ["> ```", *("> " + line for line in lines), "> ```"],
 }
 QUICK = [case for case in CASES if case.stat().st_size < 40_000]
 
