@@ -61,6 +61,21 @@ COUNTERS: tuple[Counter, ...] = (
     *_rows("series mutation-witness", "", """
         changed_during | pages | that changed while they were compressed
     """),
+    *_rows("series changed-by", "", """
+        changed_anon | pages | that changed between two compressions and are anonymous: the caller's own
+        changed_file | pages | that changed so, of files in the page cache
+        changed_metadata | pages | that changed so, of a block device: buffers of a file system
+        changed_unowned | pages | that changed so, of none of these: memory of the kernel itself
+        changed_writeback | pages | that changed so, under writeback
+        changed_pinned | pages | that changed so and may be pinned
+        changed_writable | pages | that changed so, under writeback, which a process may write to by its page tables
+        changed_by_fault | pages | that changed so, to which a fault gave write access after writeback began
+        changed_by_read | pages | that changed so, read into from zram after writeback began
+        changed_by_buffer | pages | that changed so, with a buffer that was changed after writeback began
+        fault_under_writeback | faults | that gave write access to a page of a file under writeback
+        read_under_writeback | pages | read into from zram while under writeback
+        buffer_under_writeback | buffers | of metadata, changed while under writeback
+    """),
     *_rows("series held-gauge", "", """
         held_total | pages | copied under writeback, which stay in the swap cache until they are dropped there
         held_now | pages | of those, there now

@@ -140,6 +140,7 @@ def test_counters_agree_with_the_instruments() -> None:
             marks.setdefault(mark, set()).add(series)
         names = re.findall(r'^\s*\[ZRAM_OVERRUN_\w+\] = \{ "(\w+)" \}', text, re.MULTILINE)
         names += re.findall(r'debugfs_create_file_unsafe\("(\w+)"', text)
+        names += re.findall(r'^\t\[[\w +]+\] = "(\w+)",$', text, re.MULTILINE)  # a table of names alone
         for name in names:
             found.setdefault(name, set()).add(series)
     table = (ROOT / "kernels/patches/overrun-detector/zram_overrun.c").read_text()
