@@ -26,7 +26,13 @@ class Wants:
 def wants(name: str, data: bytes, arch: str, find: Lookup, directory: str) -> Wants:
     """What a program needs; its libraries go into `directory`. Raises ValueError with what is wrong with it."""
     if data.startswith(b"#!"):
-        words = data[2:_HEAD].split(b"\n")[0].decode("utf-8", "replace").split()
+        line = data[2:_HEAD].split(b"\n")[0]
+        if line.endswith(b"\r"):
+            raise ValueError(
+                f"{name} has lines that end in CR LF, and the kernel takes the CR for a part of the "
+                "interpreter's name: dos2unix, or sed -i 's/\\r$//'"
+            )
+        words = line.decode("utf-8", "replace").split()
         if not words:
             raise ValueError(f"{name} has no interpreter behind #!")
         return Wants(interpreter=words[0], through_env=words[-1] if words[0] == ENV and len(words) > 1 else "")

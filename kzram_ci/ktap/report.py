@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +47,7 @@ class Report:
     bailed: str | None = None  # the reason of a `Bail out!`
 
     def points(self) -> tuple[Point, ...]:
-        """The tests without parts, and those with parts that failed though no part of them did."""
+        """The tests without parts, and those with parts that ended badly for a reason that no part of them has."""
         return tuple(point for test in self.tests for point in _points(test, ()))
 
     @property
@@ -73,11 +73,20 @@ class Report:
         }
 
 
+def _explained(own: PointStatus, parts: Collection[PointStatus]) -> bool:
+    """Whether its parts say why a test ended as it did.
+
+    Parts that are missing do not: the test's own line has what cut them off, such as a limit of time or a signal.
+    """
+    if own is PointStatus.MISSING:
+        return not BAD.isdisjoint(parts)
+    return own not in BAD or (own is not PointStatus.TIMEOUT and not (BAD - {PointStatus.MISSING}).isdisjoint(parts))
+
+
 def _points(test: Node, above: tuple[str, ...]) -> Iterator[Point]:
     path = (*above, test.name)
     inner = [point for part in test.tests for point in _points(part, path)]
     yield from inner
-    explained = test.status not in BAD or any(point.status in BAD for point in inner)
-    if not inner or not explained:
+    if not inner or not _explained(test.status, {point.status for point in inner}):
         output = "\n".join(test.output)[-OUTPUT_CHARS:]
         yield Point(name=SEPARATOR.join(path), status=test.status, reason=test.reason, output=output)

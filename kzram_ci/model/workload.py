@@ -49,7 +49,8 @@ class OwnTest:
     """A test that is not a program of ours. `run` are the words of its command, `results` the files that come back.
 
     `files` and `programs` are as the plan has them; `sent` is what they came to. `suites`: KUnit's, as a glob; empty
-    for all that the kernel has. `collections`: kselftest's, or COLLECTION:TEST, as globs.
+    for all that the kernel has. `collections`: kselftest's, or COLLECTION:TEST, as globs; `test_timeout`: seconds for
+    each of them, 0 for those that the tree gives it.
     """
 
     run: tuple[str, ...] = ()
@@ -59,6 +60,7 @@ class OwnTest:
     sent: tuple[SentFile, ...] = ()
     suites: str = ""
     collections: tuple[str, ...] = ()
+    test_timeout: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

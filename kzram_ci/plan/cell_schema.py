@@ -252,6 +252,9 @@ class Fields(Strict):
     collections: Patterns | None = Field(
         None, description="kselftest: which, or COLLECTION:TEST, as globs; built from the cell's own kernel tree"
     )
+    test_timeout: Annotated[Seconds, Field(ge=1)] | None = Field(
+        None, description="kselftest: limit of a single test, in place of the one that the tree gives it"
+    )
     zram: Zram | None = Field(None, description="the zram device; script, kunit, kselftest: none unless this is there")
     filesystem: Filesystem | None = Field(None, description="a file system on the zram device, in place of swap")
     rootfs: Root | None = Field(None, description="the root file system that programs see")

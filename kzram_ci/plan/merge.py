@@ -23,6 +23,7 @@ MOUNTED = "fs.mounted"  # counter: the guest found the mount that the plan asks 
 CASES = ("pass", "oops")  # what it may be; the order of `Cell.cases`
 EVIDENCE = "evidence"  # among the counters of `stop`
 OWN_WORDS = ("run", "files", "programs", "results", "collections")  # lists of words about tests of the plan's own
+OWN_FIELDS = (*OWN_WORDS, "suites", "test_timeout")
 _EXPECT = frozenset({"outcome", "oops", "floors", "ceilings"})
 _NOT_FIELDS = frozenset({"description", "kernels", "axes", "kernel", "line", "variant", "test", "derived", "axes_"})
 _MACHINE = {
@@ -165,9 +166,10 @@ def _frozen(value: Any) -> Any:
 
 def own_test(data: Data) -> OwnTest | None:
     """What a plan brings itself; None where it names nothing of that kind."""
-    if data["workload"] not in OWN_TESTS and not any(data.get(name) for name in (*OWN_WORDS, "suites")):
+    if data["workload"] not in OWN_TESTS and not any(data.get(name) for name in OWN_FIELDS):
         return None
-    return OwnTest(**{name: tuple(data.get(name, ())) for name in OWN_WORDS}, suites=data.get("suites", ""))
+    words = {name: tuple(data.get(name, ())) for name in OWN_WORDS}
+    return OwnTest(**words, suites=data.get("suites", ""), test_timeout=round(data.get("test_timeout", 0)))
 
 
 def own_cmdline(work: WorkloadSpec) -> tuple[str, ...]:

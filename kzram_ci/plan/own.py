@@ -16,6 +16,7 @@ GOES_WITH = {
     "results": ("script", KSELFTEST),
     "suites": (KUNIT,),
     "collections": (KSELFTEST,),
+    "test_timeout": (KSELFTEST,),
 }
 Wrong = tuple[tuple[str, ...], str]  # (path of the field within the test, what is wrong)
 
@@ -27,7 +28,10 @@ def own_faults(cell: Cell, args: Mapping[str, Any]) -> Iterator[Wrong]:
         return
     for name, wanted in GOES_WITH.items():
         if getattr(own, name) and work.program not in wanted:
-            yield (name,), f"`{name}` goes with `workload: {' or '.join(wanted)}`, and this is {work.program}"
+            yield (
+                (name,),
+                f"`{name.replace('_', '-')}` goes with `workload: {' or '.join(wanted)}`, and this is {work.program}",
+            )
     if work.program not in OWN_TESTS:
         return
     if work.program == "script" and not own.run:

@@ -14,6 +14,8 @@ from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.workload import KSELFTEST, SentFile
 
+OVERRIDE = "--override-timeout"  # of the kernel's runner; older ones have none
+
 
 def with_selftests(cell: Cell, context: KernelContext) -> Cell:
     """The cell with the tests that it names. Raises as `kernel.selftests.installed` does."""
@@ -27,8 +29,24 @@ def with_selftests(cell: Cell, context: KernelContext) -> Cell:
     ) * SHARE_OF_MEMORY > cell.machine.memory_mib << 20:
         text = f"{cell.id}: the selftests are {size >> 20:,} MiB, and a guest takes a third of its memory at most"
         raise UserError(text, hint="machine: {memory: …}, or fewer collections")
-    run = (f"./{selftests.RUNNER}", *(word for test in found.tests for word in ("-t", test)))
+    run = (
+        f"./{selftests.RUNNER}",
+        *_limit(cell, own.test_timeout, found.path),
+        *(word for test in found.tests for word in ("-t", test)),
+    )
     return replace(cell, workload=replace(cell.workload, own=replace(own, run=run, sent=(*own.sent, *sent))))
+
+
+def _limit(cell: Cell, seconds: int, path: Path) -> tuple[str, ...]:
+    """The runner's words for another limit than the tree's own. Raises UserError where it has none."""
+    if not seconds:
+        return ()
+    if OVERRIDE not in (path / selftests.RUNNER).read_text("utf-8", "replace"):
+        raise UserError(
+            f"{cell.id}: the runner of this kernel's selftests has no {OVERRIDE}, which test-timeout needs",
+            hint="leave it out: the limits of the tree hold, and `duration` for all together",
+        )
+    return (OVERRIDE, str(seconds))
 
 
 def _sent(path: Path, root: Path) -> SentFile:

@@ -3,6 +3,7 @@
  * kztest: run a test that is not ours, under kzwatch, and say on standard output as events what came of it.
  *
  *   kztest [--result FILE]... -- PROGRAM [ARG...]
+ *   kztest --limit SECONDS PROGRAM [ARG...]     see limit.c
  *
  * What the test prints are events "output", each line `kzram: NAME=NUMBER` of it an event "progress", how it ended is
  * "test", and files that it leaves are "file". Whatever it prints, none of it is taken for an event of ours.
@@ -10,6 +11,7 @@
 #define _GNU_SOURCE
 #include "exit_codes.h"
 #include "kzwatch.h"
+#include "limit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -361,7 +363,8 @@ int main(int argc, char **argv)
 	sigset_t blocked, unblocked;
 	bool good;
 
-	(void)argc;
+	if (argc > 1 && !strcmp(argv[1], "--limit"))
+		return limit(argv + 2);
 	if (!command)
 		fail("kztest", "wrong arguments, see the head of kztest.c");
 	sigemptyset(&blocked);

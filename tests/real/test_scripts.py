@@ -100,6 +100,10 @@ machine: {memory: 256M}
 tests:
   size: {workload: kselftest, collections: [size]}
   watched: {workload: kselftest, collections: ["breakpoints:breakpoint_test"], duration: 120s}
+  late: # sleeps for 2 s at a time; size comes first in the runner's order
+    workload: kselftest
+    collections: [size, "timers:posix_timers"]
+    test-timeout: 2s
 """
 
 
@@ -119,8 +123,12 @@ def test_selftests_of_the_cells_own_tree(tmp_path: Path, monkeypatch: pytest.Mon
     failed = [point["name"].rpartition(" / ")[2] for point in watched if point["status"] != "pass"]
     assert set(failed) <= {"Test icebp", "Test int 3 trap"}
     assert results["watched"]["judgement"]["outcome"] == ("fail" if failed else "pass")
+    late = results["late"]["evidence"]["points"]
+    assert [point["status"] for point in late] == ["pass", "missing", "timeout"], late
+    assert (late[2]["name"], late[2]["reason"]) == ("selftests: timers: posix_timers", "2 seconds")
+    assert results["late"]["judgement"]["outcome"] == "fail"
     suite = next(iter(JUnitXml.fromfile(str(directory / "junit.xml"))))
-    assert (suite.tests, suite.failures) == (2 + 1 + 110, len(failed) + bool(failed))
+    assert (suite.tests, suite.failures) == (3 + 1 + 110 + 3, len(failed) + bool(failed) + 3)
 
 
 def test_the_kernels_unit_tests(tmp_path: Path) -> None:

@@ -136,3 +136,38 @@ def test_a_piece_of_base64_is_what_python_makes_of_it(kztest: Path, tmp_path: Pa
         texts = [fields["data"] for line in out.splitlines() if (fields := json.loads(line))["ev"] == "file"]
         wanted = (tmp_path / "x").read_bytes()
         assert texts == ([base64.b64encode(wanted).decode()] if wanted else [])
+
+
+def limited(kztest: Path, seconds: str, shell: str) -> subprocess.CompletedProcess[str]:
+    """As /usr/bin/timeout of the guest is called by the runner of kselftest."""
+    argv = (str(kztest), "--limit", "--foreground", seconds, "sh", "-c", shell)
+    env = {**os.environ, **guest_programs.ENVIRONMENT}
+    return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=SECONDS, env=env)
+
+
+@pytest.mark.parametrize(("shell", "code"), [("exit 0", 0), ("exit 4", 4), ("kill -9 $$", 137), ("exec ./none", 127)])
+def test_a_program_within_its_limit_ends_as_it_does(kztest: Path, shell: str, code: int) -> None:
+    assert limited(kztest, "50", f"echo printed; {shell}").returncode == code
+    assert limited(kztest, "0", f"echo printed; {shell}").stdout == "printed\n", "0: no limit"
+
+
+def test_a_program_that_takes_longer_goes_with_all_that_it_started(kztest: Path) -> None:
+    began = time.monotonic()
+    # the child holds the pipe: we would read until it ends
+    done = limited(kztest, "1", "echo begun; sleep 50 & wait")
+    assert (done.returncode, done.stdout) == (124, "begun\n")
+    assert time.monotonic() - began < 30
+
+
+def test_a_program_that_ignores_the_signal_is_killed(kztest: Path) -> None:
+    done = limited(kztest, "1", "trap '' TERM; while :; do sleep 1; done")
+    assert done.returncode == 124
+
+
+@pytest.mark.parametrize("words", [(), ("5",), ("x", "true"), ("-1", "true"), ("5s", "true")])
+def test_a_limit_that_is_none(kztest: Path, words: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        (str(kztest), "--limit", *words), check=False, capture_output=True, text=True, timeout=SECONDS
+    )
+    assert done.returncode == 125
+    assert done.stderr.startswith("usage: timeout ")

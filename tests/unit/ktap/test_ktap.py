@@ -325,3 +325,33 @@ def test_text_and_json(tmp_path: Path) -> None:
     [entry] = json.loads(run(str(log), "--json").stdout)
     assert entry["counts"] == {"pass": 2, "fail": 1, "skip": 2, "missing": 1}
     assert [test["name"] for test in entry["tests"]] == ["example", "other"]
+
+
+MISSED = "planned, and no result came"
+SELFTEST = """\
+TAP version 13
+1..1
+# selftests: timers: posix_timers
+# TAP version 13
+# 1..3
+# ok 1 first
+{parts}not ok 1 selftests: timers: posix_timers # {end}
+"""
+
+
+@pytest.mark.parametrize(
+    ("parts", "end", "expected"),
+    [
+        ("", "TIMEOUT 45 seconds", [("pass", ""), ("missing", MISSED), ("timeout", "45 seconds")]),
+        (
+            "# not ok 2 x\n# ok 3 y\n",
+            "TIMEOUT 45 seconds",
+            [("pass", ""), ("fail", ""), ("pass", ""), ("timeout", "45 seconds")],
+        ),
+        ("", "exit=139", [("pass", ""), ("missing", MISSED), ("fail", "exit=139")]),
+        ("# not ok 2 x\n", "exit=1", [("pass", ""), ("fail", ""), ("missing", MISSED)]),
+    ],
+)
+def test_what_cut_off_its_parts_is_a_point_of_its_own(parts: str, end: str, expected: list[tuple[str, str]]) -> None:
+    points = parse(SELFTEST.format(parts=parts, end=end).encode()).points()
+    assert [(str(point.status), point.reason) for point in points] == expected

@@ -3,6 +3,7 @@
 import os
 import shlex
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,8 @@ def arm_program() -> bytes:
         (["run: ./plain.sh"], "tests.t.run: ./plain.sh is not executable: chmod +x {here}/plain.sh"),
         (["run: ./arm"], "tests.t.run: ./arm is a program for aarch64 (64 bit), and the guest is x86_64"),
         (["run: ./text"], "tests.t.run: ./text is no program and has no #! line: the kernel cannot run it"),
+        (["run: ./dos.sh"], "tests.t.run: ./dos.sh has lines that end in CR LF"),
+        (["run: ./good.sh", "test-timeout: 5s"], "t.test-timeout: `test-timeout` goes with `workload: kselftest`"),
         (["run: ./empty"], "tests.t.run: ./empty is empty"),
         (["run: ./torn"], "tests.t.run: ./torn is a damaged ELF file"),
         (["run: ./bash.sh"], "./bash.sh is run by /bin/bash, and the guest has none: write it for #!/bin/sh, or bring"),
@@ -136,6 +139,7 @@ def test_bad_input_is_one_line_at_its_place(folder: Path, lines: list[str], text
     file("arm", arm_program(), 0o755)
     file("text", "just text", 0o755)
     file("empty", "", 0o755)
+    file("dos.sh", "#!/bin/sh\r\nexit 0\r\n", 0o755)
     file("torn", b"\x7fELF\x02", 0o755)
     file("bash.sh", "#!/bin/bash\n", 0o755)
     file("env.sh", "#!/usr/bin/env python9\n", 0o755)
@@ -189,6 +193,25 @@ def test_selftests_go_into_the_guest_as_they_were_installed(folder: Path, monkey
     entries = {entry.path: (entry.mode & 0o777, entry.data) for entry in parcel.entries(own, "x86_64")}
     assert entries["/test/size/get_size"] == (0o755, b"#!/bin/sh\n")
     assert entries["/test/size/config"] == (0o644, b"CONFIG_X=y\n")
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_another_limit_for_each_selftest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knows: bool) -> None:
+    path = tmp_path / "tests"
+    path.mkdir()
+    (path / "run_kselftest.sh").write_text("  -o | --override-timeout  seconds\n" if knows else "")
+    installed = selftests.Installed(path=path, tests=("size:get_size",))
+    monkeypatch.setattr(selftests, "installed", lambda *given: installed)
+    cell = plan("run: ./good.sh").cells[0]
+    own = OwnTest(collections=("size",), test_timeout=90)
+    cell = replace(cell, workload=replace(cell.workload, program="kselftest", own=own))
+    if not knows:
+        with pytest.raises(UserError, match="has no --override-timeout, which test-timeout needs"):
+            with_selftests(cell, KernelContext())
+        return
+    fitted = with_selftests(cell, KernelContext()).workload.own
+    assert fitted is not None
+    assert fitted.run == ("./run_kselftest.sh", "--override-timeout", "90", "-t", "size:get_size")
 
 
 def test_no_zram_unless_it_is_asked_for() -> None:
