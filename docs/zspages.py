@@ -7,13 +7,27 @@ bit; the last holds -1, or the number of objects where a piece of the page is le
 the end of its object has overwritten the next one's link.
 """
 
-from drgn import FaultError, Object, Program, cast
+from drgn import FaultError, Object, ObjectNotFoundError, Program, cast, sizeof
 from drgn.helpers.linux.idr import idr_for_each_entry
 from drgn.helpers.linux.list import list_for_each_entry
-from drgn.helpers.linux.mm import page_to_virt
+from drgn.helpers.linux.mm import page_to_virt, pfn_to_virt
 
 TAG_BITS = 1  # OBJ_TAG_BITS
+SECTION_BITS = 46 - 27  # MAX_PHYSMEM_BITS less SECTION_SIZE_BITS, of x86-64
+MAP_FLAGS = 0x3F  # below what section_mem_map encodes
 ENDS = {(1 << 63) - 1, (1 << 32) - 1, (1 << 31) - 1}  # -1, as it is in a link, in freeobj, and in a link again
+
+
+def address(prog: Program, page: Object) -> int:
+    """Of a page's memory. drgn's own helper wants SPARSEMEM_VMEMMAP; without, a page's flags name its section."""
+    try:
+        return page_to_virt(page).value_()
+    except ObjectNotFoundError:
+        roots, section = prog["mem_section"], page.flags.value_() >> (64 - SECTION_BITS)
+        per_root = 4096 // sizeof(roots.type_.type.type)
+        entry = roots[section // per_root][section % per_root]
+        pfn = (page.value_() - (entry.section_mem_map.value_() & ~MAP_FLAGS)) // sizeof(page.type_.type)
+        return pfn_to_virt(prog, pfn).value_()
 
 
 def link(prog: Program, zspage: Object, size: int, index: int) -> int:
@@ -21,7 +35,7 @@ def link(prog: Program, zspage: Object, size: int, index: int) -> int:
     page, offset = zspage.first_page, index * size
     for _ in range(offset >> 12):
         page = cast("struct page *", page.index)  # the next page of a zspage, unless it is a huge one
-    return prog.read_u64(page_to_virt(page).value_() + (offset & 4095)) >> TAG_BITS
+    return prog.read_u64(address(prog, page) + (offset & 4095)) >> TAG_BITS
 
 
 def broken(prog: Program, zspage: Object, size: int, objects: int) -> str:

@@ -33,8 +33,10 @@ CELL = "unstable-vmcore/race"
 def test_the_broken_chain_is_found_in_the_memory_of_the_crash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    if "debuggers" not in requires.required():
+        pytest.skip("debuggers: it builds a kernel with debug info, a quarter of an hour; only where it is asked for")
     if importlib.util.find_spec("drgn") is None:
-        requires.lacking("debuggers", "no drgn")
+        requires.lacking("debuggers", "no drgn: pip install 'kzram-ci[drgn]'")
     monkeypatch.chdir(tmp_path)
     Path("p.yaml").write_text(PLAN)
     assert main(["run", "p.yaml", "--no-history", "--jobs", "1"]) == 0
@@ -54,3 +56,8 @@ def test_the_broken_chain_is_found_in_the_memory_of_the_crash(
     assert done.returncode == 0, done.stderr
     assert re.search(r"zram0: objects of \d+ bytes, zspage 0x[0-9a-f]+: (object|it begins)", done.stdout), done.stdout
     assert re.search(r"^\d+ zspages with whole chains$", done.stdout, re.MULTILINE)
+    Path("stack.py").write_text("print(prog.crashed_thread().stack_trace())\n")
+    done = subprocess.run((*command[:-1], "stack.py"), capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    for function, file in (("panic", "kernel/panic.c"), ("zram_submit_bio", "drivers/block/zram/zram_drv.c")):
+        assert re.search(rf"^#\d+ +{function} \(\S*{file}:\d+:\d+\)$", done.stdout, re.MULTILINE), done.stdout
