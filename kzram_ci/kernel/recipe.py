@@ -5,20 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kzram_ci.kernel import buildfixes, fragments
-from kzram_ci.kernel.buildfixes import Fix, Vars
+from kzram_ci.kernel.buildfixes import Fix
 from kzram_ci.kernel.kbuild.inputs import Inputs
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.series import Series, choose_all
+from kzram_ci.kernel.tools import Toolchain
 from kzram_ci.model.kernel import KernelSpec, Tree
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Toolchain:
-    """The tools of one architecture: what make must be told, the compiler's command, who each tool is exactly."""
-
-    make_vars: Vars
-    cc: tuple[str, ...]
-    identity: tuple[tuple[str, str], ...]  # tool, first line of its --version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

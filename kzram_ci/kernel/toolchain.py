@@ -17,7 +17,7 @@ from kzram_ci.base.digest import digest_json
 from kzram_ci.base.errors import CommandFailed, UserError
 from kzram_ci.base.memo import memoized, recall
 from kzram_ci.base.needs import Task
-from kzram_ci.kernel.recipe import Toolchain
+from kzram_ci.kernel.tools import Toolchain
 from kzram_ci.model import arch as model_arch
 from kzram_ci.model.arch import arch_of
 

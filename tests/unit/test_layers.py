@@ -69,6 +69,7 @@ PURE = (
     "kernel.schema",
     "kernel.series",
     "kernel.source.aptsources",
+    "kernel.tools",
     "ktap",
     "model",
     "oops",
@@ -196,6 +197,36 @@ def test_imports_point_down() -> None:
         if not may_import(importer, imported)
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def at_once(tree: ast.Module | ast.If | ast.Try) -> Iterator[str]:
+    """What a module imports while it is imported itself; not what waits in a function, or only types need."""
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Try) or (isinstance(node, ast.If) and "TYPE_CHECKING" not in ast.unparse(node.test)):
+            yield from at_once(node)
+
+
+def test_no_module_needs_itself() -> None:
+    """Which module of a ring is imported first decides whether it works: some command would not start."""
+    paths = dict(modules())
+    needs: dict[str, set[str]] = {}
+    for name, path in paths.items():
+        found = {
+            ".".join(parts[:end])
+            for one in at_once(ast.parse(path.read_text()))
+            for parts in [one.split(".")]
+            for end in range(1, len(parts) + 1)
+        }
+        needs[name] = {one for one in found & set(paths) if one != name and not name.startswith(f"{one}.")}
+    free: set[str] = set()
+    while ready := {name for name, wanted in needs.items() if name not in free and wanted <= free}:
+        free |= ready
+    ring = {name: sorted(needs[name] - free) for name in set(needs) - free}
+    assert not ring, "\n".join(f"{name} -> {', '.join(wanted)}" for name, wanted in sorted(ring.items()))
 
 
 def test_the_lists_name_what_is_there() -> None:
