@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +17,6 @@ from pathlib import Path
 from kzram_ci.base import needs, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, CommandFailed, InfraError, UserError
-from kzram_ci.kernel import toolchain
 
 PROGRAM = "bwrap"
 PROOF_SECONDS = 20.0
@@ -85,11 +84,10 @@ def _bound(option: str, path: Path) -> list[str]:
     return [word for name in names for word in (option, name, name)]
 
 
-def tools_of(variables: Mapping[str, str]) -> tuple[Path, ...]:
-    """Where the compilers of these make variables lie, if not in the system: their toolchain, never a whole home."""
+def tools_of(words: Iterable[str]) -> tuple[Path, ...]:
+    """Where programs and what belongs to them lie, if not in the system: their toolchain, never a whole home."""
     found: dict[Path, None] = {}
-    commands = (*toolchain.commands(variables).values(), *((name,) for name in toolchain.OPTIONAL))
-    for word in (word for command in commands for word in command if not word.startswith("-")):
+    for word in words:
         if (there := shutil.which(word)) is None:
             continue
         for path in (Path(there).absolute(), Path(there).resolve()):
@@ -103,10 +101,10 @@ def tools_of(variables: Mapping[str, str]) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def sandbox_for(variables: Mapping[str, str]) -> Sandbox:
-    """The sandbox for a build with these make variables. Raises UserError where this host has none."""
+def sandbox_for(words: Iterable[str]) -> Sandbox:
+    """The sandbox for a build with these compilers. Raises UserError where this host has none."""
     required(True)
-    return Sandbox(program=proc.which(PROGRAM), tools=tools_of(variables))
+    return Sandbox(program=proc.which(PROGRAM), tools=tools_of(words))
 
 
 def required(choice: bool) -> bool:

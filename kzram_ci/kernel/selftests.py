@@ -17,6 +17,7 @@ from kzram_ci.base.errors import BuildFailed, CommandFailed, NotApplicable, User
 from kzram_ci.base.suggest import allowed
 from kzram_ci.base.transcripts import transcript_in
 from kzram_ci.kernel import beside, kbuild
+from kzram_ci.kernel.compilers import words as compilers_of
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.kbuild.base_tree import BaseTree, UnpackedArchive
 from kzram_ci.kernel.kbuild.make import environment
@@ -147,7 +148,7 @@ def _build(spec: KernelSpec, collections: Sequence[str], tree: Path, target: Pat
     for argv in ((*common, f"-j{ctx.jobs}", "headers"), (*common, "-C", ROOT, *words, *places, "install")):
         command, env = argv, dict(_clean())
         if ctx.sandbox:
-            box, env = sandbox_for(dict(spec.make_vars)), environment("")
+            box, env = sandbox_for(compilers_of(dict(spec.make_vars))), environment("")
             command = box.argv(argv, cwd=tree, writable=(tree, target))
         try:
             proc.run(command, cwd=tree, deadline=ctx.deadline, env=env, name="make")

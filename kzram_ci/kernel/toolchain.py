@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import shlex
 import shutil
 from collections.abc import Mapping
 from functools import partial
@@ -17,12 +16,10 @@ from kzram_ci.base.digest import digest_json
 from kzram_ci.base.errors import CommandFailed, UserError
 from kzram_ci.base.memo import memoized, recall
 from kzram_ci.base.needs import Task
+from kzram_ci.kernel.compilers import OPTIONAL, commands
 from kzram_ci.kernel.tools import Toolchain
 from kzram_ci.model import arch as model_arch
 from kzram_ci.model.arch import arch_of
-
-# In the identity when present: they write into .config or into the image.
-OPTIONAL = ("pahole", "rustc")
 
 
 def toolchain_for(
@@ -45,19 +42,6 @@ def make_vars(arch: str, given: tuple[tuple[str, str], ...]) -> tuple[tuple[str,
     if not native and not {"CROSS_COMPILE", "LLVM"} & set(chosen):
         chosen["CROSS_COMPILE"] = f"{row.triplet}-"
     return tuple(sorted(chosen.items()))
-
-
-def commands(variables: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """The commands of CC, LD, HOSTCC and make, by kbuild's rules for LLVM and CROSS_COMPILE."""
-    llvm, cross = variables.get("LLVM", ""), variables.get("CROSS_COMPILE", "")
-    if llvm and llvm != "0":
-        suffix = llvm if llvm.startswith("-") else ""
-        prefix = llvm if llvm.endswith("/") else ""
-        cc, ld, host = f"{prefix}clang{suffix}", f"{prefix}ld.lld{suffix}", f"{prefix}clang{suffix}"
-    else:
-        cc, ld, host = f"{cross}gcc", f"{cross}ld", "gcc"
-    named = {"CC": cc, "LD": ld, "HOSTCC": host, "MAKE": "make"}
-    return {name: tuple(shlex.split(variables.get(name, default))) for name, default in named.items()}
 
 
 def identify(

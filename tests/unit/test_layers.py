@@ -50,6 +50,7 @@ PURE = (
     "guest.modinfo",
     "guest.schema",
     "kernel.buildfixes",
+    "kernel.compilers",
     "kernel.compressors",
     "kernel.diff",
     "kernel.fragments",

@@ -10,7 +10,7 @@ from pathlib import Path
 from kzram_ci.base import clock, files, proc
 from kzram_ci.base.errors import BuildFailed, CommandTimeout, InfraError, Interrupted, KzramError, UserError
 from kzram_ci.base.transcripts import transcript_in
-from kzram_ci.kernel import beside, diff, mechanism
+from kzram_ci.kernel import beside, compilers, diff, mechanism
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.kbuild import ccache, exec_bits
 from kzram_ci.kernel.kbuild.artifacts import cached, store, targets
@@ -41,7 +41,7 @@ def build(inputs: Inputs, context: Context) -> KernelImage:
         return image
     usable(cache)
     variables = _variables(inputs)
-    box = sandbox_for(dict(variables)) if context.sandbox else None
+    box = sandbox_for(compilers.words(dict(variables))) if context.sandbox else None
     # what runs in a sandbox may leave programs in the slot: no other build ever runs those
     path = cache / "slots" / f"{slot_key(inputs)}{'-sandbox' if box else ''}"
     with files.lock(path.with_name(f"{path.name}.lock"), context.deadline):

@@ -5,7 +5,7 @@ import pytest
 from kzram_ci.base import packages
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import UserError
-from kzram_ci.kernel import toolchain
+from kzram_ci.kernel import compilers, toolchain
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from kzram_ci.kernel import toolchain
     ],
 )
 def test_commands(variables: dict[str, str], cc: tuple[str, ...], ld: tuple[str, ...]) -> None:
-    found = toolchain.commands(variables)
+    found = compilers.commands(variables)
     assert (found["CC"], found["LD"]) == (cc, ld)
 
 

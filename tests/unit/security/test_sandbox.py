@@ -15,7 +15,7 @@ from kzram_ci.base import clock, files, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, CommandTimeout, InfraError, KzramError, UserError
 from kzram_ci.cli.main import main
-from kzram_ci.kernel import kbuild, sandbox
+from kzram_ci.kernel import compilers, kbuild, sandbox
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.kbuild.slot import OBJECTS
 from kzram_ci.kernel.kconfig import Fragment
@@ -229,11 +229,11 @@ def test_a_toolchain_outside_of_the_system_is_there_and_the_rest_of_its_home_is_
         (tools / name).mkdir(parents=True)
         (tools / name / "there").write_text("there\n")
     shutil.copy("/usr/bin/true", tools / "bin" / "my-gcc")
-    found = sandbox.tools_of({"CROSS_COMPILE": f"{tools}/bin/my-"})
+    found = sandbox.tools_of(compilers.words({"CROSS_COMPILE": f"{tools}/bin/my-"}))
     assert found == (tools / "bin", tools / "lib")
     (bench.root / "home" / "cc").write_text("#!/bin/sh\n")
     (bench.root / "home" / "cc").chmod(0o755)
-    assert sandbox.tools_of({"CC": f"{bench.root}/home/cc"}) == (bench.root / "home" / "cc",)
+    assert sandbox.tools_of(compilers.words({"CC": f"{bench.root}/home/cc"})) == (bench.root / "home" / "cc",)
     box = sandbox.Sandbox(program=proc.which("bwrap"), tools=found)
     done = proc.run(box.argv(("ls", str(tools)), cwd=Path("/usr")), deadline=Deadline.after(20))
     assert done.text().split() == ["bin", "lib"]
