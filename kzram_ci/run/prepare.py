@@ -23,6 +23,7 @@ from kzram_ci.model.machine import AccelChoice
 from kzram_ci.vm import argv as qemu_argv
 from kzram_ci.vm import by_hand
 from kzram_ci.vm.binary import find as find_qemu
+from kzram_ci.vm.confine import confinement
 from kzram_ci.vm.qemu import Machine, SocketDirectory
 
 PREPARE_SECONDS = 120.0
@@ -112,7 +113,8 @@ def prepared(
         argv = qemu_argv.argv(
             cell.machine, accel.accel, cpu=accel.cpu, kernel=image.image, initrd=str(initrd), paths=place
         )
-        argv = (find_qemu(arch_of(cell.machine.arch)), *argv[1:])
+        program = find_qemu(arch_of(cell.machine.arch))
+        argv = (program, *confinement(program, cell.machine, saved=bool(place.memory)), *argv[1:])
         files.write_atomic(directory / CellFile.QEMU_ARGV, _by_hand(argv, cell, image, rootfs, accel))
         yield Prepared(argv=argv, paths=place, nonce=nonce)
     finally:

@@ -39,6 +39,8 @@ def path(identity: str, key: str) -> str:
     return found.group(1)
 
 
+if "none" in sys.argv[1:3]:  # asked whether it knows -sandbox
+    sys.exit(1)
 if mode == "error-at-start":
     sys.stderr.write("qemu-system-x86_64: warning: something harmless\n")
     sys.exit("qemu-system-x86_64: -device flux-capacitor: 'flux-capacitor' is not a valid device model name")
