@@ -99,8 +99,11 @@ def read(files: Sequence[tuple[str, bytes]]) -> Posted:
     )
 
 
-def cover_alone(files: Sequence[tuple[str, bytes]]) -> str:
-    """The message id of a cover letter, when a file holds nothing else; "" for everything else."""
+def stands_for_series(files: Sequence[tuple[str, bytes]], *, part: bool = False) -> str:
+    """The message id of a cover letter, when a file holds nothing else; "" for everything else.
+
+    `part`: also of one patch of several.
+    """
     if len(files) != 1:
         return ""
     try:
@@ -109,8 +112,10 @@ def cover_alone(files: Sequence[tuple[str, bytes]]) -> str:
         return ""
     (letter, *others) = letters or [Letter()]
     tags = tags_of(letter.subject)
-    alone = not others and not letter.diffs and tags.total > 0 and not tags.number and not is_reply(letter)
-    return letter.message_id if alone else ""
+    if others or is_reply(letter) or not tags.total:
+        return ""
+    meant = (part and tags.total > 1) if tags.number else not letter.diffs
+    return letter.message_id if meant else ""
 
 
 def _named(name: str, data: bytes) -> bytes:

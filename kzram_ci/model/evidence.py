@@ -75,6 +75,7 @@ class Evidence:
     counters: Mapping[str, int] = field(default_factory=dict)
     gains: Mapping[str, Gains] = field(default_factory=dict)  # of the counters that count races
     missing: tuple[str, ...] = ()  # counters that floors need and this kernel does not report: it was ended at once
+    idle: tuple[str, ...] = ()  # counters that floors need, at 0 for so long that it was ended
     console_bytes: int = 0
     last_line: str = ""
     flooded: bool = False  # console or control port brought more than a guest has to say

@@ -22,10 +22,12 @@ from kzram_ci.model.workload import KUNIT
 from kzram_ci.oops import capture
 from kzram_ci.run import boot_state
 from kzram_ci.run import memory as keeping
-from kzram_ci.run.boot_state import BootState, Ending, Input, Limits, OopsFound
+from kzram_ci.run.boot_limits import Limits
+from kzram_ci.run.boot_state import BootState, Ending, Input, OopsFound
 from kzram_ci.run.channels import ConsoleChannel, ControlChannel, HostChannel, MonitorChannel
 from kzram_ci.run.collected import Collected
 from kzram_ci.run.follow import follow, gone_now, take
+from kzram_ci.run.job import Idle
 from kzram_ci.run.prepare import Prepared, machine_for, prepared
 from kzram_ci.run.snapshot import RESTORE_SECONDS, Saved, SnapshotUnusable, start_from
 from kzram_ci.verdict import power
@@ -46,8 +48,11 @@ def boot_once(
     deadline: Deadline,
     listener: Listener,
     saved: Saved | None = None,
+    idle: Idle = (),
 ) -> Evidence:
     """Boot a cell once, or start it from a saved guest, and return the facts. What it produced is in `directory`.
+
+    `idle`: counters, and after how many seconds of work at 0 the boot is given up.
 
     Raises InfraError or UserError when QEMU does not start, SnapshotUnusable when the saved guest does not come up,
     Interrupted after the guest was stopped.
@@ -57,7 +62,8 @@ def boot_once(
         prepared(cell, image, rootfs, directory=directory, accel=accel, restored_from=origin) as ready,
         closing(Collected(directory, cell.workload.own)) as left,
     ):
-        state, end, memory = _watched(cell, image, ready, directory, deadline, listener, saved, left)
+        limits = _limits(cell, deadline, saved, idle)
+        state, end, memory = _watched(cell, image, ready, directory, limits, deadline, listener, saved, left)
     oopses = capture.write(state.oopses, directory, directory / CellFile.CONSOLE, image)
     files.write_json(directory / CellFile.COUNTERS, boot_state.counters(state))
     if end is Ending.INTERRUPTED:
@@ -74,6 +80,7 @@ def _watched(
     image: KernelImage,
     ready: Prepared,
     directory: Path,
+    limits: Limits,
     deadline: Deadline,
     listener: Listener,
     saved: Saved | None,
@@ -98,7 +105,7 @@ def _watched(
         port = ControlPort(ready.paths.control, directory / CellFile.CONTROL, ready.nonce)
         control = stack.enter_context(closing(ControlChannel(port, limit_bytes=limit)))
         monitor, host = MonitorChannel(machine), HostChannel(directory)
-        state = BootState(limits=_limits(cell, deadline, saved), began=clock.monotonic())
+        state = BootState(limits=limits, began=clock.monotonic())
         if saved is None:
             machine.start(deadline)
         else:
@@ -115,7 +122,7 @@ def _watched(
         return take(state, rest, observe), end, memory
 
 
-def _limits(cell: Cell, deadline: Deadline, saved: Saved | None) -> Limits:
+def _limits(cell: Cell, deadline: Deadline, saved: Saved | None, idle: Idle) -> Limits:
     seconds = cell.machine.boot_seconds
     return Limits(
         boot_until=deadline.within(seconds if saved is None else min(seconds, RESTORE_SECONDS)).at,
@@ -125,6 +132,7 @@ def _limits(cell: Cell, deadline: Deadline, saved: Saved | None) -> Limits:
         # the guest's own counters have a dot; those of the detector stand or fall with it
         keeps_memory=cell.machine.dump is Dump.ON_CRASH,
         needs=tuple(name for name, bound in cell.expect.floors if bound > 0 and "." not in name),
+        idle=idle,
     )
 
 

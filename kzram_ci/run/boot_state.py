@@ -17,6 +17,7 @@ from kzram_ci.guest.kernel_lines import LineFacts
 from kzram_ci.model.evidence import Evidence, Gains, OopsSummary
 from kzram_ci.model.vocab import NON_FATAL_TYPES
 from kzram_ci.oops.model import Oops
+from kzram_ci.run.boot_limits import Limits
 
 PANIC_SECONDS = 5.0  # without a word from the kernel: the rest of a report is slow on a starved host
 PANIC_MOST_SECONDS = 60.0  # the console may go on for ever, for example when the panic panics
@@ -43,22 +44,8 @@ class Ending(StrEnum):
     CLOSED = "closed"  # the dialogue is over
     HALTED = "halted"  # the guest ended, and QEMU waits with its memory
     UNPROVABLE = "unprovable"  # the kernel does not report the counters that are to prove something
+    IDLE = "idle"  # the workload runs, and what is to prove something does not happen
     HUNG = "hung"  # deadline passed, guest alive
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """When a boot has to be over, as points on the monotonic clock; `work_seconds` count from the workload's start."""
-
-    boot_until: float
-    until: float
-    work_seconds: float
-    gauged: tuple[str, ...] = ()  # counters whose gains from sample to sample are kept
-    needs: tuple[str, ...] = ()  # counters of the detector without which the rest of the boot is for nothing
-    dialogue: bool = False  # the work is a dialogue on the serial line, not the guest's own workload
-    crash_ends: bool = True
-    parks: bool = False  # it is over once the guest has booted and waits for a cell
-    keeps_memory: bool = False  # QEMU does not end with the guest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,6 +320,14 @@ def _late(state: BootState, now: float) -> bool:
     return not _settling(state) and now >= min(until, state.limits.until)
 
 
+def idle(state: BootState, now: float) -> tuple[str, ...]:
+    """The counters whose time is up and that never moved."""
+    if state.work_at is None or _settling(state) or state.stopped_at is not None:
+        return ()
+    ran = now - state.work_at
+    return tuple(name for name, seconds in state.limits.idle if ran >= seconds and not counters(state).get(name))
+
+
 def _port_lost(state: BootState, now: float) -> bool:
     """The guest lives and cannot be heard: without this it would be taken for one that hangs."""
     return state.port_closed_at is not None and not _settling(state) and now >= state.port_closed_at + PORT_SECONDS
@@ -347,6 +342,7 @@ ENDINGS: tuple[tuple[Ending, Callable[[BootState, float], bool]], ...] = (
     (Ending.CLOSED, lambda state, now: state.dialogue is not None),
     (Ending.HALTED, lambda state, now: state.halted),
     (Ending.UNPROVABLE, lambda state, now: bool(state.missing) and not _settling(state)),
+    (Ending.IDLE, lambda state, now: bool(idle(state, now))),
     (Ending.CRASHED, _last_words),
     (Ending.EXITED, _left),
     (Ending.HUNG, _late),
@@ -358,6 +354,7 @@ ENDINGS: tuple[tuple[Ending, Callable[[BootState, float], bool]], ...] = (
 
 def evidence(state: BootState, end: Ending, oopses: tuple[OopsSummary, ...], now: float) -> Evidence:
     """The facts of a boot that ended so. `oopses` are `state.oopses`, decoded and written down."""
+    awaited = tuple(name for name, _ in state.limits.idle)  # if it came while QEMU was stopped
     lost = "the control port was lost while the guest ran" if end is Ending.HOST and not state.host_error else ""
     facts = state.console.facts
     return Evidence(
@@ -375,13 +372,14 @@ def evidence(state: BootState, end: Ending, oopses: tuple[OopsSummary, ...], now
         counters=counters(state),
         gains=state.gains,
         missing=state.missing,
+        idle=(idle(state, now) or awaited) if end is Ending.IDLE else (),
         console_bytes=state.console.bytes,
         last_line=facts.last_line[:500],
         flooded=state.flooded,
         garbage=state.garbage,
         boot_seconds=_span(state.began, state.booted_at),
         seconds=_span(state.began, now),
-        work_seconds=_span(state.work_at, state.stopped_at),
+        work_seconds=_span(state.work_at, now if end is Ending.IDLE else state.stopped_at),
         guest_work_seconds=round(state.guest_work_seconds, 3),
         host_error=state.host_error or lost,
         test_code=None if state.test is None else state.test.code,

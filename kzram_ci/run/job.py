@@ -14,6 +14,8 @@ from kzram_ci.model.machine import AccelChoice, MachineSpec
 from kzram_ci.model.root import RootSpec
 from kzram_ci.results.layout import CellDir
 
+Idle = tuple[tuple[str, float], ...]  # counters, and after how many seconds of work at 0 a boot is given up
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellJob:
@@ -25,6 +27,7 @@ class CellJob:
     accel: AccelChoice
     place: CellDir
     boot_retries: int = 0
+    idle: Idle = ()
 
 
 def equipment(cell: Cell) -> tuple[str, str, RootSpec | None]:

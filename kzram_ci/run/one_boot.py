@@ -12,14 +12,16 @@ from kzram_ci.model.kernel import KernelImage
 from kzram_ci.model.machine import MachineSpec
 from kzram_ci.results.layout import CellDir
 from kzram_ci.run.cell_run import STOP_MARGIN_SECONDS
-from kzram_ci.run.job import CellJob, Stages
+from kzram_ci.run.job import CellJob, Idle, Stages
 from kzram_ci.run.pool import QEMU_OVERHEAD_MIB, Budget
 
 
 def boot_alone(
-    cell: Cell, image: KernelImage, *, directory: Path, stages: Stages, listener: Listener
+    cell: Cell, image: KernelImage, *, directory: Path, stages: Stages, listener: Listener, idle: Idle = ()
 ) -> tuple[Evidence, str]:
     """The evidence, and the accelerator it had. A boot that fails is a fact of its own.
+
+    `idle`: counters, and after how many seconds of work at 0 the boot is given up.
 
     Raises InfraError, UserError, Interrupted.
     """
@@ -27,7 +29,7 @@ def boot_alone(
     cell = stages.fit(cell, image)
     seconds = cell.machine.boot_seconds + cell.workload.duration_s + STOP_MARGIN_SECONDS
     place = CellDir(path=directory, relative=directory.name)
-    job = CellJob(cell=cell, kernel=image, rootfs=rootfs, accel=accel, place=place)
+    job = CellJob(cell=cell, kernel=image, rootfs=rootfs, accel=accel, place=place, idle=idle)
     return stages.boot(job, Deadline.after(seconds), listener), str(accel.accel)
 
 

@@ -20,7 +20,8 @@ from kzram_ci.model.cell import Cell
 from kzram_ci.model.kernel import KernelImage, RootfsImage
 from kzram_ci.model.layout import CellFile
 from kzram_ci.model.machine import AccelChoice
-from kzram_ci.run.boot_state import BootState, DialogueOver, Ending, Limits
+from kzram_ci.run.boot_limits import Limits
+from kzram_ci.run.boot_state import BootState, DialogueOver, Ending
 from kzram_ci.run.channels import Channel, ControlChannel, HostChannel, MonitorChannel
 from kzram_ci.run.dialogue import CommandDialogue, Dialogue, TerminalDialogue
 from kzram_ci.run.follow import follow

@@ -28,7 +28,8 @@ from kzram_ci.model.cell import Cell
 from kzram_ci.model.kernel import KernelImage, RootfsImage
 from kzram_ci.model.layout import CellFile
 from kzram_ci.model.machine import Accel, AccelChoice, Snapshot
-from kzram_ci.run.boot_state import BootState, Ending, Limits
+from kzram_ci.run.boot_limits import Limits
+from kzram_ci.run.boot_state import BootState, Ending
 from kzram_ci.run.channels import ConsoleChannel, ControlChannel, HostChannel, MonitorChannel
 from kzram_ci.run.follow import follow, take
 from kzram_ci.run.prepare import Prepared, machine_for, prepared

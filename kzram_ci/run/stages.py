@@ -84,6 +84,7 @@ class QemuBoot:
             accel=job.accel,
             deadline=deadline,
             listener=listener,
+            idle=job.idle,
         )
         saved = saved_for(
             job.cell, job.kernel, job.rootfs, accel=job.accel, root=self.cache, deadline=Deadline.after(STAGE_SECONDS)

@@ -51,6 +51,7 @@ class Settings:
     silent_boots: int = 4
     most: int = 1_000  # of one side, until the crash is too rare to measure
     patience: int = 5  # in a row without any evidence
+    idle: int = 2  # in a row in which what is to prove something did not happen once
     guard_before: int = 1
     guard_after: int = 2
     # Whatever the races say: crashes of before, each of which makes the races that after needs fewer, and clean ones.
@@ -108,6 +109,7 @@ _NAMES = {Side.BEFORE: "without the series", Side.AFTER: "with the series"}
 _DULL = {
     What.OTHER: "another crash comes before the wanted one could",
     What.INCONCLUSIVE: "nothing was at stake: the proof that the plan asks for was not reached",
+    What.IDLE: "nothing was at stake: what the proof counts did not happen",
     What.UNBOOTABLE: "the kernel does not reach the workload",
     What.INFRA: "the host failed",
 }
@@ -115,6 +117,9 @@ _DULL = {
 
 def _dull(side: Seen, settings: Settings) -> str:
     """Why the last boots, all of them, are no evidence; "" when some are."""
+    last = side.idle[-settings.idle :]
+    if len(last) == settings.idle and (still := [name for name in last[0] if all(name in names for names in last)]):
+        return f"nothing was at stake: {', '.join(still)} stayed at 0 ({len(last)} boots in a row)"
     if len(side.tail) < settings.patience:
         return ""
     return f"{_DULL[Counter(side.tail).most_common(1)[0][0]]} ({len(side.tail)} boots in a row)"

@@ -87,7 +87,9 @@ def _tested(asked: Asked, test: Test, facts: Facts, running: Sequence[tuple[str,
     lists: dict[Side, tuple[Boot | None, ...]] = {}
     for side in Side:
         known: dict[int, Boot | None] = {
-            boot.number: Boot(what=what_of(boot, wanted), races=_races(boot)) for boot in own if boot.side is side
+            boot.number: Boot(what=what_of(boot, wanted), races=_races(boot), idle=boot.idle)
+            for boot in own
+            if boot.side is side
         }
         known |= {number: None for name, its, number in running if (name, its) == (test.id, side)}
         lists[side] = tuple(known[number] for number in sorted(known))
@@ -137,10 +139,14 @@ def what_of(boot: BootRecord, wanted: Wanted) -> What:
         return What.INFRA
     if not boot.ready:
         return What.INFRA if boot.error and boot.outcome is Outcome.FAIL else What.UNBOOTABLE
-    if boot.outcome is Outcome.PASS and boot.proved:
-        return What.CLEAN
-    dull = boot.outcome in (Outcome.PASS, Outcome.INCONCLUSIVE) or boot.error
-    return What.INCONCLUSIVE if dull else What.OTHER
+    return What.CLEAN if boot.outcome is Outcome.PASS and boot.proved else _unproved(boot)
+
+
+def _unproved(boot: BootRecord) -> What:
+    """Of a boot that ran its workload, without the wanted crash and without a proof."""
+    if boot.outcome not in (Outcome.PASS, Outcome.INCONCLUSIVE) and not boot.error:
+        return What.OTHER
+    return What.IDLE if boot.outcome is Outcome.INCONCLUSIVE and boot.idle else What.INCONCLUSIVE
 
 
 def _races(boot: BootRecord) -> races.Tally | None:

@@ -65,6 +65,8 @@ class BootRecord:
     crashes: tuple[Crash, ...] = ()
     ready: bool = False  # the workload was started
     proved: bool = False  # the plan's floors were reached
+    idle: tuple[str, ...] = ()  # of the floors' counters: those that the whole boot left at 0
+    worked: float = 0.0  # seconds, from the end of booting
     counters: Mapping[str, int] = field(default_factory=dict)  # of races, and costs
     gains: Mapping[str, Gains] = field(default_factory=dict)
     seconds: float = 0.0

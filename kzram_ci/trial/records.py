@@ -50,6 +50,8 @@ def boot_record(
         crashes=tuple(crashes),
         ready=evidence.ready,
         proved=not below_floors(test.cell, evidence),
+        idle=tuple(name for name, bound in test.cell.expect.floors if bound > 0 and not counter(evidence, name)),
+        worked=round(max(0.0, evidence.seconds - evidence.boot_seconds), 3),
         counters={
             WORK_MS: round(1000 * evidence.work_seconds),
             **{name: value for name, value in known.items() if value is not None},

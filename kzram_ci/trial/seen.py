@@ -21,6 +21,7 @@ class What(StrEnum):
     CLEAN = "clean"  # passed, with the proof that the plan asks for
     OTHER = "other"  # another crash: the wanted one might have come later
     INCONCLUSIVE = "inconclusive"  # ended well, without the proof
+    IDLE = "idle"  # likewise, and what is to prove something did not happen once
     UNBOOTABLE = "unbootable"  # did not reach the workload
     INFRA = "infra"  # the host's doing
 
@@ -34,6 +35,7 @@ class Boot:
 
     what: What
     races: Tally | None = None
+    idle: tuple[str, ...] = ()  # counters of the proof that stayed at 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,7 @@ class Seen:
     crashes: int = 0
     proof: int = 0
     tail: tuple[What, ...] = ()  # the last boots without evidence, in a row
+    idle: tuple[tuple[str, ...], ...] = ()  # what stayed at 0 in each of the last boots, all of them idle
     uncounted: bool = False  # a boot of evidence whose races are not known, or a crash that lost none
     tally: Tally | None = None  # of all boots of evidence
 
@@ -69,6 +72,7 @@ class Seen:
             clean=self.clean + clean,
             other=self.other + (boot.what is What.OTHER),
             tail=() if crash or clean else (*self.tail, boot.what)[-100:],
+            idle=(*self.idle, boot.idle)[-100:] if boot.what is What.IDLE else (),
         )
         return grown._with_evidence(boot, crash=crash) if crash or clean else grown
 

@@ -213,10 +213,14 @@ def _flood(cell: Cell, evidence: Evidence) -> str:
 
 
 def _without_token(cell: Cell, evidence: Evidence) -> Judgement:
+    wanted = dict(cell.expect.floors)
     if evidence.missing:
-        wanted = dict(cell.expect.floors)
         unseen = [f"{name} not reported by this kernel, wanted {wanted.get(name, 1):,}" for name in evidence.missing]
         return _judged(Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE, _join((*unseen, "ended at once")))
+    if evidence.idle:
+        ran = f"in {evidence.work_seconds:.0f} s of work"
+        still = [f"{name} stayed at 0 {ran}, wanted {wanted.get(name, 1):,}" for name in evidence.idle]
+        return _judged(Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE, _join((*still, "ended early")))
     if evidence.deadline_hit:
         text = _join(("deadline passed, guest alive", _last_line(evidence), _missed(cell)))
         return _judged(Outcome.HANG, Verdict.FINDING, text)

@@ -19,8 +19,8 @@ KINDS = {
     "lines": "the source of every kernel line (KZRAM_DOWNLOAD=1 fetches it)",
     "network": "package mirrors that answer",
     "llvm": "llvm-symbolizer",
+    "lore": "b4 as a module of Python",
     "debuggers": "gdb, drgn as a module of Python, and the time to build a kernel with debug info",
-    "long": "half an hour for one test; only where it is asked for",
 }
 
 

@@ -23,6 +23,7 @@ from kzram_ci.run.one_boot import boot_alone, guests_at_a_time
 from kzram_ci.run.pool import Budget
 from kzram_ci.trial.decide import Side
 from kzram_ci.trial.findings import Findings, Tested, wanted_of, what_of
+from kzram_ci.trial.idle import idle_limits
 from kzram_ci.trial.model import BootRecord, StepBoot, Test
 from kzram_ci.trial.records import boot_record
 from kzram_ci.trial.seen import What
@@ -155,8 +156,9 @@ class Engine:
         cell = replace(test.cell, seed=seed, kernel=self._spec(side))
         try:
             evidence, accel = boot_alone(
-                cell, image or self._images[side], directory=directory, stages=self.stages, listener=self.listener
-            )
+                cell, image or self._images[side], directory=directory, stages=self.stages, listener=self.listener,
+                idle=idle_limits(test, self.session.facts.boots) if side is Side.AFTER else (),
+            )  # fmt: skip
         except InfraError as error:
             evidence, accel = Evidence(host_error=str(error)), ""
         record = boot_record(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ SECONDS = 180.0
 MOST_FILES, MOST_COMMITS = 500, 100
 ARCHIVE = "https://lore.kernel.org/all"
 _MESSAGE_ID = re.compile(r"<?[^\s<>@-][^\s<>@]*@[^\s<>@]+>?")
+_OF_B4 = (".cover", ".mbx")
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _SUFFIXES = (".patch", ".diff", ".mbox", ".mbx", ".eml", ".gz")
 _NO_ROBOTS = "pip install 'kzram-ci[lore]' (b4), or save the thread's mbox in a browser and give the file"
@@ -59,8 +61,8 @@ def deliver(words: Sequence[str], *, repository: Path, since: str, stdin: Callab
             files, fork = _commits(word, repository, since)
     else:
         files = [file for word in words for file in _here(word, stdin)]
-        if cover := posted.cover_alone(files):  # what b4 review hands to a check
-            files = _by_message_id(cover, ARCHIVE)
+        if name := posted.stands_for_series(files, part=tuple(words) == ("-",)):  # what b4 review hands to a check
+            files = _by_message_id(name, ARCHIVE)
     try:
         return Delivery(posted=posted.read(files), fork=fork)
     except ValueError as error:
@@ -125,8 +127,8 @@ def _by_url(url: str) -> list[tuple[str, bytes]]:
 def _by_message_id(name: str, archive: str) -> list[tuple[str, bytes]]:
     if not _MESSAGE_ID.fullmatch(name):
         raise UserError(f"{name!r} is not a message id", hint=_FORMS)
-    if (b4 := shutil.which("b4")) is not None:
-        return [(name, _by_b4(b4, name))]
+    if (b4 := _b4()) is not None:
+        return _by_b4(b4, name)
     url = f"{archive}/{quote(name, safe='@')}/t.mbox.gz"
     try:
         data = _get(url)
@@ -137,18 +139,26 @@ def _by_message_id(name: str, archive: str) -> list[tuple[str, bytes]]:
     return [(name, data)]
 
 
-def _by_b4(b4: str, name: str) -> bytes:
-    """The newest version of the series, as `b4 am` puts it together."""
+def _b4() -> str | None:
+    """b4, in PATH or where this Python's own programs are: a virtual environment need not be active."""
+    return shutil.which("b4") or shutil.which("b4", path=str(Path(sys.executable).parent))
+
+
+def _by_b4(b4: str, name: str) -> list[tuple[str, bytes]]:
+    """The newest version of the series, as `b4 am` puts it together; the cover letter is a file of its own.
+
+    Not by `b4 am -o-`: that leaves the cover letter out, and with it what it says of the base.
+    """
     with tempfile.TemporaryDirectory(prefix=proc.temporary_prefix()) as empty:
         try:
-            done = proc.run(
-                (b4, "am", "-c", "-o-", name), deadline=Deadline.after(SECONDS), name="b4 am", cwd=Path(empty)
-            )
+            words = (b4, "am", "-c", "-o", empty, name)
+            proc.run(words, deadline=Deadline.after(SECONDS), name="b4 am", cwd=Path(empty))
         except CommandFailed as error:
             raise InfraError(f"{name}: {error.message}", hint="b4 am shows more; a saved mbox does as well") from error
-    if not done.stdout.strip():
+        found = [(file.name, _read(file)) for ending in _OF_B4 for file in sorted(Path(empty).glob(f"*{ending}"))]
+    if not any(data.strip() for _, data in found):
         raise UserError(f"b4 found no series at {name}", hint=f"b4 am -c -o- {name}")
-    return done.stdout
+    return found
 
 
 def _get(url: str) -> bytes:

@@ -17,6 +17,7 @@ from kzram_ci.model.source import ImageSource
 from kzram_ci.model.workload import WorkloadSpec
 from kzram_ci.oops import Oops, parse
 from kzram_ci.run import boot_state
+from kzram_ci.run.boot_limits import Limits
 from kzram_ci.run.boot_state import (
     ENDINGS,
     KEPT_COUNTERS,
@@ -34,7 +35,6 @@ from kzram_ci.run.boot_state import (
     Ending,
     HostFailed,
     Input,
-    Limits,
     MonitorEvent,
     OopsFound,
     OperatorStop,
@@ -151,7 +151,7 @@ def test_every_ending(
 
 
 def test_the_table_of_ends_is_complete() -> None:
-    elsewhere = {Ending.CLOSED, Ending.UNPROVABLE, Ending.PARKED, Ending.HALTED}
+    elsewhere = {Ending.CLOSED, Ending.UNPROVABLE, Ending.IDLE, Ending.PARKED, Ending.HALTED}
     assert {row[2] for row in ENDS} | elsewhere == set(Ending) == {end for end, _ in ENDINGS}
 
 
@@ -219,6 +219,35 @@ def test_a_kernel_without_the_detector_is_not_run_to_its_deadline() -> None:
     word = judge(cell(wanted), evidence(state, end, (), BEGAN + when))
     assert (word.outcome, word.verdict) == (Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE)
     assert word.reason == "recompressions not reported by this kernel, wanted 50,000; ended at once"
+
+
+IDLE = replace(LIMITS, idle=(("recompressions", 20.0), ("reallocated", 30.0)))
+WANTED = Expectation(floors=(("recompressions", 50_000), ("reallocated", 9)))
+
+
+def test_a_boot_in_which_nothing_happens_that_could_prove_something_is_given_up() -> None:
+    still = (5, messages.Sample(counters=(("vmstat.pswpout", 10), ("recompressions", 0))))
+    state, end, when = play(*READY, still, limits=IDLE)
+    assert (end, when) == (Ending.IDLE, about(22))
+    facts = evidence(state, end, (), BEGAN + when)
+    assert facts.idle == ("recompressions",) and facts.work_seconds == pytest.approx(20.0, abs=1.0)
+    word = judge(cell(WANTED), facts)
+    assert (word.outcome, word.verdict) == (Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE)
+    assert word.reason == "recompressions stayed at 0 in 20 s of work, wanted 50,000; ended early"
+    # what comes while QEMU is being stopped does not make it a boot that was lost
+    late = step(state, messages.Sample(counters=(("recompressions", 1),)), BEGAN + when)
+    assert judge(cell(WANTED), evidence(late, end, (), BEGAN + when)).outcome is Outcome.INCONCLUSIVE
+
+
+def test_one_count_is_enough_to_go_on_and_the_slower_counter_has_its_own_time() -> None:
+    moved = (5, messages.Sample(counters=(("recompressions", 1),)))
+    assert play(*READY, moved, limits=IDLE)[1:] == (Ending.IDLE, about(32))
+    both = (6, messages.Sample(counters=(("reallocated", 1),)))
+    assert play(*READY, moved, both, limits=IDLE)[1] is Ending.HUNG
+    stopped = (21, messages.Stopped(why="duration", ran_seconds=19.0))  # the workload verifies what it wrote
+    assert play(*READY, stopped, (40, messages.Exited(code=0)), (41, GONE), limits=IDLE)[1] is Ending.GONE
+    assert play((1, messages.Booted()), limits=IDLE)[1] is Ending.HUNG  # there is no workload yet
+    assert play(*READY, (21, OopsFound(oops=CRASH)), limits=IDLE)[1] is Ending.CRASHED
 
 
 def test_a_counter_that_was_there_once_is_not_missing() -> None:

@@ -12,7 +12,8 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.guest.conf import quoted
 from kzram_ci.guest.messages import Ready
 from kzram_ci.run import dialogue
-from kzram_ci.run.boot_state import BootState, DialogueOver, Input, Limits, WorkBegan, step
+from kzram_ci.run.boot_limits import Limits
+from kzram_ci.run.boot_state import BootState, DialogueOver, Input, WorkBegan, step
 from kzram_ci.run.dialogue import CommandDialogue, Dialogue, TerminalDialogue
 
 READY = step(BootState(limits=Limits(boot_until=1, until=1, work_seconds=1), began=0), Ready(), 0)

@@ -10,7 +10,8 @@ import pytest
 from kzram_ci.base.clock import Deadline
 from kzram_ci.guest.messages import Ready
 from kzram_ci.run import ssh_dialogue
-from kzram_ci.run.boot_state import BootState, DialogueOver, Input, Limits, WorkBegan, step
+from kzram_ci.run.boot_limits import Limits
+from kzram_ci.run.boot_state import BootState, DialogueOver, Input, WorkBegan, step
 from kzram_ci.run.ssh import Door
 from kzram_ci.run.ssh_dialogue import SshDialogue
 

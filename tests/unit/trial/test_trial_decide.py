@@ -107,6 +107,21 @@ def test_what_is_no_evidence_does_not_become_some_by_waiting(boot: Boot, why: st
     assert stands([CRASH] * 4, [CLEAN, boot, boot, CLEAN, *[boot] * 4]).answer is None
 
 
+def test_what_never_happens_is_seen_early_and_named() -> None:
+    still = Boot(what=What.IDLE, idle=("recompressions", "reallocated"))
+    other = Boot(what=What.IDLE, idle=("reallocated",))
+    now = stands([CRASH] * 4, [still, other])
+    assert now.answer is Answer.CANNOT_SAY
+    assert now.why == "with the series: nothing was at stake: reallocated stayed at 0 (2 boots in a row)"
+    assert "without the series: nothing was at stake" in stands([still, still], []).why
+    # one such boot, two that differ, or two that are not in a row
+    apart = Boot(what=What.IDLE, idle=("recompressions",))
+    assert stands([CRASH] * 4, [still]).answer is None
+    assert stands([CRASH] * 4, [apart, other]).answer is None
+    assert stands([CRASH] * 4, [still, CLEAN, still]).answer is None
+    assert stands([CRASH] * 4, [still, HOST, still]).answer is None
+
+
 def test_a_pass_without_races_is_no_pass() -> None:
     now = stands([raced(30, 1), raced(30, 1)], [raced(0)] * 5)
     assert now.answer is Answer.CANNOT_SAY and "no race in 5 boots" in now.why

@@ -62,7 +62,7 @@ class Archive(BaseHTTPRequestHandler):
 @pytest.fixture
 def archive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")  # without a b4 that the host may have
-    monkeypatch.setattr(shutil, "which", lambda tool: None)
+    monkeypatch.setattr(shutil, "which", lambda tool, path=None: None)
     monkeypatch.setenv("KZRAM_CACHE", str(tmp_path / "cache"))
     server = ThreadingHTTPServer(("127.0.0.1", 0), Archive)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -107,13 +107,14 @@ def test_an_archive_that_keeps_robots_out_is_told(archive: str) -> None:
 
 
 def test_b4_is_asked_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A stand-in: what it is called with is what b4 documents, and its standard output is the mailbox."""
+    """A stand-in: what it is called with is what b4 documents, and a mailbox is in the directory (test_trial_b4)."""
     (tmp_path / "series").write_bytes(SERIES)
     tool = tmp_path / "b4"
-    script = f'[ "$*" = "am -c -o- 1.2@example.org" ] && exec cat {tmp_path}/series\necho no >&2; exit 1\n'
+    asked = '[ "$1 $2 $3 $5" = "am -c -o 1.2@example.org" ]'
+    script = f'{asked} && exec cp {tmp_path}/series "$4/v1.mbx"\necho no >&2; exit 1\n'
     tool.write_text(f"#!/bin/sh\n{script}")
     tool.chmod(0o755)
-    monkeypatch.setattr(shutil, "which", lambda name: str(tool) if name == "b4" else None)
+    monkeypatch.setattr(shutil, "which", lambda name, path=None: str(tool) if name == "b4" else None)
     assert names(came("1.2@example.org")) == BOTH
     with pytest.raises(InfraError, match="no"):
         came("other@example.org")
