@@ -13,6 +13,7 @@ from email import message_from_bytes
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
+from typing import Any
 
 MOST_BYTES = 32 << 20
 MOST_LETTERS = 2_000
@@ -21,6 +22,11 @@ _OF_A_FILE = re.compile(rb"From [0-9a-f]{40,64} Mon Sep 17 00:00:00 2001")  # gi
 _HEADER = re.compile(rb"[A-Za-z][A-Za-z0-9-]*:[ \t]?[^\n]*\n")
 _MAIL_ONLY = re.compile(rb"^(?:From|Subject|Message-ID|Content-Transfer-Encoding):", re.MULTILINE | re.IGNORECASE)
 _DIFF = re.compile(r"^(?:diff --git a/|--- \S.*\n\+\+\+ \S)", re.MULTILINE)
+_DIFF_IN_PAGE = re.compile(r"(?:^|>|\s)(?:diff --git a/|\+\+\+ b/)")
+_CLEAR_SIGNED = re.compile(
+    r"^-----BEGIN PGP SIGNED MESSAGE-----\n(?:\S+: [^\n]*\n)*\n(.*?\n)-----BEGIN PGP SIGNATURE-----$",
+    re.MULTILINE | re.DOTALL,
+)
 _GZIP = b"\x1f\x8b"
 _PACKED = {b"\xfd7zXZ": "xz", b"BZh": "bzip2", b"(\xb5/\xfd": "zstd", b"PK\x03\x04": "zip"}
 
@@ -39,6 +45,7 @@ class Letter:
     date: str = ""
     message_id: str = ""
     references: str = ""
+    in_reply_to: str = ""  # a message id
     texts: tuple[str, ...] = ()
     damage: str = ""
 
@@ -88,7 +95,7 @@ def letters_in(data: bytes) -> list[Letter]:
     parts = _messages(data)
     if len(parts) > MOST_LETTERS:
         raise ValueError(f"it holds {len(parts):,} mails: give one thread")
-    return [_letter(part) for part in parts]
+    return [letter for part in parts for letter in _letters(part)]
 
 
 def _messages(data: bytes) -> list[bytes]:
@@ -103,22 +110,54 @@ def _messages(data: bytes) -> list[bytes]:
     return [part.partition(b"\n")[2] for part in parts]
 
 
-def _letter(data: bytes) -> Letter:
+def _letters(data: bytes) -> list[Letter]:
+    """A message as a letter, and those that are attached to it as letters of their own."""
     if not _MAIL_ONLY.search(_head(data)):
-        return Letter(texts=(_lines(data.decode("utf-8", "surrogateescape")),))
+        return [Letter(texts=(_lines(data.decode("utf-8", "surrogateescape")),))]
     try:
-        message = message_from_bytes(data)
-        parts = [part for part in message.walk() if not part.is_multipart()]
+        messages: list[Any] = [message_from_bytes(data)]
+        for message in messages:  # grows: what was forwarded has its own subject and sender
+            if len(messages) > MOST_LETTERS:
+                raise ValueError(f"it holds more than {MOST_LETTERS:,} mails: give one thread")
+            messages += (part for part in _parts(message) if part.get_content_type() == "message/rfc822")
+        found = [
+            _letter(message.get_payload(0) if message.get_content_type() == "message/rfc822" else message)
+            for message in messages
+        ]
     except RecursionError:
         raise ValueError("its parts nest deeper than those of any mail") from None
-    texts, damage = [], ""
-    for part in parts:
-        if part.get_content_type() == "text/html":
-            continue  # what a mailer made of the text
-        text = _lines(_content(part))
+    return found
+
+
+def _parts(message: Any) -> Iterator[Any]:
+    """The parts of a message that hold something, in their order: not the signature, nor what attached mails hold."""
+    if message.get_content_type() == "message/rfc822":
+        message = message.get_payload(0)
+    if not message.is_multipart():
+        yield message
+        return
+    inner = message.get_payload()
+    for part in inner[:1] if message.get_content_type() == "multipart/signed" else inner:
+        if part.get_content_type() == "message/rfc822":
+            yield part
+        else:
+            yield from _parts(part)
+
+
+def _letter(message: Message) -> Letter:
+    texts, damage, pages = [], "", 0
+    for part in _parts(message):
+        if part.get_content_type() == "message/rfc822":
+            continue
+        text = _lines(_opened(_content(part)))
+        if part.get_content_type() == "text/html":  # what a mailer made of the text
+            pages += bool(_DIFF_IN_PAGE.search(text))
+            continue
         if str(part.get_param("format", "")).lower() == "flowed" and _DIFF.search(text):
             text, damage = _unflowed(text, delsp=str(part.get_param("delsp", "")).lower() == "yes")
         texts.append(text)
+    if pages and not any(_DIFF.search(text) for text in texts):
+        damage = "it was sent as HTML only, which loses blanks: ask for it by git send-email, or as an attachment"
     return Letter(
         subject=_text(message, "Subject"),
         sender=_text(message, "From"),
@@ -127,6 +166,7 @@ def _letter(data: bytes) -> Letter:
         date=_text(message, "Date"),
         message_id=_text(message, "Message-ID").strip("<>"),
         references=_text(message, "References"),
+        in_reply_to=next(iter(re.findall(r"<([^<>\s]+)>", _text(message, "In-Reply-To"))), ""),
         texts=tuple(texts),
         damage=damage,
     )
@@ -161,6 +201,14 @@ def _content(part: Message) -> str:
         return payload.decode(charset)
     except (LookupError, UnicodeDecodeError):
         return payload.decode("utf-8", "surrogateescape")
+
+
+def _opened(text: str) -> str:
+    """The text of a clear-signed message as it was before: lines that began with a dash had "- " added (RFC 4880)."""
+    match = _CLEAR_SIGNED.search(text.replace("\r\n", "\n"))
+    if match is None:
+        return text
+    return "\n".join(line.removeprefix("- ") for line in match[1].split("\n"))
 
 
 def _lines(text: str) -> str:

@@ -9,9 +9,17 @@ from dataclasses import dataclass
 from kzram_ci.kernel.letter import Letter, letters_in, plain_bytes
 
 _LEADING_TAGS = re.compile(r"(?:\s*\[[^\]]*\])*")
-_NUMBER = re.compile(r"(\d+)/(\d+)")
-_VERSION = re.compile(r"\bv(\d+)\b", re.IGNORECASE)
-_REPLY = re.compile(r"(?:re|aw|sv|fwd?)\s*:", re.IGNORECASE)
+_NUMBER = re.compile(r"(?<![\d./])(\d+)/(\d+)(?![\d./])")  # not the versions of 5.4/5.10
+_VERSION = re.compile(r"(?:\b|patch)v(\d+)\b", re.IGNORECASE)
+_RESEND = re.compile(r"\bresend\b", re.IGNORECASE)
+# With the tag of a list or a filter before it, as in `[External] Re:`; behind the tags of a patch it is the subject's.
+_REPLY = re.compile(
+    r"(?:\[(?![^\]]*(?:patch|rfc|\d/\d))[^\]]*\]\s*)*"
+    r"(?:re|aw|antw|antwort|sv|vs|fwd?|wg)\s*(?:\[\d+\]|\^\d+)?\s*[:\uff1a]",
+    re.IGNORECASE,
+)
+# A mailer's own word for it, in any language, before the tags of a patch
+_ANSWER = re.compile(r"[^\[\]:\uff1a]{1,20}[:\uff1a]\s*\[[^\]]*patch", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +41,7 @@ class Tags:
     number: int = 0
     total: int = 0
     version: int = 1
+    resend: bool = False
 
 
 def tags_of(subject: str) -> Tags:
@@ -44,12 +53,14 @@ def tags_of(subject: str) -> Tags:
         number=int(number[1]) if number else 0,
         total=int(number[2]) if number else 0,
         version=int(version[1]) if version else 1,
+        resend=_RESEND.search(head) is not None,
     )
 
 
 def is_reply(letter: Letter) -> bool:
     """Whether a letter answers another: what it quotes, or adds to a patch, is not the patch."""
-    return _REPLY.match(letter.subject) is not None
+    answers = bool(letter.in_reply_to or letter.references)
+    return _REPLY.match(letter.subject) is not None or (answers and _ANSWER.match(letter.subject) is not None)
 
 
 def patches_of(letter: Letter) -> list[Mail]:

@@ -19,6 +19,7 @@ MOST_PATCHES = 400
 _BASE = re.compile(r"^base-commit:\s*([0-9a-fA-F]{8,64})\s*$", re.MULTILINE)
 _NEEDS = re.compile(r"^prerequisite-patch-id:", re.MULTILINE)
 _CHANGE = re.compile(r"^change-id:\s*(\S+)\s*$", re.MULTILINE)
+_NO_PREFIX = re.compile(r"^diff --git ((?!a/)\S+) \1$", re.MULTILINE)
 _LORE = "https://lore.kernel.org/r/"
 
 
@@ -50,8 +51,9 @@ class Posted:
 
     @property
     def link(self) -> str:
-        """Where it can be read; "" where it is not known to have been posted."""
-        return f"{_LORE}{self.parent.message_id}" if self.parent.message_id else ""
+        """Where it can be read; "" where it was not posted, as far as is known: no mail server is called .invalid."""
+        name = self.parent.message_id
+        return f"{_LORE}{name}" if name and not name.endswith(".invalid") else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +81,10 @@ def read(files: Sequence[tuple[str, bytes]]) -> Posted:
     if not parts:
         raise ValueError(why_none(b"".join(data[:65_536] for _, data in files)))
     version = max(part.tags.version for part in parts)
-    kept = [part for part in parts if part.tags.version == version]
-    notes = _left_out(letters, parts, version)
-    ordered = _whole(_without_doubles(kept), version)
+    kept, resent = _last_sent([part for part in parts if part.tags.version == version])
+    kept, beside = _without_answers(_without_doubles(kept))
+    notes = (*_left_out(letters, parts, version), *resent, *beside)
+    ordered = _whole(kept, [part for part in parts if part.tags.version < version])
     covers = [
         letter
         for _, letter in letters
@@ -163,11 +166,37 @@ def _without_doubles(parts: Sequence[_Part]) -> list[_Part]:
     return list(found.values())
 
 
-def _whole(parts: list[_Part], version: int) -> list[_Part]:
+def _last_sent(parts: list[_Part]) -> tuple[list[_Part], tuple[str, ...]]:
+    """The parts of the last time that a version was sent, when that was whole; else one mail of it was sent again."""
+    resent = [part for part in parts if part.tags.resend]
+    if not resent or len(resent) == len(parts):
+        return parts, ()
+    have = {part.tags.number for part in resent}
+    if have != set(range(1, resent[0].tags.total + 1)) and have != {0}:
+        return parts, ()
+    return resent, ("what was sent before its RESEND is left out",)
+
+
+def _without_answers(parts: list[_Part]) -> tuple[list[_Part], tuple[str, ...]]:
+    """The parts without patches that someone sent in answer to one of them: they have no number."""
+    own = {part.letter.message_id for part in parts if part.tags.total} - {""}
+    answers = [part for part in parts if not part.tags.total and own & _answered(part.letter)]
+    notes = tuple(f"{part.tags.subject!r}, an answer to a patch, is left out" for part in answers)
+    return [part for part in parts if part not in answers], notes
+
+
+def _answered(letter: Letter) -> set[str]:
+    """The mails that a letter answers, near or far."""
+    return {letter.in_reply_to, *re.findall(r"<([^<>\s]+)>", letter.references)} - {""}
+
+
+def _whole(parts: list[_Part], older: Sequence[_Part]) -> list[_Part]:
     """The parts in their order. Raises ValueError for a series that is not whole."""
+    version = parts[0].tags.version
     series = f"v{version} of the series" if version > 1 else "the series"
     numbered = [part for part in parts if part.tags.total]
     if not numbered:
+        _no_part_sent_again(parts, older)
         return parts
     if plain := [part for part in parts if not part.tags.total]:
         raise ValueError(
@@ -183,8 +212,21 @@ def _whole(parts: list[_Part], version: int) -> list[_Part]:
     if totals[0] > MOST_PATCHES:
         raise ValueError(f"{series} is said to have {totals[0]:,} patches")
     if missing := missing_of([part.tags.number for part in ordered], totals[0]):
-        raise ValueError(f"patch {', '.join(missing)} of {series} is missing")
+        there = {f"{part.tags.number}/{part.tags.total}" for part in older}
+        again = "; if only some patches were sent again, b4 am puts them together" if there >= set(missing) else ""
+        raise ValueError(f"patch {', '.join(missing)} of {series} is missing{again}")
     return ordered
+
+
+def _no_part_sent_again(parts: Sequence[_Part], older: Sequence[_Part]) -> None:
+    """Raise ValueError where a patch without a number is a new version of one patch of a longer series."""
+    for part in parts:
+        answered = _answered(part.letter)
+        for old in (other for other in older if other.tags.total > 1):
+            if old.letter.message_id in answered or old.tags.subject == part.tags.subject:
+                place = f"{old.tags.number}/{old.tags.total} of v{old.tags.version}"
+                text = f"v{part.tags.version} of {part.tags.subject!r} is one patch, and takes the place of {place}"
+                raise ValueError(f"{text}: give the whole series (b4 am puts it together)")
 
 
 def _title(covers: Sequence[Letter], parts: Sequence[_Part]) -> str:
@@ -208,10 +250,20 @@ def _patch(part: _Part, number: int, count: int) -> Patch:
         if not diff.files(part.text):
             raise ValueError("it has no diff in it")
     except ValueError as error:
-        raise ValueError(f"{told}: {error}{_wrapped(part.text)}") from None
+        raise ValueError(f"{told}: {error}{_encoded(part.text) or _wrapped(part.text)}") from None
+    if named := _NO_PREFIX.search(part.text):
+        raise ValueError(f"{told}: its paths have no a/ and b/ before them ({named[1]}): git's diff.noprefix made it")
     if re.search(r"^(?:GIT binary patch|Binary files .* differ)$", part.text, re.MULTILINE):
         raise ValueError(f"{told}: it changes a binary file")
     return Patch(series="series", name=name, text=part.text)
+
+
+def _encoded(text: str) -> str:
+    """A hint where a diff is still in the code of a transport that its header does not name."""
+    lines = diff_in(text).split("\n")
+    if sum(line.endswith(("=20", "=09", "=")) or "=3D" in line for line in lines) * 20 < len(lines):
+        return ""
+    return "; it looks like quoted-printable, and its header does not say so: ask for it by git send-email"
 
 
 def _wrapped(text: str) -> str:

@@ -66,6 +66,7 @@ class Sides:
     before: Seen
     after: Seen
     guard: bool = False
+    raced: bool = False  # the wanted crash is an overrun: it comes from a lost race, and from nothing else
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +84,17 @@ class Standing:
 
 
 def sides(
-    before: Sequence[Boot | None], after: Sequence[Boot | None], settings: Settings, *, guard: bool = False
+    before: Sequence[Boot | None],
+    after: Sequence[Boot | None],
+    settings: Settings,
+    *,
+    guard: bool = False,
+    raced: bool = False,
 ) -> Sides:
     """The boots of a test, in the order in which they were started; None: still running."""
     proof = boot_luck.crashes_wanted(settings.luck)
-    return Sides(before=seen(before, proof_crashes=proof), after=seen(after, proof_crashes=proof), guard=guard)
+    found = (seen(boots, proof_crashes=proof) for boots in (before, after))
+    return Sides(before=next(found), after=next(found), guard=guard, raced=raced)
 
 
 def standing(test: Sides, settings: Settings) -> Standing:
@@ -99,7 +106,7 @@ def standing(test: Sides, settings: Settings) -> Standing:
         return _guarded(test, settings)
     by_races = bool(before.crash) and not before.uncounted and not after.uncounted
     if not before.crash or not (by_races or before.proof):
-        return _unproved(before, settings)
+        return _unproved(before, settings, raced=test.raced)
     if dull := _dull(after, settings):
         return Standing(answer=Answer.CANNOT_SAY, why=f"with the series: {dull}")
     return _in_races(test, settings) if by_races else _in_boots(test, settings)
@@ -140,8 +147,11 @@ def _guarded(test: Sides, settings: Settings) -> Standing:
     return Standing(answer=Answer.NOTHING_NEW)
 
 
-def _unproved(before: Seen, settings: Settings) -> Standing:
+def _unproved(before: Seen, settings: Settings, *, raced: bool) -> Standing:
     """Before has not crashed as often as it must."""
+    if raced and not before.crash and before.clean >= settings.patience and _raceless(before):
+        why = f"without the series: nothing was at stake: no race in {before.clean} boots"
+        return Standing(answer=Answer.CANNOT_SAY, why=why)
     if dull := _dull(before, settings):
         return Standing(answer=Answer.CANNOT_SAY, why=f"without the series: {dull}")
     if not before.crash and (silent := _silent(before, settings)):
@@ -152,6 +162,11 @@ def _unproved(before: Seen, settings: Settings) -> Standing:
     left = settings.silent - before.clean
     most = before.proof_crashes - before.crash if before.crash else min(left, settings.patience)
     return Standing(wants=Side.BEFORE if before.running < most else None)
+
+
+def _raceless(side: Seen) -> bool:
+    """Whether each boot counted its races, and there was none."""
+    return side.tally is not None and not side.uncounted and not side.tally.races
 
 
 def _silent(before: Seen, settings: Settings) -> str:

@@ -49,6 +49,17 @@ class Tested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prefix:
+    """What one boot of a kernel with the first `patches` of the series showed. `faces`: of the wanted crash."""
+
+    test: str
+    patches: int
+    what: What
+    faces: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """The whole trial. `answer` is None while tests are left."""
 
@@ -59,6 +70,7 @@ class Findings:
     steps: tuple[tuple[int, str], ...]  # patch and signature: what a prefix of the series brings
     answer: Answer | None
     why: str = ""
+    prefixes: tuple[Prefix, ...] = ()  # where each patch was asked for
 
     @property
     def new(self) -> tuple[Other, ...]:
@@ -78,7 +90,10 @@ def findings_of(asked: Asked, facts: Facts, running: Sequence[tuple[str, Side, i
             Answer.NOT_FIXED,
             f"patch {steps[0][0]} of the series, without those after it, brings {steps[0][1]}",
         )
-    return Findings(asked=asked, facts=facts, tests=tests, others=others, steps=steps, answer=answer, why=why)
+    prefixes = tuple(_prefixes(asked, facts))
+    return Findings(
+        asked=asked, facts=facts, tests=tests, others=others, steps=steps, answer=answer, why=why, prefixes=prefixes
+    )
 
 
 def _tested(asked: Asked, test: Test, facts: Facts, running: Sequence[tuple[str, Side, int]], skipped: str) -> Tested:
@@ -93,7 +108,7 @@ def _tested(asked: Asked, test: Test, facts: Facts, running: Sequence[tuple[str,
         }
         known |= {number: None for name, its, number in running if (name, its) == (test.id, side)}
         lists[side] = tuple(known[number] for number in sorted(known))
-    both = sides(lists[Side.BEFORE], lists[Side.AFTER], asked.settings, guard=test.guard)
+    both = sides(lists[Side.BEFORE], lists[Side.AFTER], asked.settings, guard=test.guard, raced=_raced(test))
     stands = standing(both, asked.settings)
     if skipped:
         stands = Standing(answer=Answer.CANNOT_SAY, why=skipped)
@@ -105,6 +120,11 @@ def _tested(asked: Asked, test: Test, facts: Facts, running: Sequence[tuple[str,
         again=_counted(own, Side.AFTER, wanted),
         skipped=skipped,
     )
+
+
+def _raced(test: Test) -> bool:
+    """Whether the plan waits for the crash of an overrun: it bounds them, and describes a crash."""
+    return test.described is not None and OVERRUNS in dict(test.cell.expect.ceilings)
 
 
 def wanted_of(asked: Asked, test: Test, boots: Iterable[BootRecord]) -> Wanted:
@@ -201,6 +221,33 @@ def _steps(asked: Asked, facts: Facts, others: Sequence[Other]) -> Iterable[tupl
             shown = [NO_BOOT]
         if what_of(step.boot, wanted) is not What.CRASH:
             yield from ((step.patches, name) for name in shown if name not in known)
+
+
+def _prefixes(asked: Asked, facts: Facts) -> Iterable[Prefix]:
+    """Test by test, what the first patches did with the wanted crash."""
+    for test in asked.tests:
+        wanted = wanted_of(asked, test, [boot for boot in facts.boots if boot.test == test.id])
+        own = [step for step in facts.steps if step.boot.test == test.id]
+        for step in sorted(own, key=lambda step: step.patches):
+            faces = dict.fromkeys(crash.signature for crash in step.boot.crashes if wanted.holds(crash))
+            yield Prefix(
+                test=test.id,
+                patches=step.patches,
+                what=what_of(step.boot, wanted),
+                faces=tuple(faces),
+                reason=step.boot.reason,
+            )
+
+
+def fixing_patch(found: Findings, test: Tested) -> int:
+    """The patch with which the crash went, by one boot of each prefix; 0 where that cannot be told."""
+    own = [prefix for prefix in found.prefixes if prefix.test == test.test.id]
+    if test.standing.answer is not Answer.FIXED or not own:
+        return 0
+    crashed = [prefix.patches for prefix in own if prefix.what is What.CRASH]
+    last = max(crashed, default=0)
+    later = [prefix for prefix in own if prefix.patches > last]
+    return last + 1 if all(prefix.what is What.CLEAN for prefix in later) else 0
 
 
 def _answer(asked: Asked, tests: Sequence[Tested], others: Sequence[Other], facts: Facts) -> tuple[Answer | None, str]:

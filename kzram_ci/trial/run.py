@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from kzram_ci.base import budget, clock, files
@@ -76,7 +77,8 @@ def write(session: Session) -> None:
 def write_reply(session: Session) -> str:
     """Write a reply to the series beside the report; its path. Raises UserError for a series that was not mail."""
     now = clock.now_utc()
-    name = f"{now:%Y%m%d%H%M%S}.{session.path.name.rpartition('-')[2]}@kzram-ci.invalid"
+    domain = re.search(r"@([A-Za-z0-9.-]+)>", session.asked.tester)
+    name = f"{now:%Y%m%d%H%M%S}.{session.path.name.rpartition('-')[2]}@{domain[1] if domain else 'kzram-ci.invalid'}"
     try:
         mail = reply(session.findings(), now=now, message_id=name)
     except ValueError as error:

@@ -7,7 +7,7 @@ from typing import Any
 from kzram_ci.model import codec
 from kzram_ci.trial.costs import costs_of
 from kzram_ci.trial.decide import Answer
-from kzram_ci.trial.findings import Findings, Tested
+from kzram_ci.trial.findings import Findings, Tested, fixing_patch
 from kzram_ci.trial.reports.text import headline, report, side_text
 from kzram_ci.trial.seen import Seen
 
@@ -40,9 +40,10 @@ def as_json(found: Findings, *, directory: str) -> dict[str, Any]:
         "luck": asked.settings.luck,
         "notes": list(asked.notes),
         "kernels": [codec.to_json(build) for build in sorted(found.facts.builds, key=lambda build: build.patches)],
-        "tests": [_test(test) for test in found.tests],
+        "tests": [_test(found, test) for test in found.tests],
         "new": [_other(other) for other in found.new],
         "not_counted": [_other(other) for other in found.others if not other.new],
+        "prefixes": [codec.to_json(prefix) for prefix in found.prefixes],
         "steps": [{"patches": patches, "signature": signature} for patches, signature in found.steps],
         "costs": [codec.to_json(cost) for cost in costs_of(found)],
         "oops": found.facts.oops,
@@ -50,7 +51,7 @@ def as_json(found: Findings, *, directory: str) -> dict[str, Any]:
     }
 
 
-def _test(test: Tested) -> dict[str, Any]:
+def _test(found: Findings, test: Tested) -> dict[str, Any]:
     stands = test.standing
     return {
         "test": test.test.id,
@@ -59,6 +60,7 @@ def _test(test: Tested) -> dict[str, Any]:
         "guard": test.test.guard,
         "unit": stands.unit,
         "chance": stands.chance,
+        **({"fixed_by_patch": fixing_patch(found, test) or None} if found.prefixes else {}),
         "before": {**_side(test.sides.before), "signatures": dict(test.wanted)},
         "after": {**_side(test.sides.after), "signatures": dict(test.again)},
     }

@@ -11,9 +11,9 @@ from kzram_ci.base.units import say_count
 from kzram_ci.results.reports.sanitize import one_line, visible
 from kzram_ci.trial.costs import costs_of
 from kzram_ci.trial.decide import Answer
-from kzram_ci.trial.findings import Findings, Tested
+from kzram_ci.trial.findings import Findings, Tested, fixing_patch
 from kzram_ci.trial.model import BuildRecord
-from kzram_ci.trial.seen import Seen
+from kzram_ci.trial.seen import Seen, What
 from kzram_ci.verdict import races
 
 COLUMNS = 72
@@ -39,6 +39,7 @@ def report(found: Findings) -> list[str]:
         *_tested(found),
         "",
         *(line for test in found.tests for line in _test(test)),
+        *_each(found),
         *_others(found),
         *_costs(found),
         *_warnings(found),
@@ -132,6 +133,22 @@ def _faces(signatures: Sequence[tuple[str, int]]) -> str:
     shown = [f"{name} ({count})" for name, count in signatures[:4]]
     more = f", {len(signatures) - 4} more" if len(signatures) > 4 else ""
     return f": {', '.join(shown)}{more}" if shown else ""
+
+
+def _each(found: Findings) -> Iterator[str]:
+    """What the first patches of the series do without those after them."""
+    patches = found.asked.posted.patches
+    if not found.prefixes:
+        return
+    yield ""
+    yield "with the first patches of the series, one boot each:"
+    for test in found.tests:
+        for prefix in (prefix for prefix in found.prefixes if prefix.test == test.test.id):
+            said = f"crash ({', '.join(prefix.faces[:3])})" if prefix.what is What.CRASH else str(prefix.what)
+            where = f"{prefix.patches} of {len(patches)}"
+            yield from _named(where, f"{prefix.test}: {said}", indent=2)
+        if number := fixing_patch(found, test):
+            yield from _named("", f"{test.test.id}: the crash goes with {patches[number - 1].name}", indent=2)
 
 
 def _others(found: Findings) -> Iterator[str]:

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Callable
 from email import message_from_bytes
 from email.message import Message
+from email.mime.message import MIMEMessage
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from pathlib import Path
@@ -146,6 +147,36 @@ def changed(mails: list[bytes], change: Callable[[bytes], bytes]) -> list[tuple[
     return [("t.mbox", box(mails[0], *(change(mail) for mail in mails[1:])))]
 
 
+def signed(mail: bytes, *, clear: bool = False) -> bytes:
+    """A mail with a signature (PGP/MIME), or clear-signed: its lines that begin with a dash are escaped."""
+    message, whole = message_from_bytes(mail), MIMEMultipart("signed", protocol="application/pgp-signature")
+    text = payload(message)
+    if clear:
+        escaped = re.sub("(?m)^-", "- -", text)
+        body = f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n{escaped}-----BEGIN PGP SIGNATURE-----\n\naa\n"
+        return head(message) + f"{body}-----END PGP SIGNATURE-----\n".encode()
+    for name in ("From", "Subject", "Message-Id", "Date"):
+        whole[name] = message[name]
+    whole.attach(MIMEText(text, "plain", "utf-8"))
+    whole.attach(MIMEText("-----BEGIN PGP SIGNATURE-----\n\n--- a/x\n+++ b/x\n", "plain", "utf-8"))
+    return whole.as_bytes()
+
+
+def forwarded(mails: list[bytes]) -> bytes:
+    """The whole series as attachments of one mail."""
+    whole = MIMEMultipart("mixed")
+    whole["From"], whole["Subject"], whole["Message-Id"] = "f@example.org", "Fwd: that series", "<fwd@example.org>"
+    whole.attach(MIMEText("See there.\n"))
+    for mail in mails:
+        whole.attach(MIMEMessage(message_from_bytes(mail)))
+    return whole.as_bytes()
+
+
+def subject(mail: bytes, pattern: bytes, with_what: bytes) -> bytes:
+    """The mail with its subject changed."""
+    return re.sub(rb"(?m)^(Subject: )" + pattern, rb"\1" + with_what, mail, count=1)
+
+
 SENT: dict[str, Callable[[list[bytes]], list[tuple[str, bytes]]]] = {
     "one mailbox": lambda mails: [("t.mbox", box(*mails))],
     "out of order": lambda mails: [("t.mbox", box(*reversed(mails)))],
@@ -163,6 +194,15 @@ SENT: dict[str, Callable[[list[bytes]], list[tuple[str, bytes]]]] = {
         ("t.mbox", box(mails[0], *(attached(mail, "x-patch") for mail in mails[1:])))
     ],
     "attached and in line": lambda mails: changed(mails, lambda mail: attached(mail, "x-diff", inline=True)),
+    "signed": lambda mails: changed(mails, signed),
+    "clear-signed": lambda mails: changed(mails, lambda mail: signed(mail, clear=True)),
+    "forwarded as attachments": lambda mails: [("t.mbox", box(forwarded(mails)))],
+    "with From lines in the text": lambda mails: changed(
+        mails, lambda mail: mail.replace(b"\n\n", b"\n\nFrom: O Ther <o@example.org>\n\n", 1)
+    ),
+    "with another diff of each in its notes": lambda mails: changed(
+        mails, lambda mail: mail.replace(b"\n---\n", b"\n---\nInterdiff:\n  diff --git a/a.c b/a.c\n  --- a/a.c\n\n", 1)
+    ),
     "delivered twice": lambda mails: [("t.mbox", box(*mails, *mails))],
     "with the archive's footer": lambda mails: [
         ("t.mbox", box(*(mail + b"\n___\nlist mailing list\n" for mail in mails)))
@@ -239,6 +279,89 @@ def test_a_reply_with_a_diff_is_not_a_patch(git: Git) -> None:
     assert found.notes == ("1 reply with a diff left out",)
 
 
+TAGS = {
+    b"[PATCH net-next v3 0%d/03 RESEND]": 3,
+    b"[RFC] [PATCH v2 %d/3] [net]": 2,
+    b"[linux-mm] [PATCHv4 %d/3]": 4,
+    b"[PATCH V4 %d/3]": 4,
+    b"[PATCH mm-unstable\n v3 %d/3]": 3,
+    b"[PATCH 6.12.y v2 %d/3]": 2,
+    b"[PATCH 5.4/5.10 %d/3]": 1,
+    b"[PATCH 6.12 00%d/003]": 1,
+    b"=?UTF-8?Q?=5BPATCH_v7_%d/3=5D?=": 7,
+}
+
+
+@pytest.mark.parametrize(("tags", "version"), TAGS.items(), ids=[tags.decode() for tags in TAGS])
+def test_the_tags_of_a_series(tags: bytes, version: int, git: Git, applied: Callable[[Posted], str]) -> None:
+    mails = [
+        subject(mail, rb"\[PATCH \d/3\]", tags % number) for number, mail in enumerate(letters(git, "--cover-letter"))
+    ]
+    found = from_box(*mails)
+    assert (found.version, len(found.patches), applied(found)) == (version, 3, AFTER)
+    assert found.title == "*** SUBJECT HERE ***"
+
+
+ANSWERS = (
+    "Re:", "RE: [EXT] Re:", "Re[2]:", "Re^2:", "Antwort:", "Fwd:", "[External] Re:",
+    "\u56de\u590d:", "Odp\uff1a",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("word", ANSWERS)
+def test_an_answer_is_not_a_patch_in_whatever_language(word: str, git: Git) -> None:
+    mails = letters(git, "--cover-letter")
+    answer = subject(mails[2], rb"", f"{word} ".encode()).replace(b"Message-Id: <", b"Message-Id: <answer-")
+    found = from_box(*mails, answer)
+    assert len(found.patches) == 3
+    assert found.notes == ("1 reply with a diff left out",)
+
+
+def test_a_subject_that_begins_like_an_answer_is_a_patch(git: Git) -> None:
+    """What stands behind the tags of a patch is the name of a part of the kernel."""
+    for name in (b"re", b"wg", b"[RFC] re"):
+        mail = subject(letters(git)[0], rb"\[PATCH 1/3\] a", b"[PATCH] " + name)
+        assert len(from_box(mail).patches) == 1
+
+
+def test_a_patch_that_answers_a_patch_is_left_out_and_named(git: Git) -> None:
+    mails = letters(git, "--cover-letter")
+    name = re.search(rb"(?mi)^Message-Id: (<.*>)", mails[2])
+    assert name is not None
+    fixup = (
+        b"From: R <r@example.org>\nSubject: [PATCH] fix for b\nMessage-Id: <f@x>\nIn-Reply-To: " + name[1] + b"\n\n"
+        b"---\ndiff --git a/b.c b/b.c\n--- a/b.c\n+++ b/b.c\n@@ -1 +1 @@\n-int b;\n+int c;\n"
+    )
+    found = from_box(*mails, fixup)
+    assert len(found.patches) == 3
+    assert found.notes == ("'fix for b', an answer to a patch, is left out",)
+    apart = fixup.replace(name[1], b"<else@where>")
+    with pytest.raises(ValueError, match="'fix for b' has no number"):
+        from_box(*mails, apart)
+
+
+def test_what_was_sent_again_counts_where_it_is_whole(git: Git, applied: Callable[[Posted], str]) -> None:
+    mails = letters(git, "--cover-letter")
+    again = [
+        subject(mail, rb"\[PATCH", b"[RESEND PATCH").replace(b"Message-Id: <", b"Message-Id: <again-") for mail in mails
+    ]
+    wrong = [mail.replace(b"second = 3", b"second = 9") for mail in mails]
+    found = from_box(*wrong, *again)
+    assert applied(found) == AFTER
+    assert "what was sent before its RESEND is left out" in found.notes
+    assert len(from_box(*mails[:3], again[3]).patches) == 3  # a mail that had been lost
+
+
+def test_one_patch_of_a_newer_version_is_not_a_series(git: Git) -> None:
+    mails = letters(git, "--cover-letter")
+    newer = subject(mails[2], rb"\[PATCH 2/3\]", b"[PATCH v2 2/3]").replace(b"Message-Id: <", b"Message-Id: <n-")
+    with pytest.raises(ValueError, match=r"patch 1/3, 3/3 of v2 of the series is missing; if only some .* b4 am"):
+        from_box(*mails, newer)
+    alone = subject(newer, rb"\[PATCH v2 2/3\]", b"[PATCH v2]")
+    with pytest.raises(ValueError, match=r"v2 of 'b: new' is one patch, and takes the place of 2/3 of v1"):
+        from_box(*mails, alone)
+
+
 def test_a_cover_letter_with_a_range_diff_is_not_a_patch(git: Git) -> None:
     mails = letters(git, "--cover-letter")
     shown = mails[0] + b"\n" + git("diff", "base", "main")
@@ -302,6 +425,29 @@ REFUSED: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
         "symbolic link",
     ),
     "a submodule": (retitled(b"new file mode 100644", b"new file mode 160000", 1), "submodule"),
+    "quoted-printable that does not say so": (
+        lambda mails: [
+            head(message_from_bytes(mail)).replace(b"8bit", b"7bit")
+            + quopri.encodestring(payload(message_from_bytes(mail)).encode())
+            for mail in mails
+        ],
+        "looks like quoted-printable",
+    ),
+    "HTML and nothing else": (
+        lambda mails: [
+            head(message_from_bytes(mail)).rstrip(b"\n")
+            + b"\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n"
+            + f"<pre>{payload(message_from_bytes(mail))}</pre>".encode()
+            for mail in mails
+        ],
+        "it was sent as HTML only",
+    ),
+    "paths without a and b": (
+        lambda mails: [
+            re.sub(rb"(?<= )[ab]/(?=[ab]\.c)", b"", mail.replace(b"[PATCH 1/3]", b"[PATCH]")) for mail in mails[:1]
+        ],
+        "git's diff.noprefix made it",
+    ),
     "bytes of no declared charset": (retitled(b"\xc3\xa9", b"\xe9", 0), "not UTF-8"),
 }  # fmt: skip
 
@@ -333,7 +479,7 @@ def test_hostile_sizes() -> None:
         b"--a\nContent-Type: multipart/mixed; boundary=a%d\n\n--a%d\nContent-Type: message/rfc822\n\n" % (n, n)
         for n in range(3000)
     )
-    with pytest.raises(ValueError, match=r"nest deeper|no diff in it"):
+    with pytest.raises(ValueError, match=r"nest deeper|no diff in it|give one thread"):
         read([("nested", nested)])
     with pytest.raises(ValueError, match="give one thread"):
         from_box(*[b"Subject: hello\n\nhello\n"] * 2001)

@@ -127,6 +127,19 @@ def test_a_pass_without_races_is_no_pass() -> None:
     assert now.answer is Answer.CANNOT_SAY and "no race in 5 boots" in now.why
 
 
+def test_without_a_race_the_bug_cannot_show_where_it_is_one() -> None:
+    def before(*boots: Boot, raced: bool = True) -> Standing:
+        return standing(sides(boots, (), Settings(), raced=raced), Settings())
+
+    now = before(*[raced(0)] * 5)
+    assert now.answer is Answer.CANNOT_SAY
+    assert now.why == "without the series: nothing was at stake: no race in 5 boots"
+    assert before(*[raced(0)] * 4).answer is None
+    assert before(*[raced(0)] * 5, raced=False).answer is None  # another bug, on a kernel that counts races too
+    assert before(*[raced(0)] * 5, raced(3)).answer is None
+    assert before(*[CLEAN] * 5).answer is None  # a kernel that does not count them
+
+
 def test_without_races_on_one_side_boots_are_counted() -> None:
     assert stands([raced(30, 1), raced(30, 1)], [raced(500), raced(500)]).unit == "races"
     assert stands([raced(30, 1), raced(30, 1)], [CLEAN, CLEAN]).unit == "boots"

@@ -9,6 +9,9 @@ from trial_rig import BUG, Rig
 
 from kzram_ci.base.errors import BuildFailed, PatchFailed, UserError
 from kzram_ci.trial.decide import Answer
+from kzram_ci.trial.findings import fixing_patch
+from kzram_ci.trial.reports import text
+from kzram_ci.trial.reports.answer import as_json
 from kzram_ci.trial.reports.show import exit_code
 
 
@@ -154,5 +157,18 @@ def test_a_prefix_that_crashes_elsewhere_is_named_with_each(rig: Rig) -> None:
     found = rig.run(path, each=True)
     assert found.answer is Answer.NOT_FIXED
     assert found.why == "patch 1 of the series, without those after it, brings paging_fault:elsewhere"
-    half = rig.patch(BUG.replace("CRASHES", "DIRECT"), FIXED)
-    assert rig.run(half, each=True).answer is Answer.FIXED  # the wanted crash may go step by step
+
+
+def test_which_patch_takes_the_crash_away_is_told_with_each(rig: Rig) -> None:
+    """The wanted crash may go step by step: on swap with the first patch, with direct writes by the second."""
+    found = rig.run(rig.patch(BUG.replace("CRASHES", "DIRECT"), FIXED, FIXED + "int more;\n"), each=True)
+    assert found.answer is Answer.FIXED
+    assert {test.test.id: fixing_patch(found, test) for test in found.tests} == {"swap": 1, "direct": 2, "calm": 0}
+    report = "\n".join(text.report(found))
+    assert "direct: crash (null_deref:obj_malloc)" in report
+    assert "direct: the crash goes with 0002-a-step-2.patch" in report
+    data = as_json(found, directory="")
+    assert [test.get("fixed_by_patch") for test in data["tests"]] == [1, 2, None]
+    assert {(step["test"], step["patches"], step["what"]) for step in data["prefixes"]} >= {
+        ("direct", 1, "crash"), ("direct", 2, "clean"), ("swap", 1, "clean"),
+    }  # fmt: skip
