@@ -18,16 +18,17 @@ A kernel crash is not among them: it is evidence.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import PurePath
 from shlex import join as shell_join
 from typing import Any
 
+from kzram_ci.base.expressions import later
+
 # A line by which a program names what went wrong: `fatal: …`, `E: …`, `a.c:1:2: error: …`.
-_CAUSE = re.compile(r"(?:\S+: )*(?:fatal(?: error)?|error|E|ERROR): ", re.IGNORECASE)
+_CAUSE = later(r"(?i:(?:\S+: )*(?:fatal(?: error)?|error|E|ERROR): )")
 # What programs add when another line has named it already.
-_CONSEQUENCE = re.compile(r"tar: (?:Child returned|Error is not|Exiting with)|make(?:\[\d+\])?: ")
+_CONSEQUENCE = later(r"tar: (?:Child returned|Error is not|Exiting with)|make(?:\[\d+\])?: ")
 
 
 class KzramError(Exception):

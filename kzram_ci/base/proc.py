@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from kzram_ci.base import needs, reaper
+from kzram_ci.base import reaper
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandFailed, CommandTimeout, InfraError, Interrupted, UserError
 
@@ -82,6 +82,8 @@ def which(tool: str, *, fix: str = "") -> str:
     """Absolute path of a tool. Raises UserError naming `fix`, else the command that installs the tool here."""
     found = shutil.which(tool)
     if found is None:
+        from kzram_ci.base import needs  # a table that only this message needs
+
         raise UserError(f"{tool} not found in PATH", hint=fix or needs.advice(tool))
     return found
 
@@ -148,6 +150,8 @@ def spawn(
     except FileNotFoundError as error:
         if cwd is not None and not cwd.is_dir():
             raise InfraError(f"working directory {cwd} is gone") from error
+        from kzram_ci.base import needs
+
         raise UserError(f"{argv[0]} not found", hint=f"{needs.advice(argv[0])}; kzram-ci doctor shows all") from error
     except OSError as error:
         raise InfraError(f"cannot start {argv[0]}: {error.strerror}") from error

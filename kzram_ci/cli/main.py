@@ -6,7 +6,6 @@ import argparse
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -125,6 +124,8 @@ def _named(argv: Sequence[str]) -> int:
         _tell(InfraError(str(error)))
         return InfraError.exit_code
     except Exception as error:
+        import traceback
+
         if os.environ.get("KZRAM_TRACEBACK"):
             traceback.print_exc()
         where = traceback.extract_tb(error.__traceback__)[-1]

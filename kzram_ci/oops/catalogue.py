@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+
+from kzram_ci.base.expressions import later
 
 # The fast search looks for these; every headline contains one of them (a test holds an example of each row to that).
 # "[#" is the die counter of all architectures.
@@ -38,7 +39,7 @@ MARKS = (
     b"[ end trace ",
 )
 
-_MARK = re.compile("|".join(re.escape(mark.decode()) for mark in MARKS))
+_MARK = later("|".join(re.escape(mark.decode()) for mark in MARKS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,8 @@ class Tables:
 @cache
 def tables() -> Tables:
     """The headlines and the special files."""
+    import tomllib  # a clean log needs no table
+
     data = tomllib.loads(files("kzram_ci.oops").joinpath("headlines.toml").read_text(encoding="utf-8"))
     rows = tuple(Row(**{**entry, "needle": entry["needle"].encode()}) for entry in data["row"])
     return Tables(rows, tuple(File(**entry) for entry in data["file"]))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from kzram_ci.base.expressions import later
 from kzram_ci.oops.model import Oops
 
-_BYTES = re.compile(r"([<(]?)([0-9a-f]{2,8})([>)]?)")
+_BYTES = later(r"([<(]?)([0-9a-f]{2,8})([>)]?)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

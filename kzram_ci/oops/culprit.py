@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 
+from kzram_ci.base.expressions import later
 from kzram_ci.oops import helpers
 from kzram_ci.oops.frames import bare
 from kzram_ci.oops.mangled import demangled
 from kzram_ci.oops.model import Frame
 from kzram_ci.oops.report import MAIN, Report, Stack
 
-_ADDRESS = re.compile(r"[0-9a-f]{8,16}$")  # a kernel without symbols
-_UNKNOWN = re.compile(r"0x|[0-9a-f]{8,16}\Z|entry_|ret_from_fork|secondary_startup")
+_ADDRESS = later(r"[0-9a-f]{8,16}$")  # a kernel without symbols
+_UNKNOWN = later(r"0x|[0-9a-f]{8,16}\Z|entry_|ret_from_fork|secondary_startup")
 
 Answer = tuple[str | None, Sequence[Frame]]  # the function, and the stack it was found on
 

@@ -6,9 +6,9 @@ file:line before. Symbols may be C++ or Rust mangled, or demangled by scripts/de
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
+from kzram_ci.base.expressions import later
 from kzram_ci.oops.model import Frame
 
 _SYM = r"(?P<fn>[A-Za-z_.$][\w.$]{0,255}|<[^\n+]{1,300}?>[\w:]{0,200})"
@@ -20,28 +20,28 @@ _ADDR = r"(?:\[<(?P<addr>[0-9a-fx]{4,18}|\(ptrval\)|\s{0,8}\(ptrval\))>\] {0,2})
 
 _FRAMES = (
     # x86, arm64, riscv, s390: "[<addr>] ? func+0x1/0x2 [mod]"; s390 puts brackets around the first and the last
-    re.compile(
+    later(
         rf"\s*{_CTX}\(?{_ADDR}?(?P<guess>\? )?{_SYM}{_OFF}\)?{_MOD}{_SRC}\s*(?:\(unreliable\))?\s*$",
     ),
     # ppc64: "[stack] [addr] func+0x1/0x2 [mod] (unreliable)"
-    re.compile(
+    later(
         rf"\s*\[[0-9a-f]{{8,16}}\] \[(?P<addr>[0-9a-f]{{8,16}})\] {_SYM}{_OFF}{_MOD}{_SRC}"
         r"(?P<guess> \(unreliable\))?\s*$"
     ),
     # decoded, with inlines: "func file.c:12 [inline]"
-    re.compile(
+    later(
         rf"\s*{_ADDR}?(?P<guess>\? )?{_SYM} (?P<src>[\w./+-]{{1,200}}:\d{{1,7}})(?P<inline> \[inline\])?\s*$",
     ),
     # an address and a bare name are all there is
-    re.compile(rf"\s*{_ADDR}(?P<guess>\? )?{_SYM}\s*$"),
+    later(rf"\s*{_ADDR}(?P<guess>\? )?{_SYM}\s*$"),
 )
 # what most frames are
-_COMMON = re.compile(
+_COMMON = later(
     rf" {{0,8}}{_CTX}{_ADDR}?(?P<guess>\? )?(?P<fn>[A-Za-z_.$][\w.$]{{0,255}})"
     r"\+0x(?P<off>[0-9a-f]{1,16})/0x(?P<size>[0-9a-f]{1,16})(?: \[(?P<mod>[\w-]{1,64})\])?$"
 )
 # arm: "[<pc>] (callee) from [<lr>] (caller+0x1/0x2)", later without addresses, older with the offset on both
-_ARM = re.compile(
+_ARM = later(
     r"\s*(?:\[<[0-9a-f]{1,8}>\] )?\(?(?P<callee>[A-Za-z_][\w.$]{0,255})(?:\+0x[0-9a-f/x]{1,20})?\)?"
     r"(?: \[[\w-]{1,64}\])?\)? from (?:\[<(?P<addr>[0-9a-f]{1,8})>\] )?\(?(?P<fn>[A-Za-z_][\w.$]{0,255})"
     r"(?:\+(?P<off>0x[0-9a-f]{1,8})(?:/(?P<size>0x[0-9a-f]{1,8}))?)?"
@@ -49,15 +49,15 @@ _ARM = re.compile(
     r"(?: \[(?P<mod>[\w-]{1,64})\])?(?: \[[\w-]{1,64}\])?\)?\s*$"
 )
 
-_POINTER = re.compile(
+_POINTER = later(
     r"\s*(?:(?P<user>RIP: 00(?:23|33):)|(?:RIP: [0-9a-f]{4}:|RIP  ?|EIP: (?:[0-9a-f]{4}:)?|IP: |[eE]?PC is at |pc : |"
     r"NIP (?=\[)|epc {0,3}: (?:[0-9a-f]{8,16} )?|ERA: [0-9a-f]{16} |TPC: <|Krnl PSW : .{1,60}\())\s{0,2}"
     rf"(?:\[<[0-9a-f]{{8,16}}>\] {{0,2}}|\[[0-9a-f]{{8,16}}\] )*{_SYM}"
     rf"(?:{_OFF}[)>]?{_MOD}{_SRC}|(?P<where> [\w./+-]{{1,200}}:\d{{1,7}} \[inline\]))"
 )
 KNOWN_LENGTH = 160
-_USER_POINTER = re.compile(r"\s*RIP: 00(?:23|33):")
-_SUFFIX = re.compile(r"\.(?:isra|constprop|part|cold|llvm|lto_priv|clone)\b.*$|\.\d+$")
+_USER_POINTER = later(r"\s*RIP: 00(?:23|33):")
+_SUFFIX = later(r"\.(?:isra|constprop|part|cold|llvm|lto_priv|clone)\b.*$|\.\d+$")
 
 
 def bare(symbol: str) -> str:

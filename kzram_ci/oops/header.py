@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
+
+from kzram_ci.base.expressions import later
 
 MAX_MODULES = 512
 MAX_REGISTERS = 96
 
-_CPU_LINE = re.compile(
+_CPU_LINE = later(
     r"\s{0,8}CPU: {0,2}(?P<cpu>\d{1,5}) (?:UID: \d{1,10} )?PID: (?P<pid>\d{1,9}) Comm: (?P<comm>.{1,40}?) "
     # a blank for each flag that is not set, so letters may touch: "P           OE   "; or in words: "[W]=WARN, [O]=…"
     r"(?:(?P<clean>Not tainted)|Tainted: (?P<taint>(?:(?:\[[A-Z]\](?:=\w{1,32})?|[A-Z]{1,24})(?:[ ,]{1,32}|$)){1,24})) "
     r"?(?P<kernel>\d+\.\d+\S{0,100})?"
 )
-_TAINT_ALONE = re.compile(
+_TAINT_ALONE = later(
     r"\s{2,8}(?:Not tainted|Tainted: (?P<taint>[A-Z ]{1,40}?)) {1,12}(?P<kernel>\d{1,2}\.\d+\S{0,100}) "
 )
-_VERSION = re.compile(
+_VERSION = later(
     r"(?P<kernel>\d{1,2}\.\d+\.\d+\S{0,100}) (?:#\S{1,20} )?(?:Not tainted|Tainted: (?P<taint>[A-Z ]{1,40}))"
 )
-_TAINT_LETTER = re.compile(r"\[([A-Z])\](?:=\w+)?|([A-Z])")
-_HARDWARE = re.compile(r"\s{0,8}Hardware name: (.{1,200})")
-_MODULES = re.compile(r"\s{0,4}Modules linked in:(.{0,4000})")
-_MODULE = re.compile(r"([\w-]{1,64})(?:\([\w+-]{1,16}\))?")
-_CODE = re.compile(r"\s{0,4}(?:Code: |Krnl Code: )((?:[<(]?[0-9a-f]{2,16}[>)]?[: ]?|Bad .{1,40}){1,80})")
-_REGISTER = re.compile(
+_TAINT_LETTER = later(r"\[([A-Z])\](?:=\w+)?|([A-Z])")
+_HARDWARE = later(r"\s{0,8}Hardware name: (.{1,200})")
+_MODULES = later(r"\s{0,4}Modules linked in:(.{0,4000})")
+_MODULE = later(r"([\w-]{1,64})(?:\([\w+-]{1,16}\))?")
+_CODE = later(r"\s{0,4}(?:Code: |Krnl Code: )((?:[<(]?[0-9a-f]{2,16}[>)]?[: ]?|Bad .{1,40}){1,80})")
+_REGISTER = later(
     r"(?<![\w<])(?P<name>[eER][A-DSI][XIP]|R\d\d|[eR](?:SP|BP|IP)|EFLAGS|ORIG_RAX|CR[0-8]|DR[0-7]|[DEFGCS]S|x\d\d?|sp|fp|lr"
     r"|pc|pstate|r\d\d?|[ast]\d\d?|gp|tp|ra|epc|badaddr|cause|GPR\d\d|MSR|CTR|XER|NIP|LR|DAR)"
     r"\s{0,2}[:=] {0,3}(?:[0-9a-f]{4}:(?=[0-9a-f]{8}))?(?:\[?<?)(?P<value>[0-9a-f]{4,16})\b"
 )
-_TASK_OF_HEADLINE = re.compile(
+_TASK_OF_HEADLINE = later(
     r"CPU: (?P<cpu>\d{1,5}) PID: (?P<pid>\d{1,9})|CPU#(?P<cpu2>\d{1,5})(?:: (?P<comm2>.{1,40})/(?P<pid2>\d{1,9})$)?|"
     r"task (?P<comm>.{1,40}?):(?P<pid3>\d{1,9}) |\[(?P<comm4>[^\[\]]{1,40}):(?P<pid4>\d{1,9})\]|"
     r"(?:code|recursion on CPU#\d+|atomic): (?P<comm5>.{1,40}?)/(?P<pid5>\d{1,9})"
 )
-_BY_TASK = re.compile(
+_BY_TASK = later(
     r"(?:[Rr]ead|[Ww]rite|Free) (?:of size \d+ )?(?:at addr \S+ )?by task (?P<comm>.{1,40})/(?P<pid>\d{1,9})"
 )
 

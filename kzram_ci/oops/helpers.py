@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -81,6 +80,8 @@ class Helpers:
 @cache
 def families() -> tuple[Family, ...]:
     """All rules about names."""
+    import tomllib  # a clean log needs no table
+
     data = tomllib.loads(files("kzram_ci.oops").joinpath("helpers.toml").read_text(encoding="utf-8"))
     return tuple(Family(**entry) for entry in data["family"])
 

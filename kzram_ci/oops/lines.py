@@ -10,43 +10,45 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from kzram_ci.base.expressions import later
+
 LINE_CAP = 4096  # bytes of a raw line that are looked at; no kernel record is longer (LOG_LINE_MAX is 1024)
 
-_ANSI = re.compile(r"\x1b(?:\[[0-9;?]{0,16}[ -/]?[@-~]|[()][A-Za-z0-9]|[=>c78])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_STAMP = re.compile(  # a printk timestamp, or the date that `dmesg -T` puts in its place
+_ANSI = later(r"\x1b(?:\[[0-9;?]{0,16}[ -/]?[@-~]|[()][A-Za-z0-9]|[=>c78])")
+_CONTROL = later(r"[\x00-\x08\x0b-\x1f\x7f]")
+_STAMP = later(  # a printk timestamp, or the date that `dmesg -T` puts in its place
     r"\[(?: {0,7}\d{1,9}\.\d{6}|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:[.,]\d{1,6})?(?: \d{4})?)\]"
 )
-_CALLER = re.compile(r"\[ {0,7}([TC]\d{1,9})\]")
-_ANDROID = re.compile(r" {0,2}\[\d{1,3}:[^\[\]]{1,20}: {0,5}\d{1,9}\]")  # vendor trees: [cpu: comm: pid]
+_CALLER = later(r"\[ {0,7}([TC]\d{1,9})\]")
+_ANDROID = later(r" {0,2}\[\d{1,3}:[^\[\]]{1,20}: {0,5}\d{1,9}\]")  # vendor trees: [cpu: comm: pid]
 _HOST = r"(?:\S{1,64} (?:\S{1,32}\.\S{1,16} )?kernel(?:\[\d{1,9}\])?: ?)"
-_OUTER = re.compile(  # journald, syslog, busybox syslogd, dates of a log collector, minicom, tio, ts
+_OUTER = later(  # journald, syslog, busybox syslogd, dates of a log collector, minicom, tio, ts
     r"(?:\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?\]? "
     r"|\[\d\d:\d\d:\d\d(?:\.\d{1,6})?\] "
     rf"|[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{{1,9}})? ){_HOST}?"
 )
 # A clock, then "kernel:": whatever the date's language is, and whatever else stands before it (`grep -n`, a pager)
 _CLOCK = r"(?<![\w:.])\d\d?:\d\d:\d\d(?:[.,]\d{1,9})?(?![\w:])"
-_FOREIGN = re.compile(r"[^\[\]]{0,60}?(?<![\d:])\d\d?:\d\d:\d\d(?![\d:])[^\[\]]{0,80}?\bkernel(?:\[\d{1,9}\])?: ?")
-_DATE = re.compile(rf"\s{{0,8}}\[[^\[\]]{{0,30}}?{_CLOCK}[^\[\]]{{0,16}}\]")  # `dmesg -T` of any locale
-_QUOTE = re.compile(r"\s{0,8}(?:> ?){1,8}(?=\S|\s|$)")
+_FOREIGN = later(r"[^\[\]]{0,60}?(?<![\d:])\d\d?:\d\d:\d\d(?![\d:])[^\[\]]{0,80}?\bkernel(?:\[\d{1,9}\])?: ?")
+_DATE = later(rf"\s{{0,8}}\[[^\[\]]{{0,30}}?{_CLOCK}[^\[\]]{{0,16}}\]")  # `dmesg -T` of any locale
+_QUOTE = later(r"\s{0,8}(?:> ?){1,8}(?=\S|\s|$)")
 _ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&nbsp;": " ", "&amp;": "&"}
-_BREAK = re.compile(r"<br ?/?>\s*$")
-_ENTITY = re.compile("|".join(_ENTITIES))
-_COPY = re.compile(r"\s{0,4}kernel(?:\[\d{1,9}\])?: ?")  # a broadcast of syslogd or journald to terminals
-_TOKEN = re.compile(r"(?:\[[^\[\]]{1,24}\]|[a-z]{0,2}\d{1,3})[:|]? {1,2}")  # of vendors: "c1 ", "[core0] "
-_NO_TEXT = re.compile(r"[^A-Za-z]*$")
-_INNER = re.compile(_HOST)  # `journalctl -o short-monotonic` puts the host behind the timestamp
-_KMSG = re.compile(  # /dev/kmsg and extended netconsole: level, sequence number, microseconds, flags
+_BREAK = later(r"<br ?/?>\s*$")
+_ENTITY = later("|".join(_ENTITIES))
+_COPY = later(r"\s{0,4}kernel(?:\[\d{1,9}\])?: ?")  # a broadcast of syslogd or journald to terminals
+_TOKEN = later(r"(?:\[[^\[\]]{1,24}\]|[a-z]{0,2}\d{1,3})[:|]? {1,2}")  # of vendors: "c1 ", "[core0] "
+_NO_TEXT = later(r"[^A-Za-z]*$")
+_INNER = later(_HOST)  # `journalctl -o short-monotonic` puts the host behind the timestamp
+_KMSG = later(  # /dev/kmsg and extended netconsole: level, sequence number, microseconds, flags
     r"(?:[\w.+-]{1,64},)?\d{1,4},\d{1,20},\d{1,20},[-c+](?:,[\w=.:-]{1,80}){0,8};"
 )
-_KMSG_CALLER = re.compile(r",caller=([TC]\d{1,9})")
-_LEVEL = re.compile(r"<\d{1,3}>")
-_WORD = re.compile(r"[a-z]{3,7} *: (?=\[)|[a-z]{3,6}  :[a-z]{3,6} *: ")  # `dmesg -x`: "kern  :warn  : "
+_KMSG_CALLER = later(r",caller=([TC]\d{1,9})")
+_LEVEL = later(r"<\d{1,3}>")
+_WORD = later(r"[a-z]{3,7} *: (?=\[)|[a-z]{3,6}  :[a-z]{3,6} *: ")  # `dmesg -x`: "kern  :warn  : "
 
 
 # A printk record as most consoles show it: nothing before the stamp, the caller, the text
-_PLAIN = re.compile(r"(?:<\d{1,3}>)?\[ {0,7}\d{1,9}\.\d{6}\](?:\[ {0,7}([TC]\d{1,9})\])? ?")
+_PLAIN = later(r"(?:<\d{1,3}>)?\[ {0,7}\d{1,9}\.\d{6}\](?:\[ {0,7}([TC]\d{1,9})\])? ?")
 
 
 class Line(NamedTuple):  # a tuple, since one is made for every line of a report

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from kzram_ci.base.expressions import later
+
 REST = "THE REST"
-_FIELD = re.compile(r"([A-Z]):\s+(\S.*?)\s*$")
+_FIELD = later(r"([A-Z]):\s+(\S.*?)\s*$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
-_MANGLED = re.compile(r"_R[A-Z]|_ZN?[A-Z0-9]")
-_REFERENCE = re.compile(r"[BS][0-9A-Za-z]{0,4}_")
+from kzram_ci.base.expressions import later
+
+_MANGLED = later(r"_R[A-Z]|_ZN?[A-Z0-9]")
+_REFERENCE = later(r"[BS][0-9A-Za-z]{0,4}_")
 MAX_REFERENCES = 12  # each can double the text: a hostile name of 255 bytes must not fill the memory
 MAX_LENGTH = 400
-_HASH = re.compile(r"::h[0-9a-f]{16}$")
-_ARGUMENTS = re.compile(r"(?<!operator)\((?!anonymous ).*$")
+_HASH = later(r"::h[0-9a-f]{16}$")
+_ARGUMENTS = later(r"(?<!operator)\((?!anonymous ).*$")
 
 
 def demangled(symbol: str) -> str:

@@ -5,7 +5,7 @@ Tables of expressions; report.py defines what they mean for the report that is o
 
 from __future__ import annotations
 
-import re
+from kzram_ci.base.expressions import later
 
 # What a stack is for: the first matching row names it. "" keeps the name of the heading before it.
 HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -56,7 +56,7 @@ HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("task", (r"Task dump for CPU", r"task:\S+ +state:", r"\S{1,32} +[RSD] (?:  running task|running task)")),
     ("", (r"[Cc]all [Tt]race", r"Backtrace:", r"backtrace", r"[Ss]tack backtrace")),
 )
-_HEADING = re.compile(
+_HEADING = later(
     r"\s{0,10}(?:rcu: )?\s{0,4}(?:"
     + "|".join(f"(?P<k{index}>{'|'.join(words)})" for index, (_, words) in enumerate(HEADINGS))
     + ")"
@@ -76,14 +76,14 @@ _WANTS = (
     ("wait", "trying to contend"),
 )
 
-CONTEXT = re.compile(r"\s*<(/?)(IRQ|TASK|NMI|SOFTIRQ|EOI|#\w\w|ENTRY_TRAMPOLINE)>\s*$")
-DOUBLE_RULE = re.compile(r"\s*={20,}\s*$")
-AT = re.compile(r",? at: (?:\[<[^>]{1,24}>\] )?(?P<fn>[A-Za-z_][\w.$]{0,200})(?:\+0x| \S{1,200}:\d{1,7})")
+CONTEXT = later(r"\s*<(/?)(IRQ|TASK|NMI|SOFTIRQ|EOI|#\w\w|ENTRY_TRAMPOLINE)>\s*$")
+DOUBLE_RULE = later(r"\s*={20,}\s*$")
+AT = later(r",? at: (?:\[<[^>]{1,24}>\] )?(?P<fn>[A-Za-z_][\w.$]{0,200})(?:\+0x| \S{1,200}:\d{1,7})")
 # The function that a message names in its next line (kernel/workqueue.c process_one_work(), before and since 6.7).
-NAMED = re.compile(r"\s{1,8}(?:last function: |preempt=\S{1,16} .{1,60} workfn=)(?P<fn>[A-Za-z_][\w.$]{0,200})$")
-ACCESS = re.compile(r"\s{0,4}(Read|Write) (?:of size|at addr)")
+NAMED = later(r"\s{1,8}(?:last function: |preempt=\S{1,16} .{1,60} workfn=)(?P<fn>[A-Za-z_][\w.$]{0,200})$")
+ACCESS = later(r"\s{0,4}(Read|Write) (?:of size|at addr)")
 # A dump that is not a report: fault injection, a failed allocation.
-FOREIGN = re.compile(
+FOREIGN = later(
     r"FAULT_INJECTION: forcing|\S{1,32}: (?:page allocation failure|vmalloc: allocation (?:failure|error))|Mem-Info:"
 )
 _BEGINNINGS = (  # of lines that no other row knows and that reports are made of
@@ -96,7 +96,7 @@ _BEGINNINGS = (  # of lines that no other row knows and that reports are made of
     r"IP:|PC",
     r"LR|NIP|Instruction dump|Bytes|Uninit|Showing|watchdog|RSP|RAX|ORIG|All QSes|object|size|RCU nest",
 )
-_CONTENT = re.compile(r"\s*$|\s*[-=]{3,}|\s{0,8}(?:" + "|".join(_BEGINNINGS) + ")")
+_CONTENT = later(r"\s*$|\s*[-=]{3,}|\s{0,8}(?:" + "|".join(_BEGINNINGS) + ")")
 
 
 def heading(text: str) -> str | None:

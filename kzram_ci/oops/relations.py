@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
+from kzram_ci.base.expressions import later
 
-CAUSED = re.compile(
+CAUSED = later(
     r"panic_on_\w+|Fatal exception|hung_task|softlockup|Hard LOCKUP|RCU Stall|Aiee|Attempted to kill|set \.\.\.|Oops"
     r"|kernel stack overflow|bad mode|UBSAN|KFENCE|kasan|KASAN|locking"
 )
-BOOT = re.compile(
+BOOT = later(
     r"\s*$|SeaBIOS|iPXE|U-Boot|GRUB|Decompress|early console|[Bb]ooting |Linux version|EFI|BdsDxe|UEFI|Welcome to|qemu"
     r"|input_|output|kernel_total|Performing|Parsing|Press |Loading |Probing EDD|Script started|spawn|boot"
 )
-STAMP = re.compile(rb"\[ {0,7}(\d{1,9})\.\d{6}\]")
-RESTART = re.compile(rb"reboot: |Restarting system|Rebooting in|Power down|kexec|-- (?:Re)?[Bb]oot\b")
-LOGGED = re.compile(rb"[^\n]{0,120}\bkernel(?:\[\d{1,9}\])?: ")  # by a daemon, which keeps a file across boots
+STAMP = later(rb"\[ {0,7}(\d{1,9})\.\d{6}\]")
+RESTART = later(rb"reboot: |Restarting system|Rebooting in|Power down|kexec|-- (?:Re)?[Bb]oot\b")
+LOGGED = later(rb"[^\n]{0,120}\bkernel(?:\[\d{1,9}\])?: ")  # by a daemon, which keeps a file across boots
 FAULTS = frozenset(
     (
         "bug",
@@ -32,7 +32,7 @@ FAULTS = frozenset(
         "stack_corruption",
     )
 )
-CPU_LINE = re.compile(r"\s{0,8}CPU: {0,2}(\d{1,5}) (?:UID: \d{1,10} )?PID: (\d{1,9}) ")
+CPU_LINE = later(r"\s{0,8}CPU: {0,2}(\d{1,5}) (?:UID: \d{1,10} )?PID: (\d{1,9}) ")
 PRINTED_LONG = frozenset(("lockdep", "suspicious_rcu", "rcu_stall", "soft_lockup", "hung_task", "atomic_sleep"))
 PRINTED_ALONE = FAULTS - {"panic"} | {"warning", "refcount"}  # from the headline to the end without a break
 THEN = frozenset(("cpu_exception", "double_fault", "bug", "stack_overflow", "general_protection"))

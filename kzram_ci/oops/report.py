@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from kzram_ci.base.expressions import later
 from kzram_ci.oops import patterns
 from kzram_ci.oops.catalogue import Row, file_row
 from kzram_ci.oops.frames import is_user_pointer, parse_frame, parse_pointer
@@ -23,7 +24,7 @@ OTHERS = 2000  # lines of other callers after which a silent report is given up
 
 MAIN = ("trace", "nmi", "task")  # roles of stacks that show what the CPU or task was doing
 # What stands before the function of a frame or an instruction pointer, and nothing behind it
-_HALF = re.compile(
+_HALF = later(
     r"\s*(?:RIP: ?[0-9a-f]{0,4}:?|EIP:?|IP:|PC is at|pc :|epc :)?\s{0,4}(?:\[<[0-9a-f]{8,16}>\] {0,2}){0,2}\??\s*$"
     r"|.{1,120} from(?: \[<[0-9a-f]{8}>\])?\s*$|.{1,160}, at:$"
 )

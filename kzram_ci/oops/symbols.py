@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from kzram_ci.base.expressions import later
 from kzram_ci.oops.frames import bare
 from kzram_ci.oops.model import Frame, Oops
 
@@ -21,8 +22,8 @@ KERNEL = ""  # the object of frames without a module
 # scripts/decode_stacktrace.sh.
 LANDMARK = Frame(function="kernel_init", offset=0)
 _LANDMARK_FILE = "/init/main.c"
-_COLUMN = re.compile(r"(:\d+):\d+$")
-_NM = re.compile(r"([0-9a-f]{8,16}) ([tTwWvVuiI]) (\S+)$", re.MULTILINE)
+_COLUMN = later(r"(:\d+):\d+$")
+_NM = later(r"([0-9a-f]{8,16}) ([tTwWvVuiI]) (\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from kzram_ci.base.expressions import later
 from kzram_ci.oops import culprit, taint
 from kzram_ci.oops.model import Frame, Oops
 from kzram_ci.oops.report import Report
 
 MAX_FRAMES_KEPT = 512
-_HEX = re.compile(r"\b0x[0-9a-f]+\b|\b[0-9a-f]{8,16}\b")
-_NUMBER = re.compile(r"\d+")
-_SPACE = re.compile(r"\s+")
-_LEVEL = re.compile(r"\b(BUG|WARNING|INFO)\b")
-_CONSEQUENCE = re.compile(r"panic_on_|Fatal exception|hung_task: blocked|softlockup|RCU Stall|Aiee")
-_WORDS = re.compile(r"[^a-z0-9]+")
+_HEX = later(r"\b0x[0-9a-f]+\b|\b[0-9a-f]{8,16}\b")
+_NUMBER = later(r"\d+")
+_SPACE = later(r"\s+")
+_LEVEL = later(r"\b(BUG|WARNING|INFO)\b")
+_CONSEQUENCE = later(r"panic_on_|Fatal exception|hung_task: blocked|softlockup|RCU Stall|Aiee")
+_WORDS = later(r"[^a-z0-9]+")
 # types so broad that the same function may well have two different crashes of them
 _DETAILED = ("kasan", "kmsan", "kfence", "warning", "lockdep", "bug", "cpu_exception")
 _NAMELESS = ("none", "bad_page", "panic")  # strategies whose reports are whole without a function

@@ -12,6 +12,8 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 
+from kzram_ci.base.expressions import later
+
 SAMPLE = 1 << 16  # bytes that tell whether a log is folded
 LONGEST = 1 << 13  # of a record
 NARROWEST, WIDEST = 56, 140  # columns that people's programs fold at
@@ -21,12 +23,12 @@ MOSTLY = 0.6  # of the lines without a stamp begin where a fold was needed
 NOTHING = b"\x01"
 
 _QUOTE = rb"[ \t]{0,8}(?:> ?){0,8}"
-_BEGINS = re.compile(
+_BEGINS = later(
     _QUOTE + rb"(?:(?:<\d{1,3}>)?(?:[\w.+-]{1,64},)?(?:\d{1,4},\d{1,20},\d{1,20},"  # /dev/kmsg
     rb"|\[ {0,7}\d{1,9}\.\d{6}\]"  # a printk stamp
     rb"|[^\[\]\n]{0,28}?\d\d?:\d\d:\d\d[ .,]|\[[^\[\]\n]{1,40}?:\d\d[^\[\]\n]{0,16}\]))"  # a date in any language
 )
-_LINE = re.compile(rb"[^\n]*\n|[^\n]+\Z")
+_LINE = later(rb"[^\n]*\n|[^\n]+\Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,52 @@
+"""What commands load: a command that starts slowly is one that loads what it does not need."""
+
+import subprocess
+import sys
+
+import pytest
+
+SHOW = """
+import contextlib, io, sys
+from kzram_ci.cli.main import main
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main(sys.argv[1:])
+print("\\n".join(sorted(sys.modules)))
+"""
+HEAVY = ("pydantic", "yaml", "jinja2", "sqlite3", "junit_xml", "filelock", "elftools", "xml.etree", "email")
+
+
+def loaded(*words: str) -> set[str]:
+    done = subprocess.run((sys.executable, "-c", SHOW, *words), capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("words", [("--help",), ("--version",), ("oops", "/dev/null"), ("ktap", "/dev/null")])
+def test_no_library_is_loaded_that_the_command_does_not_use(words: tuple[str, ...]) -> None:
+    assert not [name for name in loaded(*words) if name.startswith(HEAVY)]
+
+
+def test_help_loads_the_front_door_only() -> None:
+    ours = {name for name in loaded("--help") if name.startswith("kzram_ci.")}
+    wanted = ("cli", "cli.main", "cli.output", "base", "base.clock", "base.errors", "base.expressions", "base.proc")
+    assert ours <= {f"kzram_ci.{name}" for name in (*wanted, "base.reaper")}
+
+
+def test_oops_loads_its_own_room_only() -> None:
+    ours = {name.split(".")[1] for name in loaded("oops", "/dev/null") if name.startswith("kzram_ci.")}
+    assert ours == {"base", "cli", "oops"}
+
+
+def test_a_clean_log_costs_no_expression() -> None:
+    """What is compiled while modules load is paid for by every log."""
+    show = """
+import re, sys
+real, seen = re.compile, []
+def compile(*given):
+    seen.append(sys._getframe(1).f_globals["__name__"])
+    return real(*given)
+re.compile = compile
+import kzram_ci.oops
+print([name for name in seen if name.startswith("kzram_ci.")])
+"""
+    done = subprocess.run((sys.executable, "-c", show), capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
