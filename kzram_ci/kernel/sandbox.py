@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -35,10 +35,14 @@ Words = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
-    """How commands are started: `program` is bwrap, `tools` what they need from outside of the system."""
+    """How commands are started: `program` is bwrap, `tools` what they need from outside of the system.
+
+    moved: directories that have another name inside; a kernel's object directory remembers where it was made.
+    """
 
     program: str
     tools: tuple[Path, ...] = ()
+    moved: tuple[tuple[Path, Path], ...] = ()
 
     def argv(
         self, command: Sequence[str], *, cwd: Path, readable: Iterable[Path] = (), writable: Iterable[Path] = ()
@@ -46,12 +50,29 @@ class Sandbox:
         """The command line that runs a command in `cwd`; a writable directory may lie in a readable one."""
         return (
             *(self.program, *_PRIVATE, *_system(), *_hidden_home()),
-            *(word for path in self.tools for word in _bound("--ro-bind-try", path)),
-            *(word for path in readable for word in _bound("--ro-bind", path)),
-            *(word for path in writable for word in _bound("--bind", path)),
-            *("--setenv", "HOME", "/tmp", "--setenv", "TMPDIR", "/tmp", "--chdir", str(cwd.resolve()), "--"),
-            *command,
+            *(word for path in self.tools for word in self._bound("--ro-bind-try", path)),
+            *(word for path in readable for word in self._bound("--ro-bind", path)),
+            *(word for path in writable for word in self._bound("--bind", path)),
+            *("--setenv", "HOME", "/tmp", "--setenv", "TMPDIR", "/tmp", "--chdir", str(self.inside(cwd.resolve()))),
+            *("--", *command),
         )
+
+    def inside(self, path: Path) -> Path:
+        """What a path is called inside."""
+        for place, name in self.moved:
+            if path.is_relative_to(place):
+                return name / path.relative_to(place)
+        return path
+
+    def called(self, place: Path, name: Path) -> Sandbox:
+        """The same sandbox with a directory under another name."""
+        names = ((place.absolute(), name.absolute()), (place.resolve(), name.resolve()))
+        return replace(self, moved=(*self.moved, *names))
+
+    def _bound(self, option: str, path: Path) -> list[str]:
+        """A place under its own name, and under the one it is called by."""
+        names = dict.fromkeys(str(self.inside(name)) for name in (path.resolve(), path.absolute()))
+        return [word for name in names for word in (option, str(path.resolve()), name)]
 
 
 # A session of its own: no terminal to type into. The end of bwrap is the end of all in it.
@@ -76,12 +97,6 @@ def _hidden_home() -> Words:
     """An empty place where the home is, if it lies in what is bound (a service's, in /opt or /usr)."""
     home = Path(os.environ.get("HOME") or "/nonexistent")
     return ("--tmpfs", str(home)) if any(home.is_relative_to(name) for name in _SYSTEM) and home.is_dir() else ()
-
-
-def _bound(option: str, path: Path) -> list[str]:
-    """A place under its own name, and under the one it is called by."""
-    names = dict.fromkeys((str(path.resolve()), str(path.absolute())))
-    return [word for name in names for word in (option, name, name)]
 
 
 def tools_of(words: Iterable[str]) -> tuple[Path, ...]:

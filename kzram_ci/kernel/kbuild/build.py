@@ -16,6 +16,7 @@ from kzram_ci.kernel.kbuild import ccache, exec_bits
 from kzram_ci.kernel.kbuild.artifacts import cached, store, targets
 from kzram_ci.kernel.kbuild.base_tree import BaseTree, pristine
 from kzram_ci.kernel.kbuild.config import configure
+from kzram_ci.kernel.kbuild.foreign import is_foreign, start
 from kzram_ci.kernel.kbuild.inputs import REPRODUCIBLE, Inputs, key, slot_key
 from kzram_ci.kernel.kbuild.job import Job
 from kzram_ci.kernel.kbuild.make import Killed, MakeDir, run
@@ -23,7 +24,6 @@ from kzram_ci.kernel.kbuild.slot import OBJECTS, Slot, usable
 from kzram_ci.kernel.kbuild.suspect import suspect
 from kzram_ci.kernel.patches import Broken, Patched, Refusal
 from kzram_ci.kernel.sandbox import sandbox_for
-from kzram_ci.kernel.series import SeriesKind
 from kzram_ci.model.arch import arch_of
 from kzram_ci.model.events import BuildDone, BuildProgress, BuildStarted
 from kzram_ci.model.kernel import KernelImage
@@ -42,13 +42,19 @@ def build(inputs: Inputs, context: Context) -> KernelImage:
     usable(cache)
     variables = _variables(inputs)
     box = sandbox_for(compilers.words(dict(variables))) if context.sandbox else None
+    own, boxed, foreign = (cache / "slots" / f"{slot_key(inputs)}{word}" for word in ("", "-sandbox", "-foreign"))
     # what runs in a sandbox may leave programs in the slot: no other build ever runs those
-    path = cache / "slots" / f"{slot_key(inputs)}{'-sandbox' if box else ''}"
+    alien = box is not None and is_foreign(inputs)
+    path = foreign if alien else boxed if box else own
+    if box:
+        box = box.called(path / "src", own / "src")
     with files.lock(path.with_name(f"{path.name}.lock"), context.deadline):
         if (image := cached(inputs, cache=cache)) is not None:  # another process was first
             return image
         if proc.cancelled():
             raise Interrupted(f"interrupted before {inputs.name} was built")
+        if alien:
+            start(path, key(inputs), (boxed, own), context.deadline)
         slot = Slot(path)
         make_dir = MakeDir(
             name=inputs.name, src=slot.src, variables=variables, log=slot.log,
@@ -86,7 +92,8 @@ def _debug_paths(job: Job, options: Mapping[str, str]) -> tuple[str, ...]:
     if options.get("CONFIG_DEBUG_INFO") != "y":
         return ()
     given = dict(job.inputs.make_vars)
-    flag = f"-fdebug-prefix-map={job.slot.out.resolve()}=/{OBJECTS}"
+    out, box = job.slot.out.resolve(), job.make_dir.sandbox
+    flag = f"-fdebug-prefix-map={box.inside(out) if box else out}=/{OBJECTS}"
     return tuple(f"{name}={given.get(name, '')} {flag}".replace("= ", "=") for name in ("KCFLAGS", "KAFLAGS"))
 
 
@@ -106,9 +113,7 @@ def _build(job: Job) -> None:
 
 def _compile(job: Job, base: BaseTree, patched: Patched) -> dict[str, str]:
     """Switch the slot to these files, configure and make; returns the configuration."""
-    foreign = job.make_dir.sandbox is not None and any(
-        choice.series.kind is SeriesKind.ONE_OFF for choice in job.inputs.series
-    )
+    foreign = job.make_dir.sandbox is not None and is_foreign(job.inputs)
     job.slot.prepare(base, job.context.deadline, foreign=key(job.inputs) if foreign else "")
     job.slot.switch(base, patched.files, patched.executable)
     _restore_exec_bits(job)

@@ -56,6 +56,11 @@ class Slot:
         self._file = path / "state.json"
         self.state = self._load()
 
+    @property
+    def whole(self) -> bool:
+        """Whether a kernel was built in it and no make was killed since."""
+        return (self.out / "vmlinux").is_file() and not self._mark.exists()
+
     def _load(self) -> State:
         try:
             data = json.loads(self._file.read_text())

@@ -61,8 +61,8 @@ class Bench:
         return kbuild.build(inputs, context)
 
     def out(self) -> Path:
-        """The object directory of the sandboxed slot."""
-        (slot,) = self.cache.glob("slots/*-sandbox")
+        """The object directory of kernels with patches of others."""
+        (slot,) = (path for path in self.cache.glob("slots/*-foreign") if path.is_dir())
         return slot / "src" / OBJECTS
 
     def said(self, recipe: str) -> str:
@@ -162,20 +162,56 @@ def test_products_that_are_links_or_pipes_are_not_followed(bench: Bench, trick: 
             assert b"of the house" not in path.read_bytes(), path
 
 
+def slots(bench: Bench) -> list[str]:
+    """The kinds of slots there are."""
+    names = (path.name for path in (bench.cache / "slots").iterdir() if path.is_dir())
+    return sorted(f"-{kind}" if kind else "" for _, _, kind in (name.partition("-") for name in names))
+
+
 def test_programs_that_others_left_run_in_no_other_build(bench: Bench) -> None:
     evil = bench.inputs_with("touch $(O)/evil.o")
     bench.build(evil)
     assert (bench.out() / "evil.o").exists()
     bench.build(bench.inputs)
-    assert not (bench.out() / "evil.o").exists(), "objects of patched makefiles are thrown away"
+    assert not list(bench.cache.glob("slots/*-sandbox/**/evil.o"))
     bench.build(evil)  # in the cache
     bench.build(bench.inputs_with("touch $(O)/more.o"))
+    assert (bench.out() / "more.o").exists()
+    assert not (bench.out() / "evil.o").exists(), "objects of patched makefiles are thrown away"
     bench.build(bench.inputs, sandboxed=False)
-    slots = sorted(path.name for path in (bench.cache / "slots").iterdir() if path.is_dir())
-    assert len(slots) == 1, "without a sandbox the kernel was there already"
+    assert slots(bench) == ["-foreign", "-sandbox"], "without a sandbox the kernel was there already"
     bench.build(replace(bench.inputs, series=bench.inputs_with("true").series), sandboxed=False)
-    slots = sorted(path.name for path in (bench.cache / "slots").iterdir() if path.is_dir())
-    assert [name.endswith("-sandbox") for name in slots] == [False, True]
+    assert slots(bench) == ["", "-foreign", "-sandbox"]
+    assert not list(bench.cache.glob("slots/*-sandbox/**/more.o"))
+
+
+@pytest.mark.parametrize("sandboxed", [True, False], ids=["sandbox", "own"])
+def test_a_kernel_with_patches_of_others_starts_from_what_its_family_made(bench: Bench, sandboxed: bool) -> None:
+    """Its objects are the family's, in a copy; what its makefiles do to them is done to the copy."""
+    bench.build(bench.inputs, sandboxed=sandboxed)
+    (family,) = (path for path in bench.cache.glob("slots/*") if path.is_dir())
+    before = (family / "src" / OBJECTS / "vmlinux").read_bytes()
+    (family / "src" / OBJECTS / "made-before").write_text("by the family\n")
+    said = bench.said("cat $(O)/made-before; echo spoilt > $(O)/vmlinux; echo spoilt > $(O)/made-before")
+    assert said == "by the family\n"
+    assert (family / "src" / OBJECTS / "vmlinux").read_bytes() == before
+    assert (family / "src" / OBJECTS / "made-before").read_text() == "by the family\n"
+    assert bench.said("echo again; cat $(O)/made-before") == "again\nby the family\n", "nothing of the other's is left"
+
+
+def test_objects_are_made_where_their_family_makes_them(bench: Bench) -> None:
+    """objtool's build notes absolute names: under others it is built again, and with it each object of the kernel."""
+    said = bench.said("pwd -P").strip()
+    (own,) = {path.name.partition("-")[0] for path in (bench.cache / "slots").iterdir() if path.is_dir()}
+    assert Path(said).is_relative_to(bench.cache.resolve() / "slots" / own)
+
+
+def test_a_family_whose_make_was_killed_gives_nothing(bench: Bench) -> None:
+    bench.build(bench.inputs)
+    (family,) = (path for path in bench.cache.glob("slots/*") if path.is_dir())
+    (family / "building").touch()
+    (family / "src" / OBJECTS / "made-before").write_text("half of it")
+    assert "No such file" in bench.said("LC_ALL=C cat $(O)/made-before")
 
 
 def test_objects_that_resist_are_removed(bench: Bench, request: pytest.FixtureRequest) -> None:
@@ -183,7 +219,7 @@ def test_objects_that_resist_are_removed(bench: Bench, request: pytest.FixtureRe
     deep = "mkdir -p $(O)/locked/in && chmod 0 $(O)/locked; cd $(O); for i in $$(seq 1500); do mkdir d && cd d; done"
     bench.build(bench.inputs_with(deep))
     assert (bench.out() / "d").exists()
-    bench.build(bench.inputs)
+    bench.build(bench.inputs_with("true"))
     assert not (bench.out() / "d").exists()
     assert not (bench.out() / "locked").exists()
 
