@@ -160,6 +160,7 @@ NEEDS = (
         what="ssh",
         why="boot --ssh",
         required=False,
+        version=("-V",),
         packages=named("openssh-client", "openssh-clients", "openssh-clients", "openssh", "openssh"),
     ),
     Need(

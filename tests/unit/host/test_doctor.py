@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 
 from kzram_ci.base import packages
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.needs import NEEDS, Proof
 from kzram_ci.cli.main import main
 from kzram_ci.host import doctor
 from kzram_ci.host.doctor import Check, first_version, missing_command
@@ -107,3 +109,12 @@ def test_the_qemu_of_rhel_is_found_where_it_lies(tmp_path: Path, monkeypatch: py
     assert (found[own.qemu].ok, found[own.qemu].version) == (True, "8.2.0")
     assert not found[other.qemu].ok, "it knows the host's architecture only"
     assert found[f"{other.triplet}-gcc"].required
+
+
+def test_every_program_that_is_here_tells_its_version() -> None:
+    """One that does not know the option would pass for missing."""
+    here = [need for need in NEEDS if need.proof is Proof.COMMAND and shutil.which(need.what)]
+    told = {need.what: doctor._look_for(need, Deadline.after(60)) for need in here}
+    assert told
+    assert not [what for what, (found, _) in told.items() if not found]
+    assert not [what for what, (_, version) in told.items() if not re.match(r"\d+\.\d", version)], told
