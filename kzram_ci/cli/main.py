@@ -138,8 +138,15 @@ def _run(argv: Sequence[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _on_signal)
     args = _parse(argv)
-    code: int = args.func(args)
+    code = _traced(args) if getattr(args, "trace", None) else args.func(args)
     return 130 if proc.cancelled() else code
+
+
+def _traced(args: argparse.Namespace) -> int:
+    from kzram_ci.base.spans import recording
+
+    with recording(args.trace):
+        return int(args.func(args))
 
 
 def _tell(error: KzramError) -> None:

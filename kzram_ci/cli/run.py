@@ -74,6 +74,9 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     add_sandbox(parser)
     parser.add_argument("--bisect-run", action="store_true", help="exit codes for `git bisect run`")
     parser.add_argument("--no-history", action="store_true", help="leave the results out of the history")
+    parser.add_argument(
+        "--trace", type=Path, metavar="FILE", help="write where the time went, in Chrome's trace format"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress, only the table")
     parser.set_defaults(func=main)
 

@@ -11,6 +11,7 @@ from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import NotApplicable, UserError
 from kzram_ci.base.library import Library
+from kzram_ci.base.spans import span
 from kzram_ci.kernel import beside, kbuild, mechanism, source, source_facts, toolchain
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.kbuild.base_tree import BaseTree
@@ -80,7 +81,9 @@ def image_for(spec: KernelSpec, context: KernelContext) -> KernelImage:
     ctx = context.begin()
     if spec.source.ready:
         return _ready(spec, ctx)
-    return _image(spec, source.fetch(spec.source, ctx), ctx)
+    with span("source", "build", source=spec.source.words()):
+        tree = source.fetch(spec.source, ctx)
+    return _image(spec, tree, ctx)
 
 
 def image_of(spec: KernelSpec, tree: Tree, context: KernelContext) -> KernelImage:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kzram_ci.base import clock, files
 from kzram_ci.base.errors import KzramError
+from kzram_ci.base.spans import span
 from kzram_ci.model.layout import CellFile, RunFile
 from kzram_ci.results.reports import html, junit, kcidb, summary
 from kzram_ci.results.reports.sanitize import decode
@@ -61,12 +62,17 @@ class Reports:
     def draw(self) -> None:
         """Write junit.xml, summary.md, report.html and kcidb.json again, each in one step. Raises InfraError."""
         revision, file = self.run.revision, self.run.layout.file
-        view = self.view()
-        files.write_atomic(file(RunFile.JUNIT), junit.render(view))
-        files.write_atomic(file(RunFile.SUMMARY), summary.render(view))
-        files.write_json(file(RunFile.KCIDB), kcidb.render(view))
-        page = html.render(view) if self.run.finished() else html.newborn(view)
-        files.write_atomic(file(RunFile.HTML), page)
+        with span("draw the reports", "report"):
+            view = self.view()
+            with span("junit.xml", "report"):
+                files.write_atomic(file(RunFile.JUNIT), junit.render(view))
+            with span("summary.md", "report"):
+                files.write_atomic(file(RunFile.SUMMARY), summary.render(view))
+            with span("kcidb.json", "report"):
+                files.write_json(file(RunFile.KCIDB), kcidb.render(view))
+            with span("report.html", "report"):
+                page = html.render(view) if self.run.finished() else html.newborn(view)
+                files.write_atomic(file(RunFile.HTML), page)
         self._drawn = revision
 
     @property

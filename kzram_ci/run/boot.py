@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
-from kzram_ci.base import clock, files
+from kzram_ci.base import clock, files, spans
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import Interrupted
 from kzram_ci.guest.control import ControlPort
@@ -95,6 +95,7 @@ def _watched(
         if isinstance(given, Sample):
             listener(CellProgress(cell=cell.id, counters=dict(state.counters)))
         elif isinstance(given, OopsFound):
+            spans.mark(given.oops.title, "oops", cell=cell.id)
             listener(CellOops(cell=cell.id, title=given.oops.title))
 
     with ExitStack() as stack:

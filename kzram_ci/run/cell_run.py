@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from kzram_ci.base import clock, files
+from kzram_ci.base import clock, files, spans
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_json
 from kzram_ci.base.errors import (
@@ -17,6 +17,7 @@ from kzram_ci.base.errors import (
     NotApplicable,
     PatchFailed,
 )
+from kzram_ci.base.spans import span
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import CellRetried, Listener
@@ -61,16 +62,30 @@ def boot_with_retries(job: CellJob, boot: BootStage, listener: Listener) -> tupl
     cell, failures = job.cell, 0
     while True:
         seconds = cell.machine.boot_seconds + cell.workload.duration_s + STOP_MARGIN_SECONDS
-        try:
-            evidence = boot(job, Deadline.after(seconds), listener)
-        except InfraError as error:
-            evidence = Evidence(host_error=str(error))
-        word = judge(cell, evidence)
+        began = clock.monotonic()
+        with span("boot", "boot", cell=cell.id, seed=cell.seed):
+            try:
+                evidence = boot(job, Deadline.after(seconds), listener)
+            except InfraError as error:
+                evidence = Evidence(host_error=str(error))
+        _phases(evidence, began)
+        with span("judge", "judge", cell=cell.id):
+            word = judge(cell, evidence)
         if word.outcome not in HOST_OUTCOMES or failures >= job.boot_retries:
             return evidence, word, failures
         failures += 1
         listener(CellRetried(cell=cell.id, reason=word.reason))
         job.place.keep_failed_boot(failures)
+
+
+def _phases(evidence: Evidence, began: float) -> None:
+    """The parts of a boot, for a trace: until the guest was up, its workload, what came after."""
+    starting = max(0.0, clock.monotonic() - began - evidence.seconds)  # before QEMU ran, and reading what it left
+    at = began + starting
+    for name, seconds in (("boots", evidence.boot_seconds), ("workload", evidence.work_seconds)):
+        if seconds > 0:
+            spans.past(name, "guest", at, seconds)
+            at += seconds
 
 
 def wants_another(cell: Cell, words: list[Judgement], evidences: list[Evidence]) -> bool:
@@ -97,6 +112,11 @@ def setup_key(job: CellJob) -> str:
 
 def run_cell(job: CellJob, boot: BootStage, listener: Listener) -> CellResult:
     """Run one cell and judge it. Raises Interrupted and UserError only; all else is in the result."""
+    with span(f"cell {job.cell.id}", "cell", kernel=job.cell.kernel.name, test=job.cell.test):
+        return _run_cell(job, boot, listener)
+
+
+def _run_cell(job: CellJob, boot: BootStage, listener: Listener) -> CellResult:
     began, started = clock.monotonic(), clock.now_utc().isoformat(timespec="seconds")
     cell, place = job.cell, job.place
     words: list[Judgement] = []

@@ -12,6 +12,7 @@ from typing import Any
 from kzram_ci.base import budget
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import InfraError, Interrupted
+from kzram_ci.base.spans import span
 from kzram_ci.base.units import say_count
 from kzram_ci.kernel.sandbox import required
 from kzram_ci.kernel.workshop import KernelContext
@@ -62,13 +63,16 @@ def _execute(
     stages, chosen = real_stages(context, request.accel, request.snapshot)
 
     def sink(result: CellResult) -> None:
-        run.finish(result)
+        with span("record", "record", cell=result.id):
+            run.finish(result)
         run.note_environment(_accelerators(chosen.accels))
         if history is not None:
-            _remember(history, run, result, warn)
+            with span("history", "record", cell=result.id):
+                _remember(history, run, result, warn)
 
     done = run.finished()
-    plan = stages.ahead(plan, done)
+    with span("look ahead", "plan"):
+        plan = stages.ahead(plan, done)
     with Reports(run=run).kept_up(), _noted_meanwhile(run, tools):
         PlanRun(
             plan=plan,
@@ -79,7 +83,8 @@ def _execute(
             listener=listener,
         ).execute(done=done, before=tuple(result for result in run.results() if result.id in done))
         if not request.for_git:  # which wants an exit code, a hundred times
-            _note_blames(run, cache_root())
+            with span("whose code it is", "report"):
+                _note_blames(run, cache_root())
     return run.results()
 
 

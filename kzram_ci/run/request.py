@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.spans import span
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.layout import RunFile
 from kzram_ci.model.machine import Accel, Snapshot
@@ -55,6 +56,11 @@ class RunRequest:
 
 def begin(request: RunRequest, warn: Warn) -> RunDir:
     """A new run directory, or one to go on with. Raises UserError."""
+    with span("plan", "plan"):
+        return _begun(request, warn)
+
+
+def _begun(request: RunRequest, warn: Warn) -> RunDir:
     for option, value in (("--jobs", request.jobs), ("--make-jobs", request.make_jobs)):
         if value < 0:
             raise UserError(f"{option} cannot be negative")

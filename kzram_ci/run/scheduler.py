@@ -16,6 +16,7 @@ from typing import Any
 
 from kzram_ci.base import proc
 from kzram_ci.base.errors import Interrupted, KzramError, NotApplicable
+from kzram_ci.base.spans import span
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import BuildFailed, CellStarted, Listener
 from kzram_ci.model.evidence import CellResult
@@ -107,7 +108,8 @@ class _Scheduler:
         def build(spec: KernelSpec) -> KernelImage:
             if proc.cancelled():
                 raise Interrupted("interrupted before the kernel was built")
-            return self._work.stages.image(spec)
+            with span(f"kernel {spec.name}", "build"):
+                return self._work.stages.image(spec)
 
         cells: dict[str, list[Cell]] = {}
         for cell in self._work.cells:
@@ -145,7 +147,10 @@ class _Scheduler:
             self._pending[future] = partial(self._equipped, key)
 
     def _fetch(self, cell: Cell) -> Equipment:
-        return self._work.stages.rootfs(cell), self._work.stages.accel(cell.machine)
+        with span("root file system", "prepare"):
+            rootfs = self._work.stages.rootfs(cell)
+        with span("acceleration", "prepare", arch=cell.machine.arch):
+            return rootfs, self._work.stages.accel(cell.machine)
 
     def _equipped(self, key: tuple[Any, ...], future: Future[Equipment]) -> Iterator[Ended]:
         waiting = self._unequipped.pop(key)

@@ -118,6 +118,7 @@ DOORS = (
     "kzram_ci.base.clock",
     "kzram_ci.base.files",
     "kzram_ci.base.library",
+    "kzram_ci.base.spans",
     "fcntl",
     "io",
     "os",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kzram_ci.base import clock, files, proc
 from kzram_ci.base.errors import BuildFailed, CommandTimeout, InfraError, Interrupted, KzramError, UserError
+from kzram_ci.base.spans import span
 from kzram_ci.base.transcripts import transcript_in
 from kzram_ci.kernel import beside, compilers, diff, mechanism
 from kzram_ci.kernel.context import Context
@@ -99,30 +100,37 @@ def _debug_paths(job: Job, options: Mapping[str, str]) -> tuple[str, ...]:
 
 def _build(job: Job) -> None:
     began = clock.monotonic()
-    base = pristine(job.inputs.tree, job.context)
+    with span("unpack", "build"):
+        base = pristine(job.inputs.tree, job.context)
     broken: dict[tuple[str, str], Refusal] = {}
     while True:
-        patched = _patch(job, base, broken)  # first: a patch that does not apply leaves the slot as it is
+        with span("patch", "build"):
+            patched = _patch(job, base, broken)  # first: a patch that does not apply leaves the slot as it is
         try:
             options = _compile(job, base, patched)
             break
         except BuildFailed as error:
             _set_aside(job, patched, error, broken)
-    store(job, options, patched, clock.monotonic() - began)
+    with span("store", "build"):
+        store(job, options, patched, clock.monotonic() - began)
 
 
 def _compile(job: Job, base: BaseTree, patched: Patched) -> dict[str, str]:
     """Switch the slot to these files, configure and make; returns the configuration."""
     foreign = job.make_dir.sandbox is not None and is_foreign(job.inputs)
-    job.slot.prepare(base, job.context.deadline, foreign=key(job.inputs) if foreign else "")
-    job.slot.switch(base, patched.files, patched.executable)
+    with span("prepare the slot", "build"):
+        job.slot.prepare(base, job.context.deadline, foreign=key(job.inputs) if foreign else "")
+        job.slot.switch(base, patched.files, patched.executable)
     _restore_exec_bits(job)
     job.slot.log.unlink(missing_ok=True)
     fresh = job.slot.begin()
     try:
-        options = configure(job, base, patched.files)
-        _try_out(job, options, patched)
-        steps = _make(job, options, fresh)
+        with span("configure", "build"):
+            options = configure(job, base, patched.files)
+        with span("try out", "build"):
+            _try_out(job, options, patched)
+        with span("make", "build"):
+            steps = _make(job, options, fresh)
     except Killed as killed:
         # the mark stays: the object directory is thrown away the next time
         raise killed.error from killed.error.__cause__

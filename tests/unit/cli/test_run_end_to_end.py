@@ -149,7 +149,7 @@ def house(tmp_path: Path, cache: Path) -> House:
 def test_from_plan_to_junit(house: House) -> None:
     """Two kernels, one of them with a crash that the plan expects in one test only."""
     house.plan(good="FAKE pass", bad=f"FAKE oops {OOPS}", expect="  - {kernel: bad, test: race, outcome: oops}")
-    done = house.run("whole.yaml")
+    done = house.run("whole.yaml", "--trace", "trace.json")
     assert done.verdicts == {
         "good/race": ("pass", "ok"),
         "good/more": ("pass", "ok"),
@@ -169,6 +169,15 @@ def test_from_plan_to_junit(house: House) -> None:
     assert {"console.log", "control.log", "qemu.txt", "cell.json", "counters.json", "repro.sh"} <= set(os.listdir(cell))
     assert list(cell.glob("oops-*.txt"))
     assert "bad/more" in done.out
+    trace = json.loads((house.path / "trace.json").read_text())["traceEvents"]
+    spans = {event["name"]: event for event in trace if event["ph"] == "X"}
+    assert {"plan", "root file system", "kernel good", "configure", "make", "boot", "judge", "draw the reports"} <= set(
+        spans
+    )
+    assert {f"cell {cell}" for cell in done.verdicts} <= set(spans)
+    tracks = {event["tid"]: event["args"]["name"] for event in trace if event["ph"] == "M"}
+    assert tracks[spans["boot"]["tid"]].startswith("cell") and tracks[spans["make"]["tid"]].startswith("build")
+    assert any(event["cat"] == "oops" for event in trace if event["ph"] == "i")
     assert house.ours() == []
     builds = house.builds()
     assert builds == 2
