@@ -172,6 +172,20 @@ static void pass_gate(void)
 	pthread_mutex_unlock(&gate_lock);
 }
 
+/* By itself an evictor forces out one page after the other: not in a cgroup's order, and not out of a large folio. */
+static bool tells_each_page(void)
+{
+	return windowed && !evicts_by_memcg() && folios == FOLIOS_NEVER;
+}
+
+/* One that is on its way out now. A large folio is unmapped as a whole and then written page by page: any of it may be. */
+static uint64_t page_in_window(uint64_t first, uint64_t random)
+{
+	uint64_t number = page_that_leaves(first, batch, 0);
+
+	return folios == FOLIOS_NEVER || number == NONE_LEAVES ? number : first + random % batch;
+}
+
 /* Each makes a page longer once for each time it is forced out, by one unit up to all that are left. See window.h. */
 static void mutate_in_windows(uint64_t index)
 {
@@ -185,15 +199,15 @@ static void mutate_in_windows(uint64_t index)
 
 		if (!atomic_load(&racing))
 			pass_gate();
-		if (evicts_by_memcg()) { /* in its own order; once a page was written to, it is mapped, and seen no more */
-			number = page_that_leaves(number, batch, 0);
+		if (!tells_each_page()) { /* what was written to is mapped, and seen no more */
+			number = page_in_window(number, next_random(&state));
 			leaves = number != NONE_LEAVES;
 		}
 		if (leaves && lock_part(number, part)) {
 			uint32_t left = part_levels(part_of(part)) - 1 - level_of(number, part);
 
 			if (left)
-				mutate_part(number, part, 1 + next_random(&state) % left);
+				mutate_part(number, part, folios == FOLIOS_NEVER ? 1 + next_random(&state) % left : 1);
 			unlock_part(number, part);
 			seen = now;
 		}
@@ -306,10 +320,10 @@ static void race(uint64_t index, uint64_t *state, uint64_t *told, uint64_t until
 	while (!atomic_load(&stopping) && now_us() < until) {
 		uint64_t first = some_pages(state, batch);
 
-		if (!windowed || evicts_by_memcg())
+		if (!tells_each_page())
 			atomic_store(&hot[index], first);
 		for (uint64_t i = 0; i < rounds && !atomic_load(&stopping); i++)
-			if (windowed && !evicts_by_memcg())
+			if (tells_each_page())
 				evict_page_by_page(index, first, batch, told);
 			else
 				evict_pages(first, batch);
@@ -398,7 +412,7 @@ static void set_up(void)
 			part_fill(page_at(i), i, part_of(part), version);
 		}
 	if (evicts_by_memcg())
-		force_out(0, page_count); /* now, not while they are raced for: a cgroup gives up all of them at once */
+		force_out_all(); /* now: no mutator runs yet, whose TLB each page would have to be flushed from */
 }
 
 static void report(void)

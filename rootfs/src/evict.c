@@ -82,9 +82,6 @@ static void enter_memcg(void)
 	by_memcg = true;
 	/* a page that was read ahead is unmapped and in the swap cache as well, and not on its way out */
 	write_setting("/proc/sys/vm/page-cluster", "0");
-	pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	if (pagemap < 0)
-		emit("{\"ev\":\"note\",\"text\":\"no /proc/PID/pagemap (CONFIG_PROC_PAGE_MONITOR): pages are met by chance\"}");
 }
 
 static uint64_t bytes_in_memory(void)
@@ -142,12 +139,15 @@ void evict_setup(const char *how, void *start, uint64_t count)
 {
 	pages = start;
 	page_count = count;
+	pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	if (!strcmp(how, "memcg"))
 		enter_memcg();
 	else if (madvise(pages, PAGE, MADV_PAGEOUT) && errno == EINVAL && !strcmp(how, "auto"))
 		enter_memcg();
 	emit("{\"ev\":\"note\",\"text\":\"evicting by %s%s%s\"}", by_memcg ? "memory cgroup (" : "MADV_PAGEOUT",
 	     by_memcg ? way->file : "", by_memcg ? ")" : "");
+	if (by_memcg && pagemap < 0)
+		emit("{\"ev\":\"note\",\"text\":\"no /proc/PID/pagemap (CONFIG_PROC_PAGE_MONITOR): pages are met by chance\"}");
 }
 
 bool evicts_by_memcg(void)
@@ -161,6 +161,17 @@ void force_out(uint64_t first, uint64_t count)
 		shrink_memcg();
 	else if (madvise(pages + first * PAGE, count * PAGE, MADV_PAGEOUT) && errno != EAGAIN)
 		die(EXIT_SETUP, "MADV_PAGEOUT: %s", strerror(errno));
+}
+
+void force_out_all(void)
+{
+	uint64_t before, left = bytes_in_memory();
+
+	do {
+		before = left;
+		shrink_memcg();
+		left = bytes_in_memory();
+	} while (left && left < before);
 }
 
 uint64_t page_that_leaves(uint64_t first, uint64_t count, uint64_t after)

@@ -14,6 +14,7 @@ void evict_setup(const char *how, void *pages, uint64_t count);
 bool evicts_by_memcg(void);
 /* Those pages; where a cgroup does it, it takes what there is, so all pages that are in memory. */
 void force_out(uint64_t first, uint64_t count);
+void force_out_all(void); /* by a cgroup, as often as it gives up more: one call may leave what was not looked at for long */
 
 enum { MOST_WATCHED = 64 };
 #define NONE_LEAVES UINT64_MAX

@@ -5,6 +5,7 @@
  * The state of the pages is ROOT/pages, a character each: m mapped, s swapped, l leaving (swapped, and in the swap cache).
  * Lines on standard input:
  *   force FIRST COUNT          prints what was written to which file, or the call of madvise()
+ *   all                        the same, for as long as more goes; of the mapped pages two go at a time
  *   leaves FIRST COUNT AFTER   prints the page, or "none"
  *   answer ERRNO               of the next write that makes the cgroup smaller
  */
@@ -24,6 +25,7 @@ static char state[4096];
 static size_t states;
 static unsigned char *mapped;
 static int pagemap_file = -1, answer, pageout_answer;
+static size_t going;
 
 static void below(char *to, size_t size, const char *path)
 {
@@ -87,6 +89,11 @@ static ssize_t pwrite_told(int fd, const void *what, size_t size, off_t at)
 	if (readlink(link, path, sizeof(path) - 1) < 0)
 		return -1;
 	printf("%s=%.*s ", strrchr(path, '/') + 1, (int)size, (const char *)what);
+	for (size_t i = 0, gone = 0; i < states && gone < going; i++)
+		if (state[i] == 'm') {
+			state[i] = 's';
+			gone++;
+		}
 	errno = answer;
 	answer = 0;
 	return errno ? -1 : (ssize_t)size;
@@ -149,7 +156,10 @@ int main(int argc, char **argv)
 			answer = (int)first;
 			continue;
 		}
-		if (!strcmp(verb, "force"))
+		if (!strcmp(verb, "all")) {
+			going = 2;
+			force_out_all();
+		} else if (!strcmp(verb, "force"))
 			force_out(first, count);
 		else if ((first = page_that_leaves(first, count, after)) == NONE_LEAVES)
 			printf("none");
