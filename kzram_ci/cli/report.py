@@ -13,6 +13,7 @@ from kzram_ci.model import codec
 from kzram_ci.model.layout import REPORTS
 from kzram_ci.results import rundir
 from kzram_ci.results.draw import Reports
+from kzram_ci.results.history import default_history
 from kzram_ci.verdict.exitcode import exit_code
 
 EXAMPLE = """\
@@ -53,7 +54,7 @@ def main(args: argparse.Namespace) -> int:
 def render(request: ReportRequest) -> int:
     """Render; exit 0 when that worked, whatever the results are, unless the run's own exit code is wanted."""
     run = rundir.open_run(request.run)
-    reports = Reports(run=run)
+    reports = Reports(run=run, history=default_history())
     if request.as_json:
         print(json.dumps([codec.to_json(result) for result in run.results()], indent=2))
     else:

@@ -103,6 +103,6 @@ def commands(run: rundir.RunDir, result: CellResult) -> list[str]:
             "# the boot alone, console on this terminal:",
             f"sh {shlex.quote(str(qemu))}",
             "# QEMU as it was started then, by kzram-ci:",
-            *(f"#   {line}" for line in rundir.qemu_command(run.layout.at(result.directory)).splitlines()),
+            *(f"#   {line}" for line in run.layout.at(result.directory).qemu_command().splitlines()),
         ]
     return lines

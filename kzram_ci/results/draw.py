@@ -7,12 +7,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from kzram_ci.base import clock, files
 from kzram_ci.base.errors import KzramError
 from kzram_ci.base.spans import span
 from kzram_ci.model.layout import CellFile, RunFile
+from kzram_ci.results.cell_files import shown, tail
+from kzram_ci.results.history import History
+from kzram_ci.results.last_good import LastGood, last_good
 from kzram_ci.results.reports import html, junit, kcidb, summary
 from kzram_ci.results.reports.sanitize import decode
 from kzram_ci.results.reports.summary_model import CellView, RunView, make_view
@@ -26,11 +28,16 @@ TAIL_BYTES = 8 << 10
 
 @dataclass(slots=True, kw_only=True)
 class Reports:
-    """Draws the reports of one run; what lies on disk of a finished cell is read once."""
+    """Draws the reports of one run; what lies on disk of a finished cell is read once.
+
+    With a history the page shows what changed since the last good run of the plan.
+    """
 
     run: RunDir
+    history: History | None = None
     _seen: dict[str, CellView] = field(default_factory=dict)
     _drawn: int = -1
+    _good: tuple[LastGood | None, ...] = ()  # asked once
 
     def view(self) -> RunView:
         """What reports show of the run now. Cells that still run show no files: those are not evidence yet."""
@@ -43,9 +50,8 @@ class Reports:
             environment=self.run.environment,
             blames=self.run.blames(),
         )
-        return replace(
-            view, cells=tuple(self._with_files(cell) if cell.result.id in finished else cell for cell in view.cells)
-        )
+        cells = tuple(self._with_files(cell) if cell.result.id in finished else cell for cell in view.cells)
+        return replace(view, cells=cells)
 
     def _with_files(self, cell: CellView) -> CellView:
         if (known := self._seen.get(cell.result.id)) is None:
@@ -54,7 +60,8 @@ class Reports:
             known = replace(
                 cell,
                 files=tuple(f"{cell.result.directory}/{name}" for name in names),
-                console_tail=decode(_tail(place.file(CellFile.CONSOLE))),
+                console_tail=decode(tail(place.file(CellFile.CONSOLE), TAIL_BYTES)),
+                shown=shown(place),
             )
             self._seen[cell.result.id] = known
         return known
@@ -71,9 +78,19 @@ class Reports:
             with span("kcidb.json", "report"):
                 files.write_json(file(RunFile.KCIDB), kcidb.render(view))
             with span("report.html", "report"):
-                page = html.render(view) if self.run.finished() else html.newborn(view)
+                page = html.render(self._with_past(view)) if self.run.finished() else html.newborn(view)
                 files.write_atomic(file(RunFile.HTML), page)
         self._drawn = revision
+
+    def _with_past(self, view: RunView) -> RunView:
+        if self.history is None:
+            return view
+        if not self._good:
+            self._good = (last_good(self.history, self.run.plan.name, self.run.path.name, len(self.run.plan.cells)),)
+        (good,) = self._good
+        finished = self.run.finished()
+        now = [result for result in self.run.results() if result.id in finished]
+        return view if good is None else replace(view, since=good.since(now))
 
     @property
     def stale(self) -> bool:
@@ -112,12 +129,3 @@ def _started(name: str) -> str:
     """ISO 8601 from the directory's name; empty when it was renamed."""
     match = re.match(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-", name)
     return "{}-{}-{}T{}:{}:{}+00:00".format(*match.groups()) if match else ""
-
-
-def _tail(path: Path) -> bytes:
-    try:
-        with path.open("rb") as handle:
-            handle.seek(max(0, path.stat().st_size - TAIL_BYTES))
-            return handle.read()
-    except OSError:
-        return b""

@@ -10,6 +10,7 @@ from kzram_ci.base import files
 from kzram_ci.base.digest import digest_bytes
 from kzram_ci.model.layout import ATTEMPT, BOOT_FAILED, CELLS, INTERRUPTED, RESULTS, CellFile, RunFile
 from kzram_ci.plan.matrix import safe_id
+from kzram_ci.vm import by_hand
 
 _OF_THE_CELL = frozenset({CellFile.CELL, CellFile.REPRO})  # not of one boot of it
 
@@ -24,6 +25,13 @@ class CellDir:
     def file(self, name: CellFile) -> Path:
         """One of its files."""
         return self.path / name
+
+    def qemu_command(self) -> str:
+        """QEMU's command line of the boot, word for word; empty where nothing was booted."""
+        try:
+            return by_hand.exact(self.file(CellFile.QEMU_ARGV).read_text("utf-8", "backslashreplace"))
+        except OSError:
+            return ""  # a cell that did not boot has none
 
     def keep_failed_boot(self, number: int) -> None:
         """Make room for the next boot after one that did not reach the workload."""

@@ -26,7 +26,6 @@ from kzram_ci.model.layout import CellFile, RunFile
 from kzram_ci.results.layout import CellDir, RunDirLayout, slug
 from kzram_ci.results.reports.sanitize import one_line
 from kzram_ci.results.repro import repro_script
-from kzram_ci.vm import by_hand
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,7 +90,7 @@ class RunDir:
             files.write_json(own.file(CellFile.CELL), data)
             if not shown.file(CellFile.COUNTERS).is_file():  # the boot's own holds more
                 files.write_json(own.file(CellFile.COUNTERS), dict(result.evidence.counters))
-            _write_repro(own, result.id, command=qemu_command(shown))
+            _write_repro(own, result.id, command=shown.qemu_command())
 
     def results(self) -> tuple[CellResult, ...]:
         """All cells in the order of the plan; those not finished are `not-run`."""
@@ -237,18 +236,6 @@ def _write_repro(place: CellDir, cell_id: str, *, command: str) -> None:
     files.write_atomic(script, repro_script(cell_id, command=command))
     with files.disk_errors(f"cannot write {script}"):
         script.chmod(0o755)
-
-
-def qemu_command(place: CellDir) -> str:
-    """QEMU's command line of a boot, word for word; empty where nothing was booted."""
-    return by_hand.exact(_text(place.file(CellFile.QEMU_ARGV)))
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", "backslashreplace")
-    except OSError:
-        return ""  # a cell that did not boot has none
 
 
 def _last_line_if_whole(data: bytes) -> list[bytes]:

@@ -73,7 +73,7 @@ def _execute(
     done = run.finished()
     with span("look ahead", "plan"):
         plan = stages.ahead(plan, done)
-    with Reports(run=run).kept_up(), _noted_meanwhile(run, tools):
+    with Reports(run=run, history=history).kept_up(), _noted_meanwhile(run, tools):
         PlanRun(
             plan=plan,
             stages=stages,

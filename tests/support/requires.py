@@ -21,6 +21,8 @@ KINDS = {
     "llvm": "llvm-symbolizer",
     "lore": "b4 as a module of Python",
     "debuggers": "gdb, drgn as a module of Python, and the time to build a kernel with debug info",
+    "browser": "chromium, and playwright to drive it",
+    "long": "half an hour for one test; only where it is asked for",
 }
 
 

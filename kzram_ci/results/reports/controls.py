@@ -25,13 +25,18 @@ def _with_reason(cell: CellView) -> str:
     return f"{cell.result.id}: {one_line(cell.result.judgement.reason)}"
 
 
-def failed(view: RunView) -> tuple[str, ...]:
-    """A line for each control that ran and did not show what it must: then the whole run proves little."""
+def failed_cells(view: RunView) -> tuple[CellView, ...]:
+    """The controls that ran and did not show what they must."""
     return tuple(
-        _with_reason(cell)
+        cell
         for cell in view.cells
         if cell.result.control and _ran(cell) and cell.result.judgement.verdict is not Verdict.OK
     )
+
+
+def failed(view: RunView) -> tuple[str, ...]:
+    """A line for each control that ran and did not show what it must: then the whole run proves little."""
+    return tuple(_with_reason(cell) for cell in failed_cells(view))
 
 
 def unable(view: RunView) -> tuple[str, ...]:

@@ -1,20 +1,47 @@
-"""One HTML page without any external resource; jinja2 with autoescape, so guest text stays text. Pure."""
+"""One HTML page without any external resource; jinja2 with autoescape, so guest text stays text. Pure.
+
+Its own style and script are in it, and its policy names them by digest: nothing else can act, whatever a guest wrote.
+Without the script (a viewer that forbids all of them) everything is there, but for filters, keys and the search.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
+from typing import Any
 from urllib.parse import quote
 
 from kzram_ci.base.units import say_count
-from kzram_ci.results.reports import controls, memory, points, summary_model, tested
+from kzram_ci.results.reports import charts, controls, memory, points, summary_model, tested
+from kzram_ci.results.reports.page import OUTPUT_LIMIT, page_of
 from kzram_ci.results.reports.sanitize import cut, one_line, visible
 from kzram_ci.results.reports.summary_model import RunView
 from kzram_ci.results.reports.wording import LEGEND
 
-OOPS_LIMIT = 64 << 10
-TEMPLATE = "report.html.j2"
+COMMAND_LIMIT = 8 << 10
+TEMPLATE, STYLE, SCRIPT = "report.html.j2", "page.css", "page.js"
 _cached: list[object] = []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inline:
+    """A style or script of ours: the text that goes into the page, and its digest for the page's policy."""
+
+    text: Any  # markup
+    digest: str
+
+
+def inline(name: str) -> Inline:
+    """One of the files beside this module."""
+    from markupsafe import Markup
+
+    text = _text(name)
+    return Inline(
+        text=Markup(text), digest=f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+    )
 
 
 def _template() -> object:
@@ -30,8 +57,21 @@ def _template() -> object:
         )
         environment.filters["visible"] = lambda value: visible(str(value))
         environment.filters["line"] = lambda value, limit=300: one_line(str(value), limit)
-        environment.filters["oops"] = lambda value: cut(str(value), OOPS_LIMIT)
+        environment.filters["output"] = lambda value: cut(str(value), OUTPUT_LIMIT)
+        environment.filters["command"] = lambda value: cut(str(value), COMMAND_LIMIT)
         environment.filters["path"] = lambda value: quote(str(value), errors="backslashreplace")
+        environment.globals["style"], environment.globals["script"] = inline(STYLE), inline(SCRIPT)
+        environment.globals["smalls"] = {"width": charts.SMALL_WIDTH, "height": charts.SMALL_HEIGHT}
+        environment.globals["sizes"] = {
+            "width": charts.FOREST_WIDTH,
+            "left": charts.FOREST_LEFT,
+            "right": charts.FOREST_RIGHT,
+        }
+        environment.globals["curve"] = {
+            "width": charts.CURVE_WIDTH,
+            "height": charts.CURVE_HEIGHT,
+            "left": charts.CURVE_LEFT,
+        }
         _cached.append(environment.get_template(TEMPLATE))
     return _cached[0]
 
@@ -49,6 +89,6 @@ def newborn(view: RunView) -> str:
 def render(view: RunView) -> str:
     """The whole page."""
     rooms = {"summary_model": summary_model, "controls": controls, "tested": tested, "points": points, "memory": memory}
-    given = {**rooms, "legend": LEGEND}
+    given = {**rooms, "legend": LEGEND, "page": page_of(view)}
     text: str = _template().render(view=view, **given)  # type: ignore[attr-defined]
     return text

@@ -15,6 +15,7 @@ from kzram_ci.model.layout import CellFile
 from kzram_ci.model.measure import GREW_CLASS
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results.reports.sanitize import one_line
+from kzram_ci.results.reports.shown import Shown, Since
 from kzram_ci.results.reports.wording import VERDICT_WORDS, word
 from kzram_ci.verdict import races
 from kzram_ci.verdict.exposure import OVERRUNS, all_counters, counted
@@ -55,6 +56,7 @@ class CellView:
     floors: tuple[tuple[str, int], ...] = ()
     files: tuple[str, ...] = ()
     console_tail: str = ""
+    shown: Shown = Shown()
 
     @property
     def column(self) -> str:
@@ -98,6 +100,7 @@ class RunView:
     specs: Mapping[str, KernelSpec] = field(default_factory=dict)  # what the plan asks for, by kernel
     recorded: tuple[CellView, ...] = ()  # controls of an earlier run
     measured_by: Mapping[str, str] = field(default_factory=dict)  # control of a cell that ends by evidence, both by id
+    since: Since | None = None  # the last good run of the plan, where one is known
     blames: Mapping[str, Blame] = field(default_factory=dict)  # whose code the crashes are in, by signature
     kernels: tuple[str, ...] = field(init=False)  # names in the order of the plan
     columns: tuple[str, ...] = field(init=False)  # tests with their axes, likewise

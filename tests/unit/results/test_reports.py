@@ -72,7 +72,7 @@ class TestHtml:
             assert fact in page.text
         assert "cells/stock.anonmutate/console.log" in page.links
         assert not [link for link in page.links if ":" in link or link.startswith("/")]
-        assert not {"script", "link", "img", "iframe"} & set(page.tags)
+        assert not {"link", "img", "iframe", "object", "base"} & set(page.tags)
         assert "Controls failed" not in page.text
 
     def test_broken_controls_come_before_everything(self) -> None:
@@ -82,7 +82,7 @@ class TestHtml:
 
     def test_guest_text_stays_text(self) -> None:
         page = Page(html.render(hostile()))
-        assert "script" not in page.tags
+        assert page.tags.count("script") == page.tags.count("style") == 1  # ours
         assert "<script>alert(1)</script>" in page.text
         assert "\x1b" not in page.text
 
