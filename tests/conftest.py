@@ -1,5 +1,11 @@
 """For all tests: KZRAM_REQUIRE is read once, early; a test on real kernels says at once what it lacks."""
 
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
 import pytest
 import requires
 from hypothesis import settings
@@ -8,6 +14,7 @@ from hypothesis import settings
 settings.register_profile("any host", deadline=None)
 settings.load_profile("any host")
 
+HISTORY = Path(__file__).resolve().parents[1] / "bench" / "bisect_history"
 REAL_TOOLS = ("qemu-system-x86_64", "gcc", "make", "busybox")
 
 
@@ -23,3 +30,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def pytest_report_header() -> str:
     return f"KZRAM_REQUIRE: {', '.join(sorted(requires.required())) or 'nothing, what is missing is skipped'}"
+
+
+@pytest.fixture(scope="module")
+def grown() -> Iterator[ModuleType]:
+    """Grows a git repository of 6.12 in the cache, once: `base` and histories on top of it."""
+    spec = importlib.util.spec_from_file_location("bisect_history_grow", HISTORY / "grow.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]

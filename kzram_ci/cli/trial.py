@@ -13,7 +13,7 @@ from kzram_ci.cli.trial_progress import Lines
 from kzram_ci.model.machine import Accel
 from kzram_ci.results.reports.table import printable
 from kzram_ci.trial.reports import show
-from kzram_ci.trial.session.request import TryRequest, WorkRequest, begin, reopen
+from kzram_ci.trial.session.request import TryRequest, WorkRequest, answerable, begin, reopen
 from kzram_ci.trial.session.store import Session
 
 EPILOG = """\
@@ -34,7 +34,7 @@ examples:
   kzram-ci try fix.mbox --base unstable --test anonmutate-window
   kzram-ci try fix.patch --base git:../linux@v6.12 --test ./repro.sh --files data.bin
   kzram-ci try ../linux-patches/*.patch --base git:../linux@v6.12 --plan my-plan.yaml
-  kzram-ci try origin/master..my-fix --repo ../linux --reply
+  kzram-ci try origin/master..my-fix --repo ../linux --each
   b4 am -c -o- MESSAGE-ID | kzram-ci try - --format b4
 """
 
@@ -113,7 +113,10 @@ def _session(args: argparse.Namespace, lines: Lines) -> Session:
     if args.resume is not None:
         if args.series or args.base or args.test:
             raise UserError("--resume takes series, base and tests from the trial", hint="kzram-ci try --resume [DIR]")
-        return reopen(args.resume, args.runs)
+        session = reopen(args.resume, args.runs)
+        if args.reply:
+            answerable(session.asked.posted)
+        return session
     if args.jobs < 0 or args.make_jobs < 0:
         raise UserError("--jobs and --make-jobs cannot be negative")
     request = TryRequest(
@@ -128,6 +131,7 @@ def _session(args: argparse.Namespace, lines: Lines) -> Session:
         signatures=tuple(args.signature),
         costs=tuple(args.cost),
         each=args.each,
+        reply=args.reply,
         runs=args.runs,
     )
     return begin(request, stdin=sys.stdin.buffer.read, tell=lines.tell)

@@ -5,10 +5,7 @@ Kernels are found by key, so a second run of this test only boots. The first one
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,18 +21,6 @@ from kzram_ci.cli.main import main
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(3600)]
 HISTORY = Path(__file__).resolve().parents[2] / "bench" / "bisect_history"
-
-
-@pytest.fixture(scope="module")
-def grown() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("bisect_history_grow", HISTORY / "grow.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
 
 
 def ask(repository: Path, *words: str, at: Path | None = None) -> str:

@@ -70,6 +70,8 @@ def boot(job: CellJob, deadline: Deadline, listener: Listener) -> Evidence:
         return replace(GOOD, counters={"vmstat.pswpout": 900, "zram.writes": 900, "recompressions": 0})
     if "RARELY" in text and job.cell.seed % 3:
         return GOOD
+    if job.cell.workload.own is not None and "CRASHES" not in text:
+        return replace(GOOD, test_code=0)
     if test != "calm" and ("CRASHES" in text or (test == "direct" and "DIRECT" in text)):
         return oops("null_deref", "obj_malloc")
     return GOOD

@@ -10,6 +10,7 @@ from pathlib import Path
 from kzram_ci.base import git
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandFailed, UserError
+from kzram_ci.kernel.posted import Posted
 from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.cell import Cell, Expectation, OopsWanted, Plan
 from kzram_ci.model.kernel import KernelSpec
@@ -46,6 +47,7 @@ class TryRequest:
     signatures: tuple[str, ...] = ()
     costs: tuple[str, ...] = ()
     each: bool = False
+    reply: bool = False  # a reply is to be written: the series must have been mail
     runs: Path = Path("runs")
 
 
@@ -73,6 +75,8 @@ def begin(request: TryRequest, *, stdin: Callable[[], bytes], tell: Callable[[st
     tests = chosen_tests(request.plan, request.tests, request.files, request.kernel)
     plan = tests.plan()
     came = deliver(request.series, repository=request.repository, since=request.base, stdin=stdin)
+    if request.reply:
+        answerable(came.posted)
     context = KernelContext()
     base = base_of(
         came.posted, plan, word=request.base, kernel=request.kernel,
@@ -96,6 +100,15 @@ def begin(request: TryRequest, *, stdin: Callable[[], bytes], tell: Callable[[st
         notes=(f"base: {base.why}", *notes),
     )
     return store.create(request.runs, asked)
+
+
+def answerable(posted: Posted) -> None:
+    """Raise UserError for a series that was not mail: before hours of boots, not after them."""
+    if not posted.parent.message_id:
+        raise UserError(
+            "--reply: the series was not given as mail, so there is no one to answer",
+            hint="give a message id or a mailbox; without --reply the report is in report.txt",
+        )
 
 
 def tests_of(plan: Plan, tests: ChosenTests, request: TryRequest, spec: KernelSpec) -> tuple[Test, ...]:
