@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,3 +33,19 @@ def digest_file(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def digest_files(paths: Iterable[Path]) -> str:
+    """SHA-256 over the content of files; "" when one of them cannot be read.
+
+    Each is read once in a process, unless it changes: what was whole then is what a later guest gets.
+    """
+    try:
+        return digest_json([_remembered(path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths])
+    except OSError:
+        return ""
+
+
+@lru_cache(maxsize=4096)
+def _remembered(path: Path, size: int, changed: int) -> str:
+    return digest_file(path)

@@ -12,8 +12,8 @@ from typing import Literal
 from kzram_ci.base import elf, files, needs, proc
 from kzram_ci.base.cache import MANIFEST, entry_in_progress, once
 from kzram_ci.base.clock import Deadline
-from kzram_ci.base.digest import digest_bytes, digest_file, digest_json
-from kzram_ci.base.errors import CommandFailed, UserError
+from kzram_ci.base.digest import digest_file, digest_files, digest_json
+from kzram_ci.base.errors import CommandFailed, InfraError, UserError
 from kzram_ci.base.grammar.problems import Problems, Where
 from kzram_ci.base.grammar.read import read_model
 from kzram_ci.guest import cpio
@@ -99,8 +99,17 @@ def build(recipe: Recipe, *, arch: str, compiler: Compiler, cache: Path, deadlin
     busybox = _busybox(arch)
     key = _key(recipe, arch, compiler, busybox, deadline)
     entry = cache / "rootfs" / key
-    once(entry, lambda: _build(recipe, compiler, busybox, entry, deadline), deadline)
+    once(entry, lambda: _build(recipe, compiler, busybox, entry, deadline), deadline, stale=lambda: _damaged(entry))
     return RootfsImage(key=key, path=str(entry / IMAGE))
+
+
+def _damaged(entry: Path) -> bool:
+    """Whether the image is not what was written: its guests would fail for no fault of a kernel's."""
+    try:
+        manifest = files.read_json(entry / MANIFEST)
+        return bool(manifest.get("image", "") not in ("", digest_files((entry / IMAGE,))))
+    except (InfraError, AttributeError):
+        return True
 
 
 def _build(recipe: Recipe, compiler: Compiler, busybox: Path, entry: Path, deadline: Deadline) -> None:
@@ -112,10 +121,11 @@ def _build(recipe: Recipe, compiler: Compiler, busybox: Path, entry: Path, deadl
         image = cpio.pack(entries)
     except ValueError as error:
         raise UserError(f"{recipe.directory / 'rootfs.yaml'}: {error}") from error
+    files.remove_tree(entry, deadline)  # one that is damaged
     with entry_in_progress(entry) as temporary:
         with files.disk_errors("cannot write the initramfs"):
             (temporary / IMAGE).write_bytes(image)
-        manifest = {"compiler": compiler.identity, "busybox": str(busybox), "sha256": digest_bytes(image)}
+        manifest = {"compiler": compiler.identity, "busybox": str(busybox), "image": digest_files((temporary / IMAGE,))}
         files.write_json(temporary / MANIFEST, {**manifest, "programs": sorted(programs)})
 
 

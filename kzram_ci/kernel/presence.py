@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
+from kzram_ci.base import patterns
 from kzram_ci.kernel import diff
 
 Text = Callable[[str], str | None]  # of a path in the tree; None: no such file
@@ -23,12 +24,12 @@ _BOTH = {"read": "rwlock", "write": "rwlock"}  # of one lock
 
 def unmet(needs: Needs, text: Text) -> str:
     """The first thing declared that the tree does not have, in words; "" when all is there."""
-    for path, patterns in needs:
+    for path, wanted in needs:
         content = text(path)
         if content is None:
             return f"it needs {path}"
-        for pattern in patterns:
-            if re.search(pattern, content, re.MULTILINE) is None:
+        for pattern in wanted:
+            if not patterns.found(pattern, content, multiline=True):
                 return f"it needs /{pattern}/ in {path}"
     return ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from kzram_ci.base import patterns
 from kzram_ci.base.expressions import later
 
 REST = "THE REST"
@@ -34,8 +35,9 @@ class Section:
 
 def _found(word: str, path: str) -> bool:
     try:
-        return re.search(word, path) is not None
-    except re.error:
+        patterns.check(word)
+        return patterns.found(word, path)
+    except (ValueError, patterns.PatternTooSlow):
         return False
 
 

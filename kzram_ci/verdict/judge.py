@@ -17,10 +17,10 @@ Rules, in order of rank:
 
 from __future__ import annotations
 
-import re
 import signal
 from collections.abc import Iterable, Sequence
 
+from kzram_ci.base import patterns
 from kzram_ci.base.units import say_count
 from kzram_ci.model.cell import Cell, OopsWanted
 from kzram_ci.model.evidence import Evidence, Judgement, OopsSummary
@@ -88,9 +88,9 @@ def matches(oops: OopsSummary, wanted: OopsWanted) -> bool:
     if not wanted.types and not fatal(oops):
         return False
     functions = (*((oops.function,) if oops.function else ()), *oops.frames)
-    if wanted.function and not any(re.search(wanted.function, name) for name in functions):
+    if wanted.function and not any(patterns.found(wanted.function, name) for name in functions):
         return False
-    return not wanted.title or re.search(wanted.title, oops.title) is not None
+    return not wanted.title or patterns.found(wanted.title, oops.title)
 
 
 def judge(cell: Cell, evidence: Evidence) -> Judgement:

@@ -32,6 +32,7 @@ BISECT = {"belief": 0, "session": 1, "reports": 2, "run": 3}
 # A pure module sees no process, clock or file. A name stands for a module or for all below it;
 PURE = (
     "base.grammar",
+    "base.patterns",
     "base.suggest",
     "base.units",
     "bisect.belief",

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from kzram_ci.base import patterns
 from kzram_ci.base.grammar.yaml_source import Decimal, Whole
 from kzram_ci.base.suggest import allowed
 
@@ -57,8 +58,9 @@ def _check_name(value: str) -> str:
 def _check_regex(value: str) -> str:
     try:
         re.compile(value)
-    except re.error as error:
+    except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(f"{value!r} is not a regular expression: {error}") from error
+    patterns.check(value)
     return value
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from kzram_ci.base import clock, files
 from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress, mark_used
+from kzram_ci.base.digest import digest_files
 from kzram_ci.base.errors import BuildFailed
 from kzram_ci.kernel.kbuild.inputs import Inputs, key
 from kzram_ci.kernel.kbuild.job import Job
@@ -39,11 +40,29 @@ def cached(inputs: Inputs, *, cache: Path) -> KernelImage | None:
     if not complete(entry):
         return None
     mark_used(entry)
-    data = files.read_json(entry / MANIFEST)["image"]
+    manifest = files.read_json(entry / MANIFEST)
+    if damaged(entry, manifest):
+        return None
+    data = manifest["image"]
     paths = {name: str(entry / data[name]) for name in ("image", "vmlinux", "modules", "config") if data[name]}
     image = codec.from_json(KernelImage, {**data, **paths, "name": inputs.name, "cached": True})
     built = image.provenance.series if image.provenance is not None else ()
     return replace(image, provenance=provenance_of(inputs, built))
+
+
+def damaged(entry: Path, manifest: Mapping[str, Any] | None = None) -> bool:
+    """Whether what a guest would boot is not what was built: a truncated file, a wrong bit.
+
+    Its crash would be taken for the kernel's. Entries of earlier versions have no digest.
+    """
+    known = files.read_json(entry / MANIFEST) if manifest is None else manifest
+    return known.get("booted", "") not in ("", _booted(entry, known["image"]))
+
+
+def _booted(entry: Path, image: Mapping[str, Any]) -> str:
+    """Digest of the image and its modules."""
+    modules = sorted((entry / "modules").rglob("*.ko*")) if image["modules"] else []
+    return digest_files((entry / image["image"], *modules))
 
 
 def targets(inputs: Inputs, options: Mapping[str, str]) -> tuple[str, ...]:
@@ -114,7 +133,9 @@ def store(job: Job, options: Mapping[str, str], patched: Patched, seconds: float
             seconds=round(seconds, 1),
             provenance=provenance_of(inputs, patched.applied),
         )
-        files.write_json(entry / MANIFEST, _manifest(inputs, value, make_dir.argv(*targets(inputs, options))))
+        about = _manifest(inputs, value, make_dir.argv(*targets(inputs, options)))
+        about["booted"] = _booted(entry, about["image"])
+        files.write_json(entry / MANIFEST, about)
 
 
 def _manifest(inputs: Inputs, image: KernelImage, make: tuple[str, ...]) -> dict[str, Any]:

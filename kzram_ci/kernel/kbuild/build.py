@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kzram_ci.base import clock, files, proc
+from kzram_ci.base.cache import complete
 from kzram_ci.base.errors import BuildFailed, CommandTimeout, InfraError, Interrupted, KzramError, UserError
 from kzram_ci.base.spans import span
 from kzram_ci.base.transcripts import transcript_in
 from kzram_ci.kernel import beside, compilers, diff, mechanism
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.kbuild import ccache, exec_bits
-from kzram_ci.kernel.kbuild.artifacts import cached, store, targets
+from kzram_ci.kernel.kbuild.artifacts import cached, entry_of, store, targets
 from kzram_ci.kernel.kbuild.base_tree import BaseTree, pristine
 from kzram_ci.kernel.kbuild.config import configure
 from kzram_ci.kernel.kbuild.foreign import is_foreign, start
@@ -54,6 +55,9 @@ def build(inputs: Inputs, context: Context) -> KernelImage:
             return image
         if proc.cancelled():
             raise Interrupted(f"interrupted before {inputs.name} was built")
+        if complete(there := entry_of(inputs, cache)):
+            context.note(inputs.name, f"what was built before is damaged ({there}); it is built again")
+            files.remove_tree(there, context.deadline)
         if alien:
             start(path, key(inputs), (boxed, own), context.deadline)
         slot = Slot(path)

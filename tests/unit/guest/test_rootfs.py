@@ -116,3 +116,14 @@ def test_the_recipe_that_ships_is_valid() -> None:
     assert "anonmutate" in loaded.programs
     for name in {source for sources in loaded.programs.values() for source in sources}:
         assert (path.parent / name).is_file()
+
+
+def test_an_image_that_is_damaged_is_made_again(recipe: Path, tmp_path: Path) -> None:
+    """A guest that cannot unpack it would fail for no fault of its kernel's."""
+    path = Path(build(recipe, tmp_path / "cache").path)
+    whole = path.read_bytes()
+    for damaged in (whole[: len(whole) // 2], whole[:-1] + bytes([whole[-1] ^ 1]), b""):
+        path.write_bytes(damaged)
+        assert Path(build(recipe, tmp_path / "cache").path).read_bytes() == whole
+    (path.parent / "manifest.json").write_text("{")
+    assert Path(build(recipe, tmp_path / "cache").path).read_bytes() == whole

@@ -397,3 +397,29 @@ def test_removing_never_follows_a_link_out_of_the_tree(tmp_path: Path) -> None:
     assert (tmp_path / "outside/b").read_text() == "kept"
     assert remove(root, "f")
     assert root.is_dir(), "the tree itself stays"
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", [_flip, lambda path: os.truncate(path, 3), Path.unlink], ids=("bit", "cut", "gone"))
+def test_a_kernel_that_is_damaged_is_built_again(bench: Bench, damage: Callable[[Path], None]) -> None:
+    """Its guest would crash, and the crash would be taken for the kernel's."""
+    first = bench.build()
+    whole = content(first)
+    damage(Path(first.image))
+    assert kbuild.cached(bench.inputs, cache=bench.cache) is None
+    again = bench.build()
+    assert not again.cached
+    assert content(again) == whole
+    assert [event.text for event in bench.events if isinstance(event, Note) and "damaged" in event.text]
+    assert bench.build().cached
+
+
+def test_a_kernel_of_an_earlier_version_has_no_digest(bench: Bench) -> None:
+    manifest = Path(bench.build().image).parent / "manifest.json"
+    files.write_json(manifest, {key: value for key, value in files.read_json(manifest).items() if key != "booted"})
+    assert bench.build().cached
