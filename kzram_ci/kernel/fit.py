@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 from kzram_ci.base.errors import NotApplicable
@@ -19,6 +20,11 @@ _FAULT_NEEDS = {
     Fault.FAILSLAB: ("CONFIG_FAULT_INJECTION_DEBUG_FS", "CONFIG_FAILSLAB", "CONFIG_SLUB_DEBUG"),
     Fault.FAIL_PAGE_ALLOC: ("CONFIG_FAULT_INJECTION_DEBUG_FS", "CONFIG_FAIL_PAGE_ALLOC"),
 }
+# of anonmutate: what it would find missing in the guest, and the fragment that has it
+_ARGUMENT_NEEDS = (
+    ("--evict", ("memcg",), "CONFIG_MEMCG", "memcg"),
+    ("--thp", ("madvise", "always"), "CONFIG_TRANSPARENT_HUGEPAGE", "thp"),
+)
 
 
 def fitted(cell: Cell, image: KernelImage, context: KernelContext) -> Cell:
@@ -47,14 +53,19 @@ def without_proof(cell: Cell, image: KernelImage | None) -> Cell:
     if image is None:
         return cell
     applied = image.provenance.series if image.provenance is not None else ()
-    return replace(cell, skip=cell.skip or _no_option(cell, image) or mechanism.not_counted(cell, applied))
+    lack = _no_argument(cell, image) or _no_option(cell, image)
+    return replace(cell, skip=cell.skip or lack or mechanism.not_counted(cell, applied))
+
+
+def _config(image: KernelImage) -> Mapping[str, str]:
+    return kconfig.parse(Path(image.config).read_text("utf-8", "replace"))
 
 
 def _no_option(cell: Cell, image: KernelImage) -> str:
     """What a ready image lacks, as far as its config tells. A kernel that is built has its config checked."""
     if not cell.kernel.source.ready or not image.config:
         return ""
-    has = kconfig.parse(Path(image.config).read_text("utf-8", "replace"))
+    has = _config(image)
     if lack := _no_feature(cell, image, has):
         return lack
     device = ("CONFIG_ZRAM",) if cell.workload.zram.present else ()
@@ -67,6 +78,18 @@ def _no_option(cell: Cell, image: KernelImage) -> str:
     if not missing:
         return ""
     return f"{image.release} has no {missing[0]}; take a test without fault injection, or a kernel that is built"
+
+
+def _no_argument(cell: Cell, image: KernelImage) -> str:
+    """What an argument of the workload needs and this kernel, of whatever kind, was built without."""
+    words = cell.workload.args if cell.workload.program == "anonmutate" else ()
+    for name, values, option, fragment in _ARGUMENT_NEEDS:
+        given = [value for word, value in pairwise(words) if word == name and value in values]
+        if given and image.config and _config(image).get(option, "n") == "n":
+            return (
+                f"{image.release} has no {option}, which {name[2:]}: {given[0]} needs; add_config: [{fragment}] has it"
+            )
+    return ""
 
 
 def _no_feature(cell: Cell, image: KernelImage, has: Mapping[str, str]) -> str:

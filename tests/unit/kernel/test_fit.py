@@ -62,6 +62,34 @@ def test_a_built_kernel_is_not_asked_for_options(tmp_path: Path, context: Kernel
     assert fitted(wanted, ready(tmp_path, ""), context) == wanted
 
 
+@pytest.mark.parametrize("source", [None, ImageSource(path="/boot/vmlinuz-6.1.0")])
+@pytest.mark.parametrize(
+    ("args", "config", "missing"),
+    [
+        (("--evict", "memcg"), "", "CONFIG_MEMCG, which evict: memcg needs; add_config: [memcg] has it"),
+        (("--evict", "memcg"), "CONFIG_MEMCG=y\n", ""),
+        (("--evict", "auto"), "", ""),
+        (
+            ("--pages", "8", "--thp", "always"),
+            "",
+            "CONFIG_TRANSPARENT_HUGEPAGE, which thp: always needs; add_config: [thp]",
+        ),
+        (("--thp", "madvise"), "CONFIG_MEMCG=y\n", "CONFIG_TRANSPARENT_HUGEPAGE, which thp: madvise needs"),
+        (("--thp", "madvise"), "CONFIG_TRANSPARENT_HUGEPAGE=y\n", ""),
+        (("--thp", "never"), "", ""),
+    ],
+)
+def test_what_an_argument_needs_is_asked_of_every_kernel(
+    tmp_path: Path, source: ImageSource | None, args: tuple[str, ...], config: str, missing: str
+) -> None:
+    kernel = a_kernel(source=source) if source else a_kernel()
+    image = ready(tmp_path, f"CONFIG_ZRAM=m\n{config}")
+    skip = without_proof(a_cell(kernel=kernel, workload=a_workload(args=args)), image).skip
+    assert missing in skip
+    assert bool(skip) is bool(missing)
+    assert not without_proof(a_cell(kernel=kernel, workload=a_workload(program="pressure", args=args)), image).skip
+
+
 def built(*series: AppliedSeries) -> KernelImage:
     return an_image(provenance=Provenance(source="git:x", version="6.6.87", identity="i", series=series))
 
