@@ -179,7 +179,10 @@ def apply(
         frames += _placed(frame, answers.get(asked, ()) if asked else (), strip)
     pointer = oops.pointer
     if pointer is not None and (asked := query(pointer, tables, called=False)):
-        pointer = _placed(pointer, answers.get(asked, ()), strip)[-1]
+        *inlined, pointer = _placed(pointer, answers.get(asked, ()), strip)
+        place = (pointer.function, pointer.offset)
+        if all((frame.function, frame.offset) != place for frame in oops.frames):  # else they have them already
+            frames = [*inlined, *frames]
     return replace(oops, frames=tuple(frames), pointer=pointer)
 
 

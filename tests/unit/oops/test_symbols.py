@@ -43,7 +43,8 @@ def test_one_batch_then_files_and_inlines() -> None:
     assert text.splitlines()[0].startswith('CODE "/b/vmlinux" 0x')
     answers = "".join("inner\n/b/mm/a.c:10:3\nouter.isra.0\n/b/mm/a.c:20:0\n\n" for _ in queries)
     found = symbols.apply(oops, tables, dict(zip(queries, symbols.parse_answers(answers), strict=True)), "/b")
-    inner, outer = found.frames[1:3]
+    fault, _, inner, outer = found.frames[:4]
+    assert (fault.function, fault.inline) == ("inner", True)  # inlined where the instruction pointer was
     assert (inner.function, inner.source, inner.inline) == ("inner", "mm/a.c:10", True)
     assert (outer.function, outer.source, outer.inline) == ("zs_malloc", "mm/a.c:20", False)
     assert found.pointer is not None
