@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import exp, log, sqrt
 from statistics import fmean, stdev
 
+from kzram_ci.base.units import say_count
 from kzram_ci.model.outcome import Outcome
 from kzram_ci.trial.decide import Side
 from kzram_ci.trial.findings import Findings
@@ -27,10 +28,13 @@ _T = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """One counter in one test. `low` and `high` bound the ratio; None where it cannot be formed, `why` says why."""
+    """One counter in one test. `low` and `high` bound the ratio; None where it cannot be formed, `why` says why.
+
+    Without a counter: nothing in this test can be compared.
+    """
 
     test: str
-    counter: str
+    counter: str = ""
     before: float = 0.0
     after: float = 0.0
     ratio: float | None = None
@@ -45,6 +49,8 @@ class Cost:
 
     def text(self) -> str:
         """One line."""
+        if not self.counter:
+            return f"{self.test}: {self.why}"
         if self.ratio is None:
             return f"{self.counter} ({self.test}): {self.why}"
         word = "within the noise" if not self.certain else "more" if self.ratio > 1 else "less"
@@ -52,21 +58,27 @@ class Cost:
 
 
 def costs_of(found: Findings) -> Iterator[Cost]:
-    """Each counter that was asked for, in each test."""
-    for test in found.tests:
+    """Each counter that was asked for, in each test; one of the usual ones only where the kernels count it."""
+    for test in found.tests if found.asked.costs else ():
+        before, after = (_clean(found.facts.boots, test.test.id, side) for side in Side)
+        if len(before) < LEAST or len(after) < LEAST:
+            counts = f"{say_count(len(before), 'clean boot')} without the series, {len(after)} with it"
+            yield Cost(test=test.test.id, why=f"{counts}: too few to compare")
+            continue
         for name in found.asked.costs:
-            sides = {side: _values(found.facts.boots, test.test.id, side, name) for side in Side}
-            yield _cost(test.test.id, name, sides[Side.BEFORE], sides[Side.AFTER])
+            sides = [[float(boot.counters[name]) for boot in own if name in boot.counters] for own in (before, after)]
+            if any(sides) or name not in DEFAULT:
+                yield _cost(test.test.id, name, sides[0], sides[1])
 
 
-def _values(boots: Sequence[BootRecord], test: str, side: Side, name: str) -> list[float]:
-    clean = (boot for boot in boots if boot.test == test and boot.side is side and boot.outcome is Outcome.PASS)
-    return [float(boot.counters[name]) for boot in clean if name in boot.counters]
+def _clean(boots: Sequence[BootRecord], test: str, side: Side) -> list[BootRecord]:
+    return [boot for boot in boots if boot.test == test and boot.side is side and boot.outcome is Outcome.PASS]
 
 
 def _cost(test: str, name: str, before: Sequence[float], after: Sequence[float]) -> Cost:
     if len(before) < LEAST or len(after) < LEAST:
-        why = f"{len(before)} clean boots without the series and {len(after)} with it: too few to compare"
+        where = [words for words, own in (("without", before), ("with", after)) if len(own) < LEAST]
+        why = f"the kernel {' and the one '.join(f'{words} the series' for words in where)} does not count it"
         return Cost(test=test, counter=name, why=why)
     one, other = fmean(before), fmean(after)
     if one <= 0 or other <= 0:

@@ -22,4 +22,7 @@ def shown(found: Findings, form: str, *, directory: str) -> str:
 
 def failure(message: str, form: str) -> str:
     """What programs get of a series that does not apply or build; "" for people, who get the error."""
-    return f"{json.dumps(answer.b4_failure(message), indent=2)}\n" if form == "b4" else ""
+    if form == "text":
+        return ""
+    told: Any = answer.b4_failure(message) if form == "b4" else {"answer": None, "why": message, "exit_code": 4}
+    return f"{json.dumps(told, indent=2)}\n"

@@ -77,7 +77,7 @@ def _tested(found: Findings) -> Iterator[str]:
     cell = asked.tests[0].cell
     accels = "/".join(dict.fromkeys(boot.accel for boot in found.facts.boots if boot.accel)) or "not booted"
     yield from _named(
-        "guest", f"{cell.machine.arch}, {accels}, {cell.machine.cpus} CPUs, {cell.machine.memory_mib} MiB"
+        "guest", f"{cell.machine.arch}, {accels}, {say_count(cell.machine.cpus, 'CPU')}, {cell.machine.memory_mib} MiB"
     )
 
 

@@ -27,6 +27,7 @@ from kzram_ci.kernel.source import download
 SECONDS = 180.0
 MOST_FILES, MOST_COMMITS = 500, 100
 ARCHIVE = "https://lore.kernel.org/all"
+_REDIRECTS = frozenset({"lkml.kernel.org", "msgid.link", "patch.msgid.link"})  # to the archive, by message id
 _MESSAGE_ID = re.compile(r"<?[^\s<>@-][^\s<>@]*@[^\s<>@]+>?")
 _OF_B4 = (".cover", ".mbx")
 _URL = re.compile(r"https?://", re.IGNORECASE)
@@ -118,8 +119,10 @@ def _by_url(url: str) -> list[tuple[str, bytes]]:
     parts = urlsplit(url)
     steps = [step for step in parts.path.split("/") if step]
     at = next((number for number, step in enumerate(steps) if "@" in unquote(step)), None)
-    if at is None:
+    if at is None or steps[-1] == "mbox":  # of patchwork: the mail itself, whatever its address is made of
         return [(steps[-1] if steps else parts.netloc, _get(url))]
+    if parts.hostname in _REDIRECTS:
+        return _by_message_id(unquote(steps[at]), ARCHIVE)
     box = steps[at - 1] if at and steps[at - 1] not in ("r", "raw") else "all"
     return _by_message_id(unquote(steps[at]), f"{parts.scheme}://{parts.netloc}/{box}")
 

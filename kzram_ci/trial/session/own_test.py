@@ -17,6 +17,7 @@ from kzram_ci.run.retarget import BASE_KERNEL
 from kzram_ci.run.selection import plan_of, plan_with
 
 SECONDS = 300
+_SOURCES = (".c", ".cc", ".cpp", ".rs", ".go")
 _HINT = "--test ./repro.sh --files DATA..., all in the folder of the script"
 
 
@@ -49,6 +50,12 @@ def chosen_tests(plan: str, tests: Sequence[str], files: Sequence[str], kernel: 
         if files:
             raise UserError("--files belongs to a script", hint=_HINT)
         return ChosenTests(name=plan, names=tuple(tests))
+    if source := next((word for word in scripts if word.endswith(_SOURCES)), None):
+        name = Path(source).stem
+        raise UserError(
+            f"{source} is source: the guest has no compiler",
+            hint=f"gcc -O2 -static -pthread -o {name} {source}, then --test ./{name}",
+        )
     if len(scripts) < len(tests):
         raise UserError(f"{scripts[0]} is a script, other tests are of a plan", hint="one trial for each")
     paths = [Path(word).expanduser() for word in scripts]

@@ -10,6 +10,7 @@ import gzip
 import json
 import re
 import shlex
+import shutil
 import sys
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -63,7 +64,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Rig:
     (here / "repro.sh").write_text("#!/bin/sh\nexit 0\n")
     (here / "repro.sh").chmod(0o755)
     (here / "data.bin").write_bytes(b"x")
-    (here / "repro.c").write_text("int main(void) { return 0; }\n")
+    shutil.copy("/bin/true", here / "repro")
     path = rig.patch(BUG.replace("CRASHES", "0"))
     git_tree.git(rig.repo, "tag", "v6.12", "main")
     git_tree.git(rig.repo, "branch", "my-fix", "series")
@@ -95,7 +96,9 @@ def here(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_the_docs_show_runs(line: str, here: Path, rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
     words = [
         str(path) if path is not None else word
-        for word in shlex.split(line.replace("MESSAGE-ID", ID).replace("/path/to/linux", "../linux"))[1:]
+        for word in shlex.split(
+            line.replace("MESSAGE-ID", ID).replace("/path/to/linux", "../linux").replace("/var/tmp", "runs")
+        )[1:]
         for path in (sorted(here.glob(word)) if "*" in word and "/" in word else [None])
     ]
     if "--resume" in words:

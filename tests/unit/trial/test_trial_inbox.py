@@ -73,6 +73,7 @@ def archive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
         "/all/0.2@example.org/t.mbox.gz": (200, gzip.compress(SERIES)),
         "/linux-mm/1.2@example.org/t.mbox.gz": (200, gzip.compress(SERIES)),
         "/plain.patch": (200, mail(1, 1)),
+        "/project/mm/patch/1.2@example.org/mbox/": (200, SERIES),
         "/all/robots@example.org/t.mbox.gz": (200, b"<!doctype html><html>Making sure you are not a bot"),
         "/all/gone@example.org/t.mbox.gz": (403, b"no"),
     }
@@ -88,6 +89,10 @@ def test_a_message_id_and_its_addresses(archive: str) -> None:
         f"{archive}/linux-mm/1.2@example.org/",
         f"{archive}/linux-mm/1.2%40example.org/T/#u",
         f"{archive}/r/1.2@example.org",
+        "https://patch.msgid.link/1.2@example.org",
+        "https://msgid.link/1.2@example.org",
+        "https://lkml.kernel.org/r/1.2@example.org",
+        f"{archive}/project/mm/patch/1.2@example.org/mbox/",
     ):
         assert names(came(word)) == BOTH, word
     assert names(came(f"{archive}/plain.patch")) == ["0001-a-step-1.patch"]

@@ -53,5 +53,9 @@ def test_what_is_refused(folder: Path) -> None:
     ):
         with pytest.raises(UserError, match=why):
             chosen_tests("overrun", tests, files, "")
+    (folder / "repro.c").write_text("int main(void) { return 0; }\n")
+    with pytest.raises(UserError, match=r"repro\.c is source: the guest has no compiler") as caught:
+        chosen_tests("overrun", ("./repro.c",), (), "")
+    assert caught.value.hint == "gcc -O2 -static -pthread -o repro ./repro.c, then --test ./repro"
     with pytest.raises(UserError, match="no-such"):
         chosen_tests("overrun", ("./no-such.sh",), (), "").plan()

@@ -116,16 +116,25 @@ def test_costs_are_ratios_with_intervals_and_noise_is_noise(rig: Rig) -> None:
             for n, value in enumerate(values)
         ]  # fmt: skip
 
-    def cost(before: tuple[int, ...], after: tuple[int, ...]) -> Cost:
+    def costs(before: tuple[int, ...], after: tuple[int, ...], *names: str) -> list[Cost]:
         made = (*boots(Side.BEFORE, *before), *boots(Side.AFTER, *after))
-        told = costs_of(replace(found, facts=replace(found.facts, boots=made)))
-        return next(one for one in told if (one.test, one.counter) == ("calm", "wasted_bytes"))
+        asked = replace(found.asked, costs=(*found.asked.costs, *names))
+        told = costs_of(replace(found, asked=asked, facts=replace(found.facts, boots=made)))
+        return [one for one in told if one.test == "calm"]
+
+    def cost(before: tuple[int, ...], after: tuple[int, ...]) -> Cost:
+        return next(one for one in costs(before, after) if one.counter == "wasted_bytes")
 
     more = cost((100, 101, 99, 100), (200, 202, 198, 200))
     assert more.ratio == pytest.approx(2.0, rel=0.01) and more.certain and more.low < 2 < more.high
     noise = cost((100, 140, 60, 100), (110, 150, 70, 100))
     assert not noise.certain and "within the noise" in noise.text()
-    assert "too few to compare" in cost((100,), (200, 200)).text()
+    few = costs((100,), (200, 200))
+    assert [one.text() for one in few] == ["calm: 1 clean boot without the series, 2 with it: too few to compare"]
+    # of the usual counters those that there are, of those that were named all
+    enough = costs((100, 100), (200, 200), "compactions")
+    assert [one.counter for one in enough] == ["wasted_bytes", "compactions"]
+    assert "the kernel without the series and the one with the series does not count it" in enough[1].text()
 
 
 def test_a_check_that_is_taken_away_is_no_fix() -> None:
@@ -152,6 +161,9 @@ def test_the_command(rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert main(["try", str(broken), *words_[2:6], "--format", "b4", "--quiet"]) == 4
     out, err = capsys.readouterr()
     assert json.loads(out)[0]["status"] == "fail" and "patch 2/2" in err
+    assert main(["try", str(broken), *words_[2:6], "--json", "--quiet"]) == 4
+    told = json.loads(capsys.readouterr().out)
+    assert (told["answer"], told["exit_code"]) == (None, 4) and "patch 2/2" in told["why"]
     assert main(["try", str(path), *words_[2:6], "--luck", "2"]) == 2
     assert main(["try", "no-such-thing", *words_[2:6]]) == 2
     assert "neither a file, a message id nor a commit" in capsys.readouterr().err
