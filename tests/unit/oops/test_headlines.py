@@ -7,6 +7,11 @@ from kzram_ci.oops import catalogue, culprit, parse
 
 # one example a row, as the kernel prints it; a row without one fails the test
 EXAMPLES = (
+    "kernel BUG at zs_free+0x12/0x90 [verbose debug info unavailable]",
+    "sh(321): Kernel bad sw trap 5 [#1]",
+    "watchdog: CPU 1 self-detected hard LOCKUP @ zs_free+0x12/0x90",
+    "unexpected #NM exception: 0000 [#1] PREEMPT SMP",
+    "WARNING: foo",
     "Oops: 0002 [#1] PREEMPT SMP",
     "BUG: looking up invalid subclass: 8",
     "---[ end trace 0000000000000000 ]---",
