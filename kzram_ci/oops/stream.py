@@ -141,7 +141,7 @@ class StreamParser:
             stop = block.find(b"\n", hit) + 1
             self._context = (block, begin)
             self._raw_line(block[begin:stop], base + begin, base + stop, self._number)
-            self._number += 1 if raw is None else counted.count(b"\n", start, stop)
+            self._number += 1 if raw is None else counted.count(b"\n", begin, stop)
             start = stop
         self._number += counted.count(b"\n", start, len(block))
         self._offset = base + len(block)

@@ -59,6 +59,9 @@ def test_places_are_those_of_the_log() -> None:
     log = before + folded("soft", 80)
     (oops,) = parse(log)
     assert (oops.start, oops.line) == (len(before), 6)
+    first, second = parse(log + log)
+    assert second.line == 6 + log.count(b"\n")
+    assert first.end_line < log.count(b"\n") + 1 < second.line
     assert oops.excerpt(log).startswith(HEAD.encode() + b"[   12.000001]")
     assert oops.excerpt(log).rstrip().endswith(b"[ end trace 0000000000000000 ]---")
 
