@@ -59,8 +59,8 @@ def once(
 @contextmanager
 def entry_in_progress(entry: Path) -> Iterator[Path]:
     """A temporary directory beside `entry`, renamed to it when the block succeeds, removed when not."""
-    entry.parent.mkdir(parents=True, exist_ok=True)
     with disk_errors(f"cannot write {entry.parent}"):
+        entry.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=entry.parent, prefix=f".{entry.name[:16]}."))
     try:
         yield temporary

@@ -49,7 +49,8 @@ def disk_errors(what: str) -> Iterator[None]:
 
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Replace a file in one step: readers see the old or the new content, never a half."""
-    payload = data.encode() if isinstance(data, str) else data
+    # a path that is not UTF-8 is written as its bytes
+    payload = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
     with disk_errors(f"cannot write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -99,7 +100,7 @@ def make_private(path: Path) -> None:
 def append_line(path: Path, line: str) -> None:
     """Append one line and push it to the disk; a crash later cannot take it back."""
     with disk_errors(f"cannot write {path}"), path.open("ab") as out:
-        out.write(line.encode() + b"\n")
+        out.write(line.encode("utf-8", "surrogateescape") + b"\n")
         out.flush()
         os.fsync(out.fileno())
 

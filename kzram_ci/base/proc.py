@@ -157,6 +157,15 @@ def spawn(
         raise InfraError(f"cannot start {argv[0]}: {error.strerror}") from error
 
 
+def suspended(child: subprocess.Popen[bytes]) -> bool:
+    """Whether somebody stopped the process (SIGSTOP, a debugger): it does nothing, for no fault of its own."""
+    try:
+        stat = Path(f"/proc/{child.pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[:1] in (["T"], ["t"])
+
+
 def stop(child: subprocess.Popen[bytes], *, grace: float = GRACE_SECONDS) -> int:
     """End a whole group: TERM, a grace period in seconds, KILL. Returns the exit status."""
     for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 10.0)):

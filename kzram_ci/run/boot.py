@@ -23,7 +23,7 @@ from kzram_ci.oops import capture
 from kzram_ci.run import boot_state
 from kzram_ci.run import memory as keeping
 from kzram_ci.run.boot_limits import Limits
-from kzram_ci.run.boot_state import BootState, Ending, Input, OopsFound
+from kzram_ci.run.boot_state import BootState, Ending, HostFailed, Input, OopsFound
 from kzram_ci.run.channels import ConsoleChannel, ControlChannel, HostChannel, MonitorChannel
 from kzram_ci.run.collected import Collected
 from kzram_ci.run.follow import follow, gone_now, take
@@ -114,6 +114,9 @@ def _watched(
         state, end = follow(state, (console, control, monitor, host), machine, observe)
         if end in (Ending.HUNG, Ending.HALTED):
             state = take(state, (*console.finish(), *control.finish()), observe)
+        if end is Ending.HUNG and machine.suspended():
+            state = take(state, (HostFailed(why="QEMU was stopped from outside (SIGSTOP, or a debugger)"),), observe)
+            end = Ending.HOST
         if end is Ending.HUNG:
             _ask(machine, directory)
         if keeping.worth_keeping(cell, state, end):

@@ -109,6 +109,10 @@ class Machine:
         """Whether QEMU still runs."""
         return self._child is not None and self._child.poll() is None
 
+    def suspended(self) -> bool:
+        """Whether QEMU was stopped from outside: its guest stands still, and that is no hang of the kernel's."""
+        return self._child is not None and proc.suspended(self._child)
+
     def exit_code(self) -> int | None:
         """QEMU's exit status (negative: signal), None while it runs."""
         return None if self._child is None else self._child.poll()

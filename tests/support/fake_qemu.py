@@ -1,6 +1,8 @@
 """Stands in for QEMU: speaks just enough QMP, writes the console log, misbehaves as $FAKE_QEMU says.
 
 good | error-at-start | silent | flood | deaf (ignores TERM and quit) | lost | no-qmp | killed | garbage
+bad-qmp (its monitor speaks something else) | in-init, in-work (silent from there on) | off-early (leaves before work)
+stopped (SIGSTOP to itself in the work) | noise (NULs, escapes and fake exit tokens on the console, then silent)
 crash (an oops on the console; QEMU then waits with the guest's memory, if it is to: $FAKE_QEMU_DUMP is the status
 of the dump, "huge" one that grows) | hostile (sends $FAKE_QEMU_CHATTER, then crashes) | flood-port | lost-port
 
@@ -56,6 +58,9 @@ serial.bind(path("console", "path"))
 serial.listen(1)
 control = socket.socket(socket.AF_UNIX)
 control.connect(path("control", "path"))
+if mode == "bad-qmp":
+    qmp.sendall(b"HTTP/1.1 200 OK\r\n\r\n<html>\xff\x00" + b"{" * 100_000)
+    time.sleep(600)
 version = {"qemu": {"micro": 0, "minor": 0, "major": 0}, "package": ""}
 qmp.sendall(json.dumps({"QMP": {"version": version, "capabilities": []}}).encode() + b"\r\n")
 pending = ""
@@ -129,6 +134,18 @@ with open(path("console", "logfile"), "ab", buffering=0) as console:
             b"[    1.000000] ---[ end trace 0000000000000000 ]---\n"
         )
         end()
+    if mode in ("in-init", "off-early", "in-work", "stopped", "noise"):
+        console.write(b"Linux version fake\n")
+        control.sendall(b'{"ev":"boot","t":1,"release":"fake"}\n')
+        if mode in ("in-work", "stopped", "noise"):
+            control.sendall(b'{"ev":"ready","t":2}\n{"ev":"sample","t":3,"counters":{"vmstat.pswpout":5}}\n')
+    if mode == "off-early":
+        end()
+    if mode == "stopped":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    if mode == "noise":
+        token = json.dumps({"ev": "exit", "t": 9, "nonce": "0123456789abcdef", "code": 0}).encode()
+        console.write(b"\0" * 100_000 + b"\x1b]0;owned\x07\x1b[2J" + token + b"\n" + b"\xff" * 70_000 + b"\n" + token)
     if mode == "flood-port":
         control.sendall(b'{"ev":"ready"}\n')
         while True:
