@@ -23,6 +23,8 @@ ROOM_MIB = 512  # for what a guest writes; the file is sparse
 EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 _NETWORK = re.compile(r"Could not resolve|Failed to fetch|Connection (?:failed|refused|timed out)", re.IGNORECASE)
 
+_NAMED = re.compile(r"Unable to locate|does not have a Release file|has no installation candidate|is not signed")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
@@ -77,7 +79,8 @@ def _size(tar: Path) -> int:
 
 
 def _packages(program: str, spec: RootSpec, archive: Archive, arch: str, tar: Path, deadline: Deadline) -> None:
-    words = [program, "--mode=auto", "--variant=apt", f"--architectures={arch_of(arch).debian}", "--quiet"]
+    words = [program, "--mode=auto", "--variant=apt", f"--architectures={arch_of(arch).debian}"]
+    # not --quiet: that drops what apt itself says of a suite or package that does not exist, and of the network
     words += [f"--keyring={archive.keyring}"]
     words += [f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED]
     words += [f"--include={','.join(spec.packages)}"] if spec.packages else []
@@ -86,10 +89,13 @@ def _packages(program: str, spec: RootSpec, archive: Archive, arch: str, tar: Pa
     except CommandFailed as error:
         if _NETWORK.search(error.tail):
             raise InfraError(f"{spec.words()}: {error.message}", hint="check the mirror and the network") from error
-        lines = [line.strip() for line in error.tail.splitlines() if line.startswith("E: ")]
-        first = next((line.removeprefix("E: ") for line in lines if "Unable to locate" in line), "")
-        why = first or (lines[0].removeprefix("E: ") if lines else error.message)
-        raise UserError(f"{spec.words()}: {why}", hint="correct suite and packages") from error
+        raise UserError(f"{spec.words()}: {_cause(error)}", hint="correct suite and packages") from error
+
+
+def _cause(error: CommandFailed) -> str:
+    """What apt says of it; else what mmdebstrap says of apt."""
+    lines = [line.strip().removeprefix("E: ") for line in error.tail.splitlines() if line.startswith("E: ")]
+    return next((line for line in (*filter(_NAMED.search, lines), *lines)), error.message).rstrip(".")
 
 
 def _as_root(scratch: Path, *argv: str) -> tuple[str, ...]:

@@ -63,7 +63,9 @@ def boot(request: BootRequest, *, tell: Callable[[str], None], output: Callable[
     """
     if request.ssh and request.machine.root is None:
         raise UserError("--ssh needs a root with an sshd", hint="--root debian:trixie+openssh-server")
-    image, rootfs = _kernel(request, tell), _rootfs(request, tell)
+    spec = _spec(request)
+    rootfs = _rootfs(request, tell)  # a root that cannot be made is found before a kernel is built for it
+    image = _kernel(spec, tell)
     cell = _cell(request)
     choice = accel.choose(
         cell.machine.accel, cell.machine.arch, cache=cache_root(), deadline=Deadline.after(CHOOSE_SECONDS), image=image
@@ -154,8 +156,8 @@ def _cell(request: BootRequest) -> Cell:
     return Cell(id="boot", kernel=spec, test="boot", machine=machine, workload=work)
 
 
-def _kernel(request: BootRequest, tell: Callable[[str], None]) -> KernelImage:
-    """A ready image by path or source, else a kernel of ours, built when it is not in the cache."""
+def _spec(request: BootRequest) -> KernelSpec:
+    """A ready image by path or source, else a kernel of ours with what this boot needs. Raises UserError."""
     word, arch = request.kernel, request.machine.arch
     if Path(word).is_file():
         word = f"image:{word}"
@@ -174,6 +176,11 @@ def _kernel(request: BootRequest, tell: Callable[[str], None]) -> KernelImage:
         Library().fragment(name)  # raises UserError before anything is fetched
     if not spec.source.ready:
         spec = replace(spec, config=tuple(dict.fromkeys((*spec.config, *more))))
+    return spec
+
+
+def _kernel(spec: KernelSpec, tell: Callable[[str], None]) -> KernelImage:
+    """The kernel, built when it is not in the cache."""
 
     def listen(event: Event) -> None:
         if isinstance(event, BuildStarted):

@@ -49,8 +49,12 @@ def _made(spec: RootSpec, arch: str, context: Context) -> Path:
 def _given(spec: RootSpec) -> Path:
     path = Path(spec.path).expanduser().absolute()
     if not path.is_file():
-        raise UserError(f"{path} is not a disk image", hint="rootfs: {kind: image, path: disk.qcow2}")
+        raise UserError(f"{path} {_no_file(path)}", hint="rootfs: {kind: image, path: disk.qcow2}")
     return path
+
+
+def _no_file(path: Path) -> str:
+    return "is not a disk image" if path.exists() else "does not exist"
 
 
 def root_of(word: str) -> RootSpec | None:
@@ -62,6 +66,6 @@ def root_of(word: str) -> RootSpec | None:
         suite, *packages = rest.split("+")
         return RootSpec(kind=RootKind.DEBIAN, suite=suite or SUITE, packages=tuple(packages))
     path = rest if kind == RootKind.IMAGE else word
-    if not Path(path).expanduser().is_file():
-        raise UserError(f"--root {word}: {path} is not a disk image", hint="--root debian:trixie+PACKAGE, or a disk")
+    if not (disk := Path(path).expanduser()).is_file():
+        raise UserError(f"--root {word}: {path} {_no_file(disk)}", hint="--root debian:trixie+PACKAGE, or a disk")
     return RootSpec(kind=RootKind.IMAGE, path=path)

@@ -34,6 +34,9 @@ tests:
     workload: script
     run: ./mine.py
     expect: {floors: {workload.swaps: 1, workload.debian: 1}}
+  selftests: # under the root's own bash and coreutils
+    workload: kselftest
+    collections: [size]
 """
 SCRIPT = """\
 #!/usr/bin/env python3
@@ -53,6 +56,8 @@ def test_a_debian_of_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (path,) = (tmp_path / "runs").glob("*-rooted-*")
     results = {result.test: result for result in rundir.open_run(path).results()}
     assert results["race"].evidence.oopses
+    (point,) = results["selftests"].evidence.points
+    assert (point.name, point.status) == ("selftests: size: get_size / get runtime memory use", "pass")
     counters = results["python"].evidence.counters
     assert [value for name, value in counters.items() if name.endswith("swaps")] == [1]
     assert [value for name, value in counters.items() if name.endswith("debian")] == [1]

@@ -75,7 +75,7 @@ def test_a_command_without_dashes_is_an_error_that_shows_them(
         (("--arch", "arm64", "stock"), "kernel stock is for x86_64; fix: --arch x86_64"),
         (("--rootfs", "gone", "image.bin"), "gone is not a file"),
         (("--share", "gone", "stock"), "gone does not exist"),
-        (("--root", "image:gone", "stock"), "--root image:gone: gone is not a disk image"),
+        (("--root", "image:gone", "stock"), "--root image:gone: gone does not exist"),
         (("--ssh", "stock"), "--ssh needs a root with an sshd; fix: --root debian:trixie+openssh-server"),
         (("--share", "image.bin:rw", "stock"), "image.bin is not a directory"),
         (("--share", ".", "--share", ".:rw", "stock"), "is shared twice"),

@@ -48,6 +48,7 @@ def test_it_is_made_once(tmp_path: Path, mmdebstrap: Path) -> None:
     (asked,) = (tmp_path / "log").read_text().splitlines()
     assert "--mode=auto --variant=apt --architectures=amd64" in asked
     assert "--keyring=/keys.gpg" in asked
+    assert "--quiet" not in asked, "apt would keep the reason of a failure to itself"
     assert "--include=strace,gdb trixie " in asked
     assert asked.endswith(" http://mirror/debian")
     debugfs = shutil.which("debugfs") or "/sbin/debugfs"
@@ -66,6 +67,16 @@ def test_it_is_made_once(tmp_path: Path, mmdebstrap: Path) -> None:
             r"debian:trixie\+strace\+gdb: Unable to locate package strase",
         ),
         ("W: x\nE: Failed to fetch http://mirror/x  404", InfraError, "Failed to fetch"),
+        (
+            "E: The repository no Release does not have a Release file.\nE: apt-get update failed",
+            UserError,
+            "The repository no Release does not have a Release file",
+        ),
+        (
+            "E: setup failed: E: apt-get install x failed\nE: Unable to locate package x",
+            UserError,
+            ": Unable to locate",
+        ),
         ("E: apt-get update failed\nE: run_chroot failed", UserError, "apt-get update failed"),
     ],
 )

@@ -30,7 +30,7 @@ def test_words_of_the_command_line(tmp_path: Path) -> None:
     assert debian.words() == "debian:sid+gdb+strace"
     assert root_of("debian:") == RootSpec(kind=RootKind.DEBIAN, suite="trixie")
     assert root_of(f"image:{disk}") == root_of(str(disk)) == RootSpec(kind=RootKind.IMAGE, path=str(disk))
-    with pytest.raises(UserError, match="gone is not a disk image"):
+    with pytest.raises(UserError, match="gone does not exist"):
         root_of("image:gone")
 
 
@@ -45,7 +45,7 @@ def test_an_image_of_ones_own(tmp_path: Path, head: bytes, kind: str) -> None:
     assert made.key != a_rootfs().key, "a result depends on it"
     assert with_root(a_rootfs(), None, "x86_64", context) == a_rootfs()
     disk.unlink()
-    with pytest.raises(UserError, match="is not a disk image"):
+    with pytest.raises(UserError, match="disk does not exist"):
         with_root(a_rootfs(), spec, "x86_64", context)
 
 
