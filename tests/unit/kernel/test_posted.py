@@ -518,7 +518,9 @@ PIECES = (
 
 def test_what_was_torn_is_read_or_refused(git: Git) -> None:
     """A thousand mailboxes, each torn in a few places: a series, or ValueError, and nothing else."""
-    whole = [box(*letters(git)), box(*(attached(mail, "x-patch", inline=True) for mail in letters(git)))]
+    mails = letters(git)
+    whole = [box(*mails), box(*(attached(mail, "x-patch", inline=True) for mail in mails))]
+    whole += [box(forwarded(mails)), box(*map(signed, mails)), box(*(signed(mail, clear=True) for mail in mails))]
     chance = random.Random(15)
     for _ in range(1000):
         data = bytearray(chance.choice(whole))

@@ -40,6 +40,7 @@ def wants(*floors: tuple[str, int], seconds: int = 300) -> model.Test:
         (wants(("rare", 5), ("often", 9_000)), (8.0,), {"often": 16.0}),  # 5 in 300 s may all come late
         (wants(("often", 9_000), seconds=12), (8.0,), {}),  # it ends before
         (wants(("overruns", 1_000), ("none", 0)), (8.0,), {}),
+        (wants(("workload.rounds", 9_000)), (8.0,), {}),  # may be told at the end, all at once
         (wants(("recompressions", 10_000)), (), {}),  # how long it takes to begin is not known
         (wants(), (8.0,), {}),
     ],
