@@ -51,7 +51,11 @@ class Library:
 
     def find(self, kind: Kind, name: str) -> Path | None:
         """The file of a name; None when there is none."""
-        return self._shelf(kind).get(name)
+        if not name or name.startswith(".") or "/" in name or (kind is Kind.KERNEL and name in TABLES):
+            return None
+        directory, pattern = _SHELVES[kind]
+        places = (root / directory / pattern.replace("*", name) for root in self.roots)
+        return next((path for path in places if path.exists()), None)
 
     def missing(self, kind: Kind, name: str) -> str:
         """What to say of a name that is not there: the names that are, and the nearest."""

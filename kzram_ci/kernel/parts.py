@@ -13,8 +13,8 @@ from kzram_ci.kernel import diff, mail, oneoff
 from kzram_ci.kernel.buildfixes import Fix, fixes_from
 from kzram_ci.kernel.hooks.hook import Search
 from kzram_ci.kernel.kconfig import Fragment
-from kzram_ci.kernel.recipe import Parts
 from kzram_ci.kernel.series import Series, series_from
+from kzram_ci.kernel.tools import Parts
 from kzram_ci.model.kernel import KernelSpec
 
 

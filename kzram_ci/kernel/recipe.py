@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kzram_ci.kernel import buildfixes, fragments
-from kzram_ci.kernel.buildfixes import Fix
 from kzram_ci.kernel.kbuild.inputs import Inputs
-from kzram_ci.kernel.kconfig import Fragment
-from kzram_ci.kernel.series import Series, choose_all
-from kzram_ci.kernel.tools import Toolchain
+from kzram_ci.kernel.series import choose_all
+from kzram_ci.kernel.tools import Parts, Toolchain
 from kzram_ci.model.kernel import KernelSpec, Tree
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What a definition names, read: its series and fragments, in order; and the table of build fixes."""
-
-    series: tuple[Series, ...] = ()
-    fragments: tuple[Fragment, ...] = ()
-    fixes: tuple[Fix, ...] = ()
 
 
 def recipe(spec: KernelSpec, tree: Tree, tools: Toolchain, parts: Parts) -> Inputs:

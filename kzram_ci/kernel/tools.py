@@ -1,10 +1,12 @@
-"""What a toolchain is, for those that look for one and those that build with it. Pure."""
+"""What goes into a kernel besides its source: a toolchain, and the parts that its definition names. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kzram_ci.kernel.buildfixes import Vars
+from kzram_ci.kernel.buildfixes import Fix, Vars
+from kzram_ci.kernel.kconfig import Fragment
+from kzram_ci.kernel.series import Series
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,3 +16,12 @@ class Toolchain:
     make_vars: Vars
     cc: tuple[str, ...]
     identity: tuple[tuple[str, str], ...]  # tool, first line of its --version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a definition names, read: its series and fragments, in order; and the table of build fixes."""
+
+    series: tuple[Series, ...] = ()
+    fragments: tuple[Fragment, ...] = ()
+    fixes: tuple[Fix, ...] = ()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from kzram_ci.base.errors import PlanError
+from kzram_ci.base.grammar import yaml_source
 from kzram_ci.base.grammar.problems import Document, GrammarErrors, Problems, spell
 from kzram_ci.base.grammar.read import read_model
 from kzram_ci.base.grammar.scalars import Name, Patterns, Regex, Word, choice
@@ -131,3 +132,26 @@ def test_a_choice_lists_what_there_is() -> None:
     assert check.func("red") == "red"
     with pytest.raises(ValueError, match=r"unknown colour 'gren'; allowed: red, green; did you mean green\?"):
         check.func("gren")
+
+
+def test_both_readers_of_yaml_give_the_same_data_at_the_same_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """libyaml reads what is right, PyYAML's own reader says what is wrong; a plan must not depend on which."""
+    root = Path(__file__).parents[3]
+    files = sorted((*root.glob("testplans/*.yaml"), *root.glob("kernels/**/*.yaml"), *root.glob("rootfs/*.yaml")))
+    assert len(files) > 20
+    texts = [*(path.read_bytes() for path in files), "ü: [é, 'ß: x']\nb: {c: 1, d: &x [on, 0o7]}\ne: *x\n".encode()]
+    fast = [parse(text, "f", Problems()) for text in texts]
+    monkeypatch.setattr(yaml_source, "_composed_fast", lambda text: None)
+    for text, found in zip(texts, fast, strict=True):
+        slow = parse(text, "f", Problems())
+        assert (found.data, found.keys, found.values) == (slow.data, slow.keys, slow.values)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 500 + "]" * 500, "[" * 100_000, "- " * 900 + "x", "{a: " * 50_000, "- " * 90_000]
+)
+def test_what_is_nested_too_deeply_is_an_error_of_the_file(text: str) -> None:
+    problems = Problems()
+    parse(text, "f.yaml", problems)
+    with pytest.raises(PlanError, match=r"f\.yaml:1:1: nested too deeply|not YAML"):
+        problems.raise_if_any()

@@ -6,9 +6,9 @@ from kzram_ci.base.errors import UserError
 from kzram_ci.kernel import kbuild
 from kzram_ci.kernel.buildfixes import Fix
 from kzram_ci.kernel.kconfig import Fragment
-from kzram_ci.kernel.recipe import Parts, recipe
+from kzram_ci.kernel.recipe import recipe
 from kzram_ci.kernel.series import Line, Series, SeriesKind
-from kzram_ci.kernel.tools import Toolchain
+from kzram_ci.kernel.tools import Parts, Toolchain
 from kzram_ci.model.kernel import ArchiveTree, KernelSpec, Patch
 from kzram_ci.model.source import LocalTarball
 
