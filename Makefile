@@ -14,6 +14,7 @@ help:
 	@echo "make run     install what is missing, then kzram-ci run $(PLAN)"
 	@echo "make test    install what is missing, then every check and every test (real kernels too)"
 	@echo "make check   ruff, mypy, shellcheck, layers: no kernel, a minute at most (scripts/check says which failed)"
+	@echo "make dist    wheel (the same bytes each time), sdist, and what it stands on (CycloneDX) in dist/"
 	@echo "make format  let ruff format the Python code"
 	@echo "make clean   remove .venv and caches of tools; builds stay (kzram-ci cache gc)"
 
@@ -43,8 +44,10 @@ format: setup
 	$(BIN)/ruff check --fix kzram_ci tests bench
 
 dist: setup
-	$(BIN)/pip install --quiet --disable-pip-version-check build
-	$(BIN)/python -m build
+	$(BIN)/pip install --quiet --disable-pip-version-check build cyclonedx-bom
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+		--of JSON -o dist/kzram-ci.cdx.json requirements.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
