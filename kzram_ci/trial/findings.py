@@ -136,7 +136,10 @@ def wanted_of(asked: Asked, test: Test, boots: Iterable[BootRecord]) -> Wanted:
     if any(crash.planned for crash in crashes):
         # Data that was damaged is another face of a crash in the code that stores it.
         damage = {crash.signature for crash in crashes} & {str(Outcome.CORRUPTION)}
-        return Wanted(plan=True, given=tuple(damage))
+        # What the kernel died of in a boot that overran is a face of it too, where the plan does not say which is.
+        overran = [boot for boot in before if test.described is None and any(crash.planned for crash in boot.crashes)]
+        died = {crash.signature for boot in overran for crash in boot.crashes if crash.fatal and not crash.planned}
+        return Wanted(plan=True, given=tuple(sorted(damage | died)))
     if test.described is not None:
         return Wanted(plan=True)
     shown = Counter(crash.signature for boot in before if (crash := principal(boot)) is not None)
@@ -170,7 +173,15 @@ def _unproved(boot: BootRecord) -> What:
 
 
 def _races(boot: BootRecord) -> races.Tally | None:
-    return races.tally(boot.counters, boot.gains)
+    """The races of a boot; of one that crashed before the first sample, the overruns that the kernel reported.
+
+    How many came before is not known then, nor whether they came apart: they are one accident.
+    """
+    counted = races.tally(boot.counters, boot.gains)
+    lost = boot.counters.get(OVERRUNS, 0)
+    if counted is None and lost > 0:
+        return races.Tally(races=lost, lost=lost, design_effect=float(lost))
+    return counted
 
 
 def _counted(boots: Iterable[BootRecord], side: Side, wanted: Wanted) -> tuple[tuple[str, int], ...]:

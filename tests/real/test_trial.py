@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -110,6 +112,20 @@ def test_the_series_of_2016_on_the_kernel_it_was_sent_for(tmp_path: Path, capsys
     assert {test["test"]: test["fixed_by_patch"] for test in data["tests"]} == {SWAP: 3, DIRECT: None}
     assert {step["what"] for step in data["prefixes"]} == {"crash"}  # one and two patches, in both tests
     assert data["tested_by"] == "" and data["series"]["link"] == ""
+
+
+def test_a_developers_own_reproducer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A script that sets zram and failslab up itself and starts a compiled program; nothing in it knows kzram-ci."""
+    for name in ("repro.sh", "race.c"):
+        shutil.copy(ROOT / "tests/real/reproducer" / name, tmp_path)
+    gcc = requires.tool("gcc")
+    argv = (gcc, "-O2", "-static", "-pthread", "-o", str(tmp_path / "race"), str(tmp_path / "race.c"))
+    subprocess.run(argv, check=True, timeout=60)
+    words = ("--test", str(tmp_path / "repro.sh"), "--files", str(tmp_path / "race"))
+    code, data, tests = trial(shipped("saved-clen"), tmp_path, capsys, *words)
+    assert (code, tests) == (0, {"repro": "fixed"})
+    assert "null_deref:obj_malloc" in data["tests"][0]["before"]["signatures"]
+    assert not data["new"] and not data["not_counted"]
 
 
 def test_a_patch_that_only_prints_is_no_fix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,15 +13,17 @@ import pytest
 from trial_rig import BUG, Rig
 
 from kzram_ci.cli.main import main
+from kzram_ci.model.cell import OopsWanted
 from kzram_ci.model.outcome import Outcome
 from kzram_ci.trial import run
 from kzram_ci.trial.costs import Cost, costs_of
-from kzram_ci.trial.decide import Side
-from kzram_ci.trial.findings import findings_of
+from kzram_ci.trial.decide import Answer, Side
+from kzram_ci.trial.findings import findings_of, wanted_of
 from kzram_ci.trial.model import BootRecord
 from kzram_ci.trial.reports import show, text
 from kzram_ci.trial.reports.reply import reply
 from kzram_ci.trial.silence import hides
+from kzram_ci.verdict.crashes import Crash
 
 FIXED = BUG.replace("CRASHES", "0")
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -87,8 +89,6 @@ def test_a_new_crash_is_told_with_both_signatures(rig: Rig) -> None:
 def test_a_crash_that_is_there_without_it_too_is_named_and_not_counted(rig: Rig) -> None:
     found = rig.run(rig.patch(FIXED))
     complaint = replace(found.facts.boots[0], outcome=Outcome.OOPS, crashes=())
-    from kzram_ci.verdict.crashes import Crash
-
     warned = Crash(signature="warning:odd", title="WARNING in odd", fatal=False)
     boots = (
         *found.facts.boots,
@@ -100,6 +100,41 @@ def test_a_crash_that_is_there_without_it_too_is_named_and_not_counted(rig: Rig)
     assert "not counted, comes without it too: warning:odd (1 boot with the series, 1 without)" in words(
         text.report(again)
     )
+
+
+OVERRAN = (Crash(signature="overruns", title="1 overruns", planned=True), Crash(signature="null_deref:x", title="BUG"))
+
+
+def test_what_a_kernel_dies_of_after_an_overrun_is_the_same_crash_where_no_plan_tells_them_apart(rig: Rig) -> None:
+    """With a script of one's own the detector's count is known, and the crash is what the user looks for."""
+    found = rig.run(rig.patch(FIXED), tests=("calm",))
+    (test,) = found.asked.tests
+    assert test.described is None
+    crashed = replace(found.facts.boots[0], side=Side.BEFORE, outcome=Outcome.OOPS, crashes=OVERRAN, ready=True)
+    wanted = wanted_of(found.asked, test, (crashed,))
+    assert all(wanted.holds(crash) for crash in OVERRAN)
+    described = replace(test, described=OopsWanted(types=("null_deref",)))
+    assert not wanted_of(found.asked, described, (crashed,)).holds(OVERRAN[1])  # there the plan says which it is
+
+
+def test_a_boot_that_crashed_before_the_first_sample_lost_a_race(rig: Rig) -> None:
+    found = rig.run(rig.patch(FIXED), tests=("calm",))
+    (test,) = found.asked.tests
+    counted = {"grew_class": 900, "overruns": 0}
+    boots = [
+        BootRecord(
+            test=test.id, side=side, number=number, seed=number, outcome=outcome, crashes=crashes, counters=counters,
+            ready=True, proved=True,
+        )
+        for side, outcome, crashes, counters in (
+            (Side.BEFORE, Outcome.OOPS, OVERRAN, {"overruns": 3}),
+            (Side.AFTER, Outcome.PASS, (), counted),
+        )
+        for number in range(1, 5)
+    ]  # fmt: skip
+    (told,) = findings_of(found.asked, replace(found.facts, boots=tuple(boots))).tests
+    assert told.standing.unit == "races" and told.standing.answer is Answer.FIXED
+    assert told.sides.before.tally is not None and told.sides.before.tally.trials == 4  # one accident each
 
 
 def test_costs_are_ratios_with_intervals_and_noise_is_noise(rig: Rig) -> None:
