@@ -172,18 +172,10 @@ static void pass_gate(void)
 	pthread_mutex_unlock(&gate_lock);
 }
 
-/* By itself an evictor forces out one page after the other: not in a cgroup's order, and not out of a large folio. */
+/* In a window an evictor forces out one page after the other, and tells which; a cgroup has its own order. */
 static bool tells_each_page(void)
 {
-	return windowed && !evicts_by_memcg() && folios == FOLIOS_NEVER;
-}
-
-/* One that is on its way out now. A large folio is unmapped as a whole and then written page by page: any of it may be. */
-static uint64_t page_in_window(uint64_t first, uint64_t random)
-{
-	uint64_t number = page_that_leaves(first, batch, 0);
-
-	return folios == FOLIOS_NEVER || number == NONE_LEAVES ? number : first + random % batch;
+	return windowed && !evicts_by_memcg();
 }
 
 /* Each makes a page longer once for each time it is forced out, by one unit up to all that are left. See window.h. */
@@ -200,14 +192,14 @@ static void mutate_in_windows(uint64_t index)
 		if (!atomic_load(&racing))
 			pass_gate();
 		if (!tells_each_page()) { /* what was written to is mapped, and seen no more */
-			number = page_in_window(number, next_random(&state));
+			number = page_that_leaves(number, batch, 0);
 			leaves = number != NONE_LEAVES;
 		}
 		if (leaves && lock_part(number, part)) {
 			uint32_t left = part_levels(part_of(part)) - 1 - level_of(number, part);
 
 			if (left)
-				mutate_part(number, part, folios == FOLIOS_NEVER ? 1 + next_random(&state) % left : 1);
+				mutate_part(number, part, 1 + next_random(&state) % left);
 			unlock_part(number, part);
 			seen = now;
 		}
