@@ -11,16 +11,18 @@ from typing import Any
 
 from kzram_ci.model import codec
 from kzram_ci.results.history import History, default_history
-from kzram_ci.results.past import results_of
-from kzram_ci.results.reports.compare import as_lines, compare, kernel_changes
+from kzram_ci.results.past import changes_of, results_of
+from kzram_ci.results.reports.compare import as_lines, kernel_changes
 from kzram_ci.results.reports.table import printable
 
 EXAMPLE = """\
 example: kzram-ci compare runs/20260101T000000Z-overrun-1a2b3c runs/20260102T000000Z-overrun-4d5e6f
          kzram-ci compare 20260101T000000Z-overrun-1a2b3c RUNDIR --fail-on-regression
 
-exit codes: 0 compared · 1 with --fail-on-regression: a cell that was ok no longer is (a finding, an error,
-inconclusive) · 2 no such run
+A verdict that changed on the same kernel in the same set-up, or as often as it did before, is flaky: that is noise.
+
+exit codes: 0 nothing new · 1 a finding that the cell did not show before; with --fail-on-regression also a cell that
+was ok and no longer is (a finding, an error, inconclusive) · 2 no such run
 """
 
 
@@ -47,7 +49,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("before", metavar="RUN_A", help="run directory, or the name of a run in the history")
     parser.add_argument("after", metavar="RUN_B", help="run directory, or the name of a run in the history")
     parser.add_argument("--json", action="store_true", help="for programs")
-    parser.add_argument("--fail-on-regression", action="store_true", help="exit 1 when a cell that was ok no longer is")
+    parser.add_argument("--fail-on-regression", action="store_true", help="exit 1 also when a cell is not ok any more")
     parser.add_argument("--database", type=Path, metavar="FILE", help="history file (default: in the cache)")
     parser.set_defaults(func=main)
 
@@ -69,9 +71,10 @@ def show(request: CompareRequest) -> int:
     """Compare and print. Raises UserError for a run that is not known."""
     history = History(path=request.database) if request.database else default_history()
     before, after = results_of(request.before, history), results_of(request.after, history)
-    changes, kernels = compare(before, after), kernel_changes(before, after)
+    changes = changes_of(before, after, history, names=(request.before, request.after))
+    kernels = kernel_changes(before, after)
     if request.as_json:
         print(json.dumps([codec.to_json(change) for change in changes], indent=2))
     else:
         sys.stdout.write(printable("\n".join(as_lines(changes, kernels, total=len(after))) + "\n", sys.stdout))
-    return 1 if request.fail_on_regression and any(change.worse for change in changes) else 0
+    return 1 if any(change.new or (request.fail_on_regression and change.worse) for change in changes) else 0

@@ -5,19 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kzram_ci.base.suggest import did_you_mean
+from kzram_ci.base.errors import UserError
 from kzram_ci.base.units import say_count
 from kzram_ci.model import codec
-from kzram_ci.results.crashes import crashes, lines
+from kzram_ci.results import questions
 from kzram_ci.results.history import History, default_history
-from kzram_ci.results.past_text import cell_lines, result_lines, run_lines
+from kzram_ci.results.imports import import_path
 from kzram_ci.results.reports.table import printable
-from kzram_ci.results.trails import trails
 
 EXAMPLE = """\
 example: kzram-ci history                          a line a cell
@@ -25,11 +24,16 @@ example: kzram-ci history                          a line a cell
          kzram-ci history --runs                   the runs
          kzram-ci history --crashes                each crash once: how often, when, where
          kzram-ci history --plan overrun --json
+         kzram-ci history import runs/* junit.xml  runs of elsewhere, JUnit files of any runner
+         kzram-ci history serve                    the same as a web page, on this host only
 
 The trail shows one letter a run, oldest first: . ok, F finding, i inconclusive, e error, s skipped.
-flaky: how often ok and finding differ from their majority on the very same kernel, root file system, machine, workload
-and expectation; errors and inconclusive runs are not verdicts and do not count.
+ok: results as expected, of those with a verdict; crashed: boots that the kernel did not survive; behind both the rates
+that this does not rule out (95 %). flaky: how often ok and finding differ from their majority on the very same kernel,
+root file system, machine, workload and expectation. trend: whether the newer half of the verdicts differs from the
+older one by more than chance. Errors and inconclusive runs are not verdicts and do not count.
 """
+IMPORT, SERVE = "import", "serve"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,11 @@ class HistoryRequest:
     as_json: bool = False
     database: Path | None = None
 
+    @property
+    def history(self) -> History:
+        """The file that is asked for."""
+        return History(path=self.database) if self.database else default_history()
+
 
 def add_parser(subparsers: Any) -> None:
     """Add the command to the parser."""
@@ -55,7 +64,10 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "cell", nargs="?", default="", metavar="CELL", help="cell id or pattern, with each result (default: all cells)"
+        "words",
+        nargs="*",
+        metavar="CELL | import PATH... | serve",
+        help="cell id or pattern, with each result (default: all cells); or what to do instead",
     )
     parser.add_argument("--plan", default="", metavar="NAME", help="only runs of this plan")
     parser.add_argument("--last", type=int, default=0, metavar="N", help="only the newest N results of each cell")
@@ -63,64 +75,70 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--crashes", action="store_true", help="list the crashes by signature, most frequent first")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--database", type=Path, metavar="FILE", help="history file (default: in the cache)")
+    parser.add_argument("--address", default="127.0.0.1", help="of serve (default: %(default)s, for this host only)")
+    parser.add_argument("--port", type=int, default=8080, help="of serve; 0: any (default: %(default)s)")
     parser.set_defaults(func=main)
 
 
 def main(args: argparse.Namespace) -> int:
     """The command."""
-    return show(
-        HistoryRequest(
-            cell=args.cell,
-            plan=args.plan,
-            last=args.last,
-            runs=args.runs,
-            crashes=args.crashes,
-            as_json=args.json,
-            database=args.database,
-        )
+    word, *rest = args.words or [""]
+    request = HistoryRequest(
+        cell=word,
+        plan=args.plan,
+        last=args.last,
+        runs=args.runs,
+        crashes=args.crashes,
+        as_json=args.json,
+        database=args.database,
     )
+    if word == IMPORT:
+        return take_in(request, [Path(name) for name in rest])
+    if rest:
+        raise UserError(f"one cell or pattern at a time, not also {rest[0]}", hint="quote a pattern: 'unstable/*'")
+    return serve(request, args.address, args.port) if word == SERVE else show(request)
+
+
+def take_in(request: HistoryRequest, paths: Sequence[Path]) -> int:
+    """Import each run directory and JUnit file; a wrong one ends it, and what came before it stays."""
+    if not paths:
+        raise UserError("history import: name run directories or JUnit files")
+    done = []
+    for path in paths:
+        one = import_path(path, request.history)
+        done.append(one)
+        if not request.as_json:
+            known = f", {one.known:,} known already" if one.known else ""
+            print(printable(f"{path}: {say_count(one.new, 'result')} of {one.run}{known}", sys.stdout))
+    if request.as_json:
+        print(json.dumps([codec.to_json(one) for one in done], indent=2))
+    return 0
+
+
+def serve(request: HistoryRequest, address: str, port: int) -> int:
+    """Serve the page until Ctrl-C."""
+    from kzram_ci.results.serve import server  # heavy, and only here
+
+    with server(request.history, address, port) as made:
+        print(f"http://{made.server_address[0]!s}:{made.server_address[1]}/ (Ctrl-C ends it)", flush=True)
+        try:
+            made.serve_forever()
+        except KeyboardInterrupt:
+            return 0
+    return 0
 
 
 def show(request: HistoryRequest) -> int:
     """Read the history and print it."""
-    history = History(path=request.database) if request.database else default_history()
+    history, plan, cell = request.history, request.plan, request.cell
     if request.runs:
-        return _print(history.runs(plan=request.plan), run_lines, history, request)
-    if request.crashes:
-        return _print(crashes(history.crashes(plan=request.plan, cell=request.cell)), lines, history, request)
-    found = trails(history.records(plan=request.plan, cell=request.cell), last=request.last)
-
-    def as_text(found: Sequence[Any]) -> list[str]:
-        lines = cell_lines(found)
-        for trail in found if request.cell else ():
-            lines += ["", *result_lines(trail)]
-        return lines
-
-    return _print(found, as_text, history, request)
-
-
-def _print(
-    found: Sequence[Any], as_text: Callable[[Sequence[Any]], list[str]], history: History, request: HistoryRequest
-) -> int:
-    if request.as_json:
-        print(json.dumps([codec.to_json(one) for one in found], indent=2))
-    elif found:
-        sys.stdout.write(printable("\n".join(as_text(found)) + "\n", sys.stdout))
+        answer = questions.runs(history, plan=plan)
+    elif request.crashes:
+        answer = questions.crashed(history, plan=plan, cell=cell)
     else:
-        print(nothing(request, history))
+        answer = questions.cells(history, plan=plan, cell=cell, last=request.last)
+    if request.as_json:
+        print(json.dumps([codec.to_json(one) for one in answer.found], indent=2))
+    else:
+        sys.stdout.write(printable("\n".join(answer.lines) + "\n", sys.stdout))
     return 0
-
-
-def nothing(request: HistoryRequest, history: History) -> str:
-    """Why there is nothing to show: no history, or none that fits."""
-    cells = history.cells()
-    if not cells and not history.runs():
-        return f"nothing recorded in {history.path}"
-    known = f"{say_count(len(cells), 'cell')} recorded in {history.path}"
-    plans = sorted({run.plan for run in history.runs()})
-    if request.plan and request.plan not in plans:
-        near = did_you_mean(request.plan, plans)
-        return f"no recorded run of a plan named {request.plan!r}{near}; recorded plans: {', '.join(plans)}"
-    if request.cell:
-        return f"no cell matches {request.cell!r}; {known}{did_you_mean(request.cell, cells)}"
-    return f"no result of {known}"

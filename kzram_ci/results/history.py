@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,34 +12,15 @@ from typing import Any
 
 from kzram_ci.base import clock, files
 from kzram_ci.base.cache import cache_root
-from kzram_ci.base.clock import Deadline
-from kzram_ci.base.errors import InfraError, UserError
+from kzram_ci.base.errors import InfraError
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.evidence import CellResult, OopsSummary
+from kzram_ci.results.history_schema import BUSY_SECONDS, prepare
 from kzram_ci.verdict.judge import principal_oops
 
-SCHEMA_VERSION = 1
-BUSY_SECONDS = 30.0
 STACKS = 20  # of one signature, to see how they differ
 FILE = "history.sqlite"
-_SCHEMA = """
-CREATE TABLE runs (
-    id TEXT PRIMARY KEY, plan TEXT NOT NULL, directory TEXT NOT NULL, recorded TEXT NOT NULL, environment TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE results (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    run TEXT NOT NULL REFERENCES runs (id), cell TEXT NOT NULL, kernel TEXT NOT NULL, test TEXT NOT NULL,
-    outcome TEXT NOT NULL, verdict TEXT NOT NULL, signature TEXT NOT NULL, kernel_key TEXT NOT NULL,
-    recorded TEXT NOT NULL, result TEXT NOT NULL
-);
-CREATE INDEX results_by_cell ON results (cell, seq);
-CREATE INDEX results_by_run ON results (run, seq);
-CREATE TRIGGER runs_stay BEFORE UPDATE ON runs BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;
-CREATE TRIGGER runs_remain BEFORE DELETE ON runs BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;
-CREATE TRIGGER results_stay BEFORE UPDATE ON results BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;
-CREATE TRIGGER results_remain BEFORE DELETE ON results BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +43,7 @@ class RunRecord:
     directory: str
     recorded: str
     verdicts: Mapping[str, int]
+    origin: str = ""  # "" for a run of this history's own; else what it was imported from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,37 +68,35 @@ class History:
     def add_run(self, run: str, plan: Plan, directory: Path, environment: Mapping[str, Any] | None = None) -> None:
         """Note a run before its first result; noting it again (resume) changes nothing. Raises InfraError."""
         with self._transaction() as db:
-            db.execute(
-                "INSERT INTO runs VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                (run, plan.name, str(directory), _now(), json.dumps(dict(environment or {}), sort_keys=True)),
-            )
+            _insert_run(db, run, plan.name, str(directory), _now(), environment or {}, "")
 
     def add_result(self, run: str, result: CellResult) -> None:
         """Append a finished cell. Raises InfraError (disk, a lock held too long, an unknown run)."""
-        oops = principal_oops(result.evidence.oopses)
-        bare = replace(
-            result,
-            evidence=replace(result.evidence, oopses=tuple(replace(item, text="") for item in result.evidence.oopses)),
-        )
-        row = (
-            run,
-            result.id,
-            result.kernel,
-            result.test,
-            str(result.judgement.outcome),
-            str(result.judgement.verdict),
-            oops.signature if oops is not None else "",
-            result.kernel_key,
-            _now(),
-            json.dumps(codec.to_json(bare), sort_keys=True),
-        )
         with self._transaction() as db:
-            db.execute(
-                "INSERT INTO results"
-                " (run, cell, kernel, test, outcome, verdict, signature, kernel_key, recorded, result)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                row,
-            )
+            _insert_result(db, run, result, _now())
+
+    def add_past(
+        self,
+        run: str,
+        results: Sequence[CellResult],
+        *,
+        plan: str,
+        directory: str,
+        recorded: str,
+        origin: str,
+        environment: Mapping[str, Any] | None = None,
+    ) -> int:
+        """A run of elsewhere or of earlier, all or nothing; what is recorded of it already is left out.
+
+        `origin` says what it was read from. Returns how many results are new. Raises InfraError.
+        """
+        with self._transaction() as db:
+            _insert_run(db, run, plan, directory, recorded, environment or {}, origin)
+            known = {row[0] for row in db.execute("SELECT DISTINCT cell FROM results WHERE run = ?", (run,))}
+            new = [result for result in results if result.id not in known]
+            for result in new:
+                _insert_result(db, run, result, result.started or recorded)
+        return len(new)
 
     def records(self, *, plan: str = "", cell: str = "", run: str = "", limit: int = 10_000) -> tuple[Record, ...]:
         """Stored results, oldest first, the newest `limit` of those asked for; `cell` may be a shell pattern."""
@@ -141,7 +121,8 @@ class History:
     def runs(self, *, plan: str = "", limit: int = 1_000) -> tuple[RunRecord, ...]:
         """Recorded runs, oldest first, the newest `limit` of them; also those that have no result."""
         query = (
-            "SELECT runs.id, runs.plan, runs.directory, runs.recorded, last.verdict, COUNT(last.verdict) FROM runs"
+            "SELECT runs.id, runs.plan, runs.directory, runs.recorded, runs.origin, last.verdict, COUNT(last.verdict)"
+            " FROM runs"
             " LEFT JOIN (SELECT run, verdict, MAX(seq) FROM results GROUP BY run, cell) AS last ON last.run = runs.id"
             " WHERE ? IN ('', runs.plan) GROUP BY runs.id, last.verdict ORDER BY runs.recorded, runs.id"
         )
@@ -150,8 +131,9 @@ class History:
         with self._transaction("BEGIN") as db:
             rows = db.execute(query, (plan,)).fetchall()
         found: dict[str, RunRecord] = {}
-        for run, name, place, when, verdict, count in rows:
-            known = found.get(run) or RunRecord(run=run, plan=name, directory=place, recorded=when, verdicts={})
+        for run, name, place, when, origin, verdict, count in rows:
+            new = RunRecord(run=run, plan=name, directory=place, recorded=when, verdicts={}, origin=origin)
+            known = found.get(run) or new
             found[run] = replace(known, verdicts={**known.verdicts, verdict: count} if verdict else known.verdicts)
         return tuple(found.values())[-limit:]
 
@@ -211,7 +193,7 @@ class History:
         try:
             db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
             try:
-                _prepare(db, self.path)
+                prepare(db, self.path)
                 db.execute(begin)
                 try:
                     yield db
@@ -241,37 +223,42 @@ def _now() -> str:
     return clock.now_utc().isoformat(timespec="seconds")
 
 
-def _version(db: sqlite3.Connection) -> int:
-    return int(db.execute("PRAGMA user_version").fetchone()[0])
+def _insert_run(
+    db: sqlite3.Connection,
+    run: str,
+    plan: str,
+    directory: str,
+    recorded: str,
+    environment: Mapping[str, Any],
+    origin: str,
+) -> None:
+    db.execute(
+        "INSERT INTO runs (id, plan, directory, recorded, environment, origin) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        (run, plan, directory, recorded, json.dumps(dict(environment), sort_keys=True), origin),
+    )
 
 
-def _prepare(db: sqlite3.Connection, path: Path) -> None:
-    """Make the tables on first use. Raises UserError when another version wrote the file."""
-    db.execute("PRAGMA foreign_keys = ON")
-    if _version(db) == 0:
-        # SQLite's own busy handler does not cover the change to WAL, so creating has a lock of its own.
-        with files.lock(path.with_name(f"{path.name}.lock"), Deadline.after(BUSY_SECONDS)):
-            if _version(db) == 0:
-                _create(db)
-    if (found := _version(db)) != SCHEMA_VERSION:
-        raise UserError(
-            f"{path} has schema {found}, this kzram-ci knows {SCHEMA_VERSION}", hint="use the kzram-ci that wrote it"
-        )
-
-
-def _create(db: sqlite3.Connection) -> None:
-    db.execute("PRAGMA journal_mode = WAL")  # readers never wait for a writer
-    db.execute("BEGIN IMMEDIATE")
-    for statement in _statements():
-        db.execute(statement)
-    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    db.execute("COMMIT")
-
-
-def _statements() -> Iterator[str]:
-    statement = ""
-    for line in _SCHEMA.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement.strip()
-            statement = ""
+def _insert_result(db: sqlite3.Connection, run: str, result: CellResult, recorded: str) -> None:
+    oops = principal_oops(result.evidence.oopses)
+    bare = replace(
+        result,
+        evidence=replace(result.evidence, oopses=tuple(replace(item, text="") for item in result.evidence.oopses)),
+    )
+    row = (
+        run,
+        result.id,
+        result.kernel,
+        result.test,
+        str(result.judgement.outcome),
+        str(result.judgement.verdict),
+        oops.signature if oops is not None else "",
+        result.kernel_key,
+        recorded,
+        json.dumps(codec.to_json(bare), sort_keys=True),
+    )
+    db.execute(
+        "INSERT INTO results (run, cell, kernel, test, outcome, verdict, signature, kernel_key, recorded, result)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        row,
+    )

@@ -10,19 +10,36 @@ from kzram_ci.results.history import RunRecord
 from kzram_ci.results.reports.sanitize import one_line
 from kzram_ci.results.reports.tested import SHORT
 from kzram_ci.results.reports.wording import VERDICT_WORDS, word
-from kzram_ci.results.trails import Step, Trail
+from kzram_ci.results.trails import Share, Step, Trail
 
 TRAIL = 60  # letters of a trail, the newest
 
 
 def cell_lines(found: Sequence[Trail]) -> list[str]:
     """A line a cell."""
-    rows = [("plan", "cell", "runs", "flaky", "outcomes", "trail")]
+    rows = [("plan", "cell", "runs", "ok", "crashed", "flaky", "trend", "outcomes", "trail")]
     for trail in found:
         flaky = "-" if trail.flake_rate is None else f"{trail.flake_rate:.0%}"
         counts = _counts(trail.outcomes)
-        rows.append((one_line(trail.plan), one_line(trail.cell), str(trail.runs), flaky, counts, trail.trail[-TRAIL:]))
+        rows.append(
+            (
+                one_line(trail.plan),
+                one_line(trail.cell),
+                str(trail.runs),
+                share_text(trail.passed),
+                share_text(trail.crashed),
+                flaky,
+                trail.trend or "-",
+                counts,
+                trail.trail[-TRAIL:],
+            )
+        )
     return _aligned(rows)
+
+
+def share_text(share: Share | None) -> str:
+    """`3/4 (19-99%)`: the count, and the rates that it does not rule out."""
+    return "-" if share is None else f"{share.events}/{share.trials} ({100 * share.low:.0f}-{100 * share.high:.0f}%)"
 
 
 def result_lines(trail: Trail) -> list[str]:

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 
 from kzram_ci.model.outcome import Verdict
 from kzram_ci.results.history import Record
+from kzram_ci.verdict.power import boots_of
+from kzram_ci.verdict.significance import differs, interval
+from kzram_ci.verdict.stats import Rate
+
+LEAST_FOR_TREND = 8  # verdicts: with fewer hardly any difference is beyond chance
 
 _LETTERS = {
     Verdict.OK: ".",
@@ -36,6 +41,16 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """So many of so many, and the rates that this does not rule out (95 %, both sides)."""
+
+    events: int
+    trials: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trail:
     """One cell of one plan over its runs. `flake_rate` is None without two verdicts on one kernel and set-up."""
 
@@ -48,6 +63,9 @@ class Trail:
     flake_rate: float | None
     last_run: str
     results: tuple[Step, ...] = ()
+    passed: Share | None = None  # results that were as expected, of those with a verdict on the kernel
+    crashed: Share | None = None  # boots that the kernel did not survive, of those that came to the workload
+    trend: str = ""  # of verdicts: better, worse, steady; "" where they are too few to say
 
 
 def trails(records: Sequence[Record], *, last: int = 0) -> tuple[Trail, ...]:
@@ -72,7 +90,39 @@ def _trail(plan: str, cell: str, group: Sequence[Record]) -> Trail:
         flake_rate=flake_rate(group),
         last_run=group[-1].run,
         results=tuple(_step(record) for record in group),
+        passed=_share(_verdicts(group)),
+        crashed=_share(_boots(group)),
+        trend=trend(group),
     )
+
+
+def _verdicts(group: Sequence[Record]) -> Rate:
+    verdicts = [record.result.judgement.verdict for record in group]
+    counted = [verdict for verdict in verdicts if verdict in (Verdict.OK, Verdict.FINDING)]
+    return Rate(events=counted.count(Verdict.OK), trials=len(counted))
+
+
+def _boots(group: Sequence[Record]) -> Rate:
+    boots = [boot for record in group for boot in boots_of(record.result)]
+    return Rate(events=sum(boot.crashed for boot in boots), trials=len(boots))
+
+
+def _share(rate: Rate) -> Share | None:
+    if not rate.trials:
+        return None
+    low, high = interval(rate)
+    return Share(events=rate.events, trials=rate.trials, low=low, high=high)
+
+
+def trend(group: Sequence[Record]) -> str:
+    """Whether the newer half of the verdicts differs from the older one by more than chance."""
+    told = [record for record in group if record.result.judgement.verdict in (Verdict.OK, Verdict.FINDING)]
+    older, newer = _verdicts(told[: len(told) // 2]), _verdicts(told[len(told) // 2 :])
+    if len(told) < LEAST_FOR_TREND:
+        return ""
+    if not differs(older, newer):
+        return "steady"
+    return "better" if newer.value > older.value else "worse"
 
 
 def _step(record: Record) -> Step:

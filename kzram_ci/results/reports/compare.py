@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kzram_ci.base.units import say_count
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.outcome import Verdict
 from kzram_ci.model.provenance import Provenance
+from kzram_ci.results.reports import noise
 from kzram_ci.results.reports.sanitize import one_line
 from kzram_ci.results.reports.summary_model import RECOMPRESSIONS
 from kzram_ci.results.reports.tested import SHORT
@@ -19,9 +20,10 @@ from kzram_ci.verdict.judge import principal_oops
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One cell that differs. `kind`: regressed, lost, fixed, changed, crash, kernel, setup, added, removed.
+    """One cell that differs. `kind`: one of ORDER.
 
-    `why`: what differs of its kernel and of its set-up, where something does.
+    `why`: what differs of its kernel and of its set-up, where something does, and what chance has to do with it.
+    `new`: a finding that was not seen in this cell before.
     """
 
     kind: str
@@ -29,6 +31,7 @@ class Change:
     before: str = ""
     after: str = ""
     why: str = ""
+    new: bool = False
 
     @property
     def worse(self) -> bool:
@@ -46,26 +49,33 @@ class KernelChange:
     differences: tuple[str, ...]
 
 
-ORDER = ("regressed", "lost", "fixed", "changed", "crash", "kernel", "setup", "added", "removed")
+ORDER = ("regressed", "lost", "rate", "fixed", "flaky", "changed", "crash", "kernel", "setup", "added", "removed")
 NOT_RECORDED = "what differs was not recorded"
 CONTENT = "the content of the source, of patches or of config fragments"
 SETUP = "machine, workload, expectation, root file system or accelerator"
 
 
-def compare(before: Sequence[CellResult], after: Sequence[CellResult]) -> tuple[Change, ...]:
-    """Differences of two runs, regressions first, otherwise in the order of the cells."""
+def compare(
+    before: Sequence[CellResult], after: Sequence[CellResult], past: Mapping[str, Sequence[CellResult]] | None = None
+) -> tuple[Change, ...]:
+    """Differences of two runs, regressions first, otherwise in the order of the cells.
+
+    `past`: earlier results of a cell, which tell a new finding from one that comes and goes.
+    """
     old, new = {result.id: result for result in before}, {result.id: result for result in after}
     changes = []
     for name in dict.fromkeys((*old, *new)):
         if name not in new:
             changes.append(Change(kind="removed", id=name, before=describe(old[name])))
         elif name not in old:
-            changes.append(Change(kind="added", id=name, after=describe(new[name])))
-        elif kind := _kind(old[name], new[name]):
+            first_seen = noise.is_new(new[name], (past or {}).get(name, ()))
+            changes.append(Change(kind="added", id=name, after=describe(new[name]), new=first_seen))
+        elif kind := _kind(old[name], new[name], known := (*(past or {}).get(name, ()), old[name])):
             texts = (_kernel(one) if kind == "kernel" else describe(one) for one in (old[name], new[name]))
             first, second = ("", "") if kind == "setup" else texts
-            why = "; ".join(_why(old[name], new[name]))
-            changes.append(Change(kind=kind, id=name, before=first, after=second, why=why))
+            why = "; ".join((*_why(old[name], new[name]), *noise.words(kind, old[name], new[name], known)))
+            first_seen = noise.is_new(new[name], known)
+            changes.append(Change(kind=kind, id=name, before=first, after=second, why=why, new=first_seen))
     return tuple(sorted(changes, key=lambda change: ORDER.index(change.kind)))
 
 
@@ -113,19 +123,22 @@ _AFTER_OK = {
 }
 
 
-def _kind(old: CellResult, new: CellResult) -> str:
+def _kind(old: CellResult, new: CellResult, known: Sequence[CellResult]) -> str:
     was, now = old.judgement, new.judgement
+    if noise.comes_and_goes(old, new, known):
+        return "flaky"
     if was.verdict is not now.verdict:
         if was.verdict is Verdict.OK:
             return _AFTER_OK[now.verdict]
         return "fixed" if now.verdict is Verdict.OK and was.verdict is Verdict.FINDING else "changed"
-    if was.outcome is not now.outcome:
-        return "changed"
-    if _signature(old) != _signature(new):
-        return "crash"
-    if _other_kernel(old, new):
-        return "kernel"
-    return "setup" if _other_setup(old, new) else ""
+    tests = (
+        ("changed", was.outcome is not now.outcome),
+        ("rate", noise.other_rate(old, new)),
+        ("crash", _signature(old) != _signature(new)),
+        ("kernel", _other_kernel(old, new)),
+        ("setup", _other_setup(old, new)),
+    )
+    return next((kind for kind, found in tests if found), "")
 
 
 def _signature(result: CellResult) -> str:
@@ -201,6 +214,7 @@ def as_lines(changes: Sequence[Change], kernels: Sequence[KernelChange], *, tota
         arrow = f"{one_line(change.before) or '-'} -> {one_line(change.after) or '-'}"
         text = change.why if change.kind == "setup" else arrow
         why = f" ({change.why})" if change.why and change.kind not in ("kernel", "setup") else ""
+        why += "; a new finding" if change.new else ""
         shown.append(f"{change.kind:<9}  {one_line(change.id)}: {text}{why}")
     for kernel in kernels:
         keys = f"{kernel.before[:SHORT]} -> {kernel.after[:SHORT]}"

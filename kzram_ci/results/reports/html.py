@@ -23,7 +23,7 @@ from kzram_ci.results.reports.wording import LEGEND
 
 COMMAND_LIMIT = 8 << 10
 TEMPLATE, STYLE, SCRIPT = "report.html.j2", "page.css", "page.js"
-_cached: list[object] = []
+_cached: list[Any] = []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,35 +44,36 @@ def inline(name: str) -> Inline:
     )
 
 
-def _template() -> object:
+def environment() -> Any:
+    """Of all pages, with their filters, style and pictures."""
     if not _cached:
         from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-        environment = Environment(
+        made = Environment(
             loader=FunctionLoader(_text),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        environment.filters["visible"] = lambda value: visible(str(value))
-        environment.filters["line"] = lambda value, limit=300: one_line(str(value), limit)
-        environment.filters["output"] = lambda value: cut(str(value), OUTPUT_LIMIT)
-        environment.filters["command"] = lambda value: cut(str(value), COMMAND_LIMIT)
-        environment.filters["path"] = lambda value: quote(str(value), errors="backslashreplace")
-        environment.globals["style"], environment.globals["script"] = inline(STYLE), inline(SCRIPT)
-        environment.globals["smalls"] = {"width": charts.SMALL_WIDTH, "height": charts.SMALL_HEIGHT}
-        environment.globals["sizes"] = {
+        made.filters["visible"] = lambda value: visible(str(value))
+        made.filters["line"] = lambda value, limit=300: one_line(str(value), limit)
+        made.filters["output"] = lambda value: cut(str(value), OUTPUT_LIMIT)
+        made.filters["command"] = lambda value: cut(str(value), COMMAND_LIMIT)
+        made.filters["path"] = lambda value: quote(str(value), errors="backslashreplace")
+        made.globals["style"], made.globals["script"] = inline(STYLE), inline(SCRIPT)
+        made.globals["smalls"] = {"width": charts.SMALL_WIDTH, "height": charts.SMALL_HEIGHT}
+        made.globals["sizes"] = {
             "width": charts.FOREST_WIDTH,
             "left": charts.FOREST_LEFT,
             "right": charts.FOREST_RIGHT,
         }
-        environment.globals["curve"] = {
+        made.globals["curve"] = {
             "width": charts.CURVE_WIDTH,
             "height": charts.CURVE_HEIGHT,
             "left": charts.CURVE_LEFT,
         }
-        _cached.append(environment.get_template(TEMPLATE))
+        _cached.append(made)
     return _cached[0]
 
 
@@ -90,5 +91,5 @@ def render(view: RunView) -> str:
     """The whole page."""
     rooms = {"summary_model": summary_model, "controls": controls, "tested": tested, "points": points, "memory": memory}
     given = {**rooms, "legend": LEGEND, "page": page_of(view)}
-    text: str = _template().render(view=view, **given)  # type: ignore[attr-defined]
+    text: str = environment().get_template(TEMPLATE).render(view=view, **given)
     return text

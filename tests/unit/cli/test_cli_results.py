@@ -30,6 +30,11 @@ def run(*words: str) -> int:
     return code
 
 
+@pytest.fixture(autouse=True)
+def _no_history_but_the_test_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 def made(root: Path, results: tuple[CellResult, ...]) -> Path:
     run = rundir.create(root, samples.PLAN)
     for result in results:
@@ -79,7 +84,7 @@ def test_compare_directories_and_history(tmp_path: Path, capsys: pytest.CaptureF
     history.add_run(before.name, samples.PLAN, before)
     for result in samples.results():
         history.add_result(before.name, result)
-    assert run("compare", before.name, str(after), "--database", str(database)) == 0
+    assert run("compare", before.name, str(after), "--database", str(database)) == 1
     assert "regressed  stock/anonmutate" in capsys.readouterr().out
     with pytest.raises(UserError, match="no run nowhere"):
         run("compare", "nowhere", str(after), "--database", str(database))
@@ -144,8 +149,21 @@ def test_history(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
             history.add_result(f"run-{number}", result)
     assert run("history", "unstable/*", "--database", str(database)) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["plan", "cell", "runs", "flaky", "outcomes", "trail"]
-    assert lines[1].split() == ["overrun", "unstable/anonmutate", "3", "0%", "3", "oops", "..."]
+    assert lines[0].split() == ["plan", "cell", "runs", "ok", "crashed", "flaky", "trend", "outcomes", "trail"]
+    assert lines[1].split() == [
+        "overrun",
+        "unstable/anonmutate",
+        "3",
+        "3/3",
+        "(29-100%)",
+        "3/3",
+        "(29-100%)",
+        "0%",
+        "-",
+        "3",
+        "oops",
+        "...",
+    ]
     assert run("history", "--plan", "overrun", "--json", "--database", str(database)) == 0
     assert len(json.loads(capsys.readouterr().out)) == 7
     assert run("history", "unstabel/anonmutate", "--database", str(database)) == 0
@@ -216,3 +234,17 @@ def test_a_list_of_cells_is_whole_or_tells_how_many_more_there_are(tmp_path: Pat
     assert all(result.id in str(caught.value) for result in rundir.open_run(path).results())
     assert listed(["a", "b", "c"], most=3) == "a, b, c"
     assert listed(["a", "b", "c"], most=2) == "a, b and 1 more"
+
+
+def test_history_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database = ("--database", str(tmp_path / "h.sqlite"))
+    path = made(tmp_path / "runs", samples.results())
+    assert run("history", "import", str(path), *database) == 0
+    assert capsys.readouterr().out == f"{path}: 7 results of {path.name}\n"
+    assert run("history", "import", str(path), *database) == 0
+    assert capsys.readouterr().out == f"{path}: 0 results of {path.name}, 7 known already\n"
+    assert run("history", "import", str(path), "--json", *database) == 0
+    assert json.loads(capsys.readouterr().out) == [{"path": str(path), "run": path.name, "new": 0, "known": 7}]
+    for words in (("import",), ("a", "b"), ("serve", "x")):
+        with pytest.raises(UserError):
+            run("history", *words, *database)

@@ -10,7 +10,8 @@ import report_samples as samples
 from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, UserError
-from kzram_ci.results.history import SCHEMA_VERSION, History
+from kzram_ci.results.history import History
+from kzram_ci.results.history_schema import SCHEMA_VERSION
 
 WRITER = """
 import sys
