@@ -33,7 +33,7 @@ class Kind:
 
 
 KINDS = (
-    Kind(counters=("recompressions",), words="second compressions"),
+    Kind(counters=("recompressions",), words="recompressions"),
     Kind(counters=(*RACES, "reuse_refused"), words="races"),
     Kind(counters=("overruns",), words="overruns"),
     Kind(counters=("vmstat.pswpout", "zram.writes"), words="pages written to zram"),

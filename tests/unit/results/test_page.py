@@ -105,7 +105,7 @@ def test_two_hundred_hostile_cells_are_at_most_five_megabytes() -> None:
 def test_a_cell_shows_its_counters_over_time_its_oopses_and_how_to_run_it_again(text: str) -> None:
     cell = text[text.index('id="cell-unstable-anonmutate"') : text.index('id="cell-unstable-directmutate')]
     for words in (
-        'aria-label="second compressions: 48,243 after 11.3 s, 1 marked oops"',
+        'aria-label="recompressions: 48,243 after 11.3 s, 1 marked oops"',
         "memory used by zram",
         "time that tasks waited for memory",
         f"<li>{samples.TITLE}, at 3.50 s",
