@@ -11,13 +11,14 @@ from typing import Any
 
 from kzram_ci.model import codec
 from kzram_ci.results.history import History, default_history
-from kzram_ci.results.past import changes_of, results_of
+from kzram_ci.results.past import changes_of, pair_of
 from kzram_ci.results.reports.compare import as_lines, kernel_changes
 from kzram_ci.results.reports.table import printable
 
 EXAMPLE = """\
 example: kzram-ci compare runs/20260101T000000Z-overrun-1a2b3c runs/20260102T000000Z-overrun-4d5e6f
          kzram-ci compare 20260101T000000Z-overrun-1a2b3c RUNDIR --fail-on-regression
+         kzram-ci compare last-good RUNDIR      with the last run of its plan in which every cell was ok
 
 A verdict that changed on the same kernel in the same set-up, or as often as it did before, is flaky: that is noise.
 
@@ -46,7 +47,7 @@ def add_parser(subparsers: Any) -> None:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("before", metavar="RUN_A", help="run directory, or the name of a run in the history")
+    parser.add_argument("before", metavar="RUN_A", help="run directory, the name of a run in the history, or last-good")
     parser.add_argument("after", metavar="RUN_B", help="run directory, or the name of a run in the history")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--fail-on-regression", action="store_true", help="exit 1 also when a cell is not ok any more")
@@ -70,8 +71,8 @@ def main(args: argparse.Namespace) -> int:
 def show(request: CompareRequest) -> int:
     """Compare and print. Raises UserError for a run that is not known."""
     history = History(path=request.database) if request.database else default_history()
-    before, after = results_of(request.before, history), results_of(request.after, history)
-    changes = changes_of(before, after, history, names=(request.before, request.after))
+    before, after, names = pair_of(request.before, request.after, history)
+    changes = changes_of(before, after, history, names=names)
     kernels = kernel_changes(before, after)
     if request.as_json:
         print(json.dumps([codec.to_json(change) for change in changes], indent=2))

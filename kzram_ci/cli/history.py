@@ -117,14 +117,11 @@ def take_in(request: HistoryRequest, paths: Sequence[Path]) -> int:
 
 def serve(request: HistoryRequest, address: str, port: int) -> int:
     """Serve the page until Ctrl-C."""
-    from kzram_ci.results.serve import server  # heavy, and only here
+    from kzram_ci.results.serve import server, until_interrupted  # heavy, and only here
 
     with server(request.history, address, port) as made:
         print(f"http://{made.server_address[0]!s}:{made.server_address[1]}/ (Ctrl-C ends it)", flush=True)
-        try:
-            made.serve_forever()
-        except KeyboardInterrupt:
-            return 0
+        until_interrupted(made)
     return 0
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kzram_ci.cli.show import show_run
+from kzram_ci.cli.show import show_annotations, show_run
 from kzram_ci.model import codec
 from kzram_ci.model.layout import REPORTS
 from kzram_ci.results import rundir
@@ -29,6 +29,7 @@ class ReportRequest:
     run: Path
     as_json: bool = False
     exit_code: bool = False
+    annotations: bool = False
 
 
 def add_parser(subparsers: Any) -> None:
@@ -43,12 +44,17 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("run", metavar="RUNDIR", type=Path, help="a directory under runs/")
     parser.add_argument("--json", action="store_true", help="print the results instead, as a JSON array")
     parser.add_argument("--exit-code", action="store_true", help="exit as the run itself would have")
+    parser.add_argument(
+        "--annotations", action="store_true", help="print what went wrong as workflow commands of GitHub instead"
+    )
     parser.set_defaults(func=main)
 
 
 def main(args: argparse.Namespace) -> int:
     """The command."""
-    return render(ReportRequest(run=args.run, as_json=args.json, exit_code=args.exit_code))
+    return render(
+        ReportRequest(run=args.run, as_json=args.json, exit_code=args.exit_code, annotations=args.annotations)
+    )
 
 
 def render(request: ReportRequest) -> int:
@@ -57,6 +63,8 @@ def render(request: ReportRequest) -> int:
     reports = Reports(run=run, history=default_history())
     if request.as_json:
         print(json.dumps([codec.to_json(result) for result in run.results()], indent=2))
+    elif request.annotations:
+        show_annotations(reports.view())
     else:
         reports.draw()
         show_run(reports.view(), root=str(request.run), files=paths(request.run))

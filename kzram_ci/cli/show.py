@@ -6,10 +6,16 @@ import sys
 from collections.abc import Sequence
 
 from kzram_ci.cli.output import terminal_of
-from kzram_ci.results.reports import table
+from kzram_ci.results.reports import remarks, table
 from kzram_ci.results.reports.summary_model import RunView
 
 
 def show_run(view: RunView, *, root: str, files: Sequence[str]) -> None:
     """Print the table. `root` is put before paths of crashes; `files` are named at the end."""
     table.show(view, sys.stdout, screen=terminal_of(sys.stdout), root=root, files=files)
+
+
+def show_annotations(view: RunView) -> None:
+    """Write what went wrong as workflow commands of GitHub to standard output."""
+    text = "".join(f"{line}\n" for line in remarks.lines(view))
+    sys.stdout.write(table.printable(text, sys.stdout))

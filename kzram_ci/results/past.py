@@ -10,7 +10,10 @@ from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.layout import RunFile
 from kzram_ci.results import rundir
 from kzram_ci.results.history import History
+from kzram_ci.results.last_good import last_good
 from kzram_ci.results.reports.compare import Change, compare
+
+LAST_GOOD = "last-good"
 
 
 def results_of(name: str, history: History) -> Sequence[CellResult]:
@@ -21,6 +24,31 @@ def results_of(name: str, history: History) -> Sequence[CellResult]:
     if not latest:
         raise UserError(f"no run {name}, neither a run directory nor in the history", hint="kzram-ci history")
     return tuple(latest.values())
+
+
+def pair_of(
+    before: str, after: str, history: History
+) -> tuple[Sequence[CellResult], Sequence[CellResult], tuple[str, str]]:
+    """Results of two runs, and their names; `last-good` is the last good run of the later one's plan before it.
+
+    Raises UserError for a run that is not known.
+    """
+    now = results_of(after, history)
+    if before != LAST_GOOD:
+        return results_of(before, history), now, (before, after)
+    name, plan = Path(after).name, _plan_of(after, history)
+    good = last_good(history, plan, name, len(now))
+    if good is None:
+        where = f"before {name} in {history.path}"
+        raise UserError(f"no good run of the plan {plan} {where}", hint="kzram-ci history --runs")
+    ran = {result.id for result in now}
+    return [result for result in good.results if result.id in ran], now, (good.record.run, after)
+
+
+def _plan_of(run: str, history: History) -> str:
+    if (Path(run) / RunFile.PLAN).is_file():
+        return rundir.open_run(Path(run)).plan.name
+    return next(known.plan for known in history.runs() if known.run == Path(run).name)
 
 
 def changes_of(

@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from kzram_ci.base import proc
 from kzram_ci.base.errors import KzramError, UserError
 from kzram_ci.model.layout import RunFile
 from kzram_ci.results.crashes import crashes
@@ -133,6 +134,13 @@ def server(history: History, address: str, port: int) -> Iterator[ThreadingHTTPS
         raise UserError(f"cannot listen on {address}:{port}: {error}", hint="another --port, or 0 for any") from error
     with made:
         yield made
+
+
+def until_interrupted(made: ThreadingHTTPServer) -> None:
+    """Serve until somebody stops this process (Ctrl-C, SIGTERM)."""
+    made.timeout = 0.5
+    while not proc.cancelled():
+        made.handle_request()
 
 
 def _names(address: str) -> frozenset[str]:

@@ -1,6 +1,8 @@
 """The workflows are data that only a server runs: what they name must at least be there."""
 
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,47 @@ def test_what_a_ci_requires_are_kinds_of_things() -> None:
     values = [value for text in texts for value in re.findall(r"KZRAM_REQUIRE(?:: |:-)([\w,]+)", text)]
     assert len(values) == 3
     assert all(requires.required(value) for value in values)
+
+
+def test_the_action_names_what_is_there_and_uses_what_it_takes() -> None:
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    text = (ROOT / "action.yml").read_text()
+    assert set(re.findall(r"inputs\.(\w+)", text)) == set(action["inputs"])
+    assert set(re.findall(r"steps\.(\w+)\.", text)) <= {step.get("id") for step in action["runs"]["steps"]}
+    assert set(re.findall(r"make .* ([a-z]+)$", text, re.MULTILINE)) <= TARGETS
+    assert all((ROOT / name).is_file() for name in re.findall(r"\$GITHUB_ACTION_PATH/(\.ci/[\w-]+)", text))
+    # words of a caller reach the shell by the environment only: as text of a script they would be run
+    assert not [step for step in action["runs"]["steps"] if "inputs." in step.get("run", "")]
+
+
+STAND_IN = """#!/bin/sh
+echo "$@" >> calls
+case $1 in
+run)
+    mkdir -p runs/1-a runs/2-b
+    touch runs/1-a/plan.json runs/2-b/plan.json
+    echo summary > runs/2-b/summary.md
+    exit 1 ;;
+compare) echo "regressed x"; exit 1 ;;
+esac
+"""
+
+
+def test_a_ci_s_run_reports_the_newest_run_and_ends_as_it_did(tmp_path: Path) -> None:
+    program, summary, output = tmp_path / "kzram-ci", tmp_path / "summary", tmp_path / "output"
+    program.write_text(STAND_IN)
+    program.chmod(0o755)
+    given = {"KZRAM_CI": str(program), "PLAN": "overrun", "ARGUMENTS": "--kernel a*  --jobs 1"}
+    places = {"GITHUB_STEP_SUMMARY": str(summary), "GITHUB_OUTPUT": str(output), "PATH": os.environ["PATH"]}
+    done = subprocess.run((ROOT / ".ci" / "plan",), cwd=tmp_path, env=given | places, check=False, timeout=60)
+    assert done.returncode == 1
+    assert (tmp_path / "calls").read_text().splitlines() == [
+        "run overrun --runs runs --kernel a* --jobs 1",
+        "report runs/2-b --annotations",
+        "compare last-good runs/2-b",
+    ]
+    assert summary.read_text() == "## Since the last good run\n\n~~~text\nregressed x\n~~~\n\nsummary\n"
+    assert output.read_text() == "report=runs/2-b/report.html\n"
 
 
 def test_the_nights_plans_ship() -> None:

@@ -248,3 +248,29 @@ def test_history_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     for words in (("import",), ("a", "b"), ("serve", "x")):
         with pytest.raises(UserError):
             run("history", *words, *database)
+
+
+def test_compare_with_the_last_good_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database = tmp_path / "h.sqlite"
+    words = ("--database", str(database))
+    good = tuple(samples.result(cell) for cell in samples.PLAN.cells)
+    history = History(path=database)
+    worse = samples.result(samples.PLAN.cells[0], Outcome.OOPS, Verdict.FINDING, oopses=(samples.OOPS,))
+    after = made(tmp_path / "b", (worse, *good[1:]))
+    with pytest.raises(UserError, match="no good run of the plan overrun before"):
+        run("compare", "last-good", str(after), *words)
+    for name, results in (("20000101T000000Z-overrun-aaaaaa", good), ("20000102T000000Z-overrun-bbbbbb", (worse,))):
+        history.add_run(name, samples.PLAN, tmp_path)
+        for result in results:
+            history.add_result(name, result)
+    assert run("compare", "last-good", str(after), *words) == 0  # the night before found the same
+    assert capsys.readouterr().out.startswith("regressed  stock/anonmutate: passed -> FINDING: crashed")
+    assert run("compare", "last-good", str(after), "--fail-on-regression", *words) == 1
+
+
+def test_report_annotations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = made(tmp_path, samples.results())
+    assert run("report", str(path), "--annotations", "--exit-code") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" ")[0] for line in lines] == ["::error", "::error", "::warning"]
+    assert not (path / "report.html").exists()

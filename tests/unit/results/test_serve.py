@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import report_samples as samples
 
+from kzram_ci.base import proc
 from kzram_ci.base.errors import UserError
 from kzram_ci.results import rundir
 from kzram_ci.results.draw import Reports
 from kzram_ci.results.history import History
 from kzram_ci.results.imports import import_path
-from kzram_ci.results.serve import Site, server
+from kzram_ci.results.serve import Site, server, until_interrupted
 
 
 @pytest.fixture
@@ -113,3 +114,10 @@ def test_over_the_network_it_only_reads_and_only_for_this_host(port: int) -> Non
 def test_a_port_that_is_taken_says_so(port: int, history: History) -> None:
     with pytest.raises(UserError, match=f"cannot listen on 127.0.0.1:{port}"), server(history, "127.0.0.1", port):
         pass
+
+
+def test_it_ends_when_it_is_interrupted(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = iter([False, False, True])
+    monkeypatch.setattr(proc, "cancelled", lambda: next(asked))
+    with server(history, "127.0.0.1", 0) as made:
+        until_interrupted(made)
