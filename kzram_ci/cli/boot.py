@@ -27,7 +27,8 @@ One word after -- is a line for the guest's shell; several are a program and its
 stands on standard input, unless that is a terminal. --timeout counts from the start of the command.
 --gdb: the guest waits, and the line for gdb in another terminal is printed; no time limits then.
 exit codes: the command's own · 1 the kernel crashed or warned meanwhile (the oops is shown, decoded, with the file
-that has it), or the guest went away · 2 usage · 69 infrastructure
+that has it), or the guest went away · 2 usage, also a root,
+share or sshd that the guest cannot have · 69 infrastructure
 In an interactive console Ctrl-] ends the guest.
 
 examples: kzram-ci boot --memory 512 stock

@@ -105,8 +105,9 @@ def boot(request: BootRequest, *, tell: Callable[[str], None], output: Callable[
 
 
 def _code(spoken: Spoken, where: Place, image: KernelImage, tell: Callable[[str], None], *, command: bool) -> int:
-    """The exit code, after telling what went wrong."""
-    for error in spoken.errors:
+    """The exit code, after telling what went wrong. Raises UserError where the guest cannot be what was asked for."""
+    refused = spoken.errors[-1] if spoken.refused and spoken.errors else ""
+    for error in spoken.errors[: -1 if refused else None]:
         tell(f"the guest: {error}")
     gone = command and spoken.code is None
     if gone or spoken.panicked or aftermath.damaged(spoken.tainted):
@@ -115,6 +116,8 @@ def _code(spoken: Spoken, where: Place, image: KernelImage, tell: Callable[[str]
             tell(aftermath.text(oops, where))
         if found or spoken.panicked:
             return EXIT_CRASH
+    if refused:
+        raise UserError(f"the guest: {refused}")
     if gone and spoken.why:
         tell(spoken.why)
         return EXIT_CRASH

@@ -32,6 +32,7 @@ from kzram_ci.vm.qemu import Machine
 
 INTERACTIVE_SECONDS = 86_400.0
 START_SECONDS = 120.0
+EXIT_SETUP = 4  # of init: what was asked for could not be set up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ class Spoken:
     """How a dialogue ended. code: of the command, None when the guest went away before its end.
 
     why: of an end that was neither the command's nor the guest's. errors: what init could not do, in its words.
+    refused: it ended the guest for that, before the command.
     """
 
     code: int | None = None
@@ -59,6 +61,7 @@ class Spoken:
     panicked: bool = False
     why: str = ""
     errors: tuple[str, ...] = ()
+    refused: bool = False
 
 
 @contextmanager
@@ -174,7 +177,14 @@ def _in_time(state: BootState, end: Ending, limits: Limits, who: str, last: str 
 
 def _spoken(state: BootState) -> Spoken:
     over = state.dialogue or DialogueOver()
-    return Spoken(code=over.code, tainted=over.tainted, panicked=state.panicked, why=over.why, errors=state.errors)
+    return Spoken(
+        code=over.code,
+        tainted=over.tainted,
+        panicked=state.panicked,
+        why=over.why,
+        errors=state.errors,
+        refused=state.work_at is None and state.exit_code == EXIT_SETUP,
+    )
 
 
 def interact(guest: Guest) -> Spoken:

@@ -108,3 +108,12 @@ def test_a_command_by_ssh_and_a_crash_that_cuts_it(
     out, err = capfd.readouterr()
     assert out == "begun\n"
     assert "kernel panic: sysrq triggered crash\n" in err, "a crash outranks the link that it cut"
+
+
+def test_a_disk_that_is_not_bootable(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    disk = tmp_path / "disk.img"
+    disk.write_bytes(b"no file system" * 100_000)
+    assert main(["boot", "--root", f"image:{disk}", "debian:linux-image-cloud-amd64@trixie", "--", "echo ran"]) == 2
+    out, err = capfd.readouterr()
+    assert out == "", "the command would have run in another place"
+    assert "kzram-ci: the guest: not bootable: no root file system with /bin/sh on vda" in err

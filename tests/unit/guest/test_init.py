@@ -261,6 +261,14 @@ class TestWhatGoesWrong:
         assert guest.read("sys/block/zram0/comp_algorithm") == "lzo [lzo-rle]"
         assert guest.emitted("error") == []
 
+    def test_a_command_does_not_run_without_the_share_that_it_was_given(self, guest: Host, shell: str) -> None:
+        guest.share = "No such device"
+        guest.conf |= {"SHARES": f"kzram0:ro:{guest.root}/mnt/a", "SHELL": "1", "WORKLOAD": ""}
+        assert guest.run(shell) == POWERED_OFF
+        assert guest.ran("setsid"), "a person may look"
+        guest.conf |= {"COMMAND": "true"}
+        assert told(guest, shell).startswith("cannot mount the share")
+
     def test_for_a_shell_it_is_told_and_the_shell_comes(self, guest: Host, shell: str) -> None:
         guest.conf |= {"SHELL": "1", "WORKLOAD": ""}
         guest.mkswap = "device is busy"
@@ -309,6 +317,9 @@ class TestARootOfItsOwn:
     def test_ssh(self, guest: Host, shell: str, disks: str) -> None:
         guest.conf |= {"SSH": "1"}
         assert told(guest, shell) == "no /usr/sbin/sshd in the root: packages: [openssh-server]"
+        guest.conf |= {"SHELL": "1", "WORKLOAD": "", "COMMAND": "true"}
+        assert told(guest, shell) == "no /usr/sbin/sshd in the root: packages: [openssh-server]"
+        guest.conf |= {"SHELL": "0", "WORKLOAD": "anonmutate --pages 64", "COMMAND": ""}
         guest.write("new/usr/sbin/sshd").chmod(0o755)
         assert guest.run(shell) == POWERED_OFF
         assert guest.emitted("error") == []
