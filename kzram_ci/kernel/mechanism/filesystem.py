@@ -39,10 +39,19 @@ def answer(facts: Facts, series: Collection[str]) -> Answer:
         "O_DIRECT writes of any user: zram is given the caller's own page, which no stable page protects",
         "O_DIRECT reads into a shared mapping: a pinned page is written to without a fault",
         "metadata of a file system that has no journal: it is changed while it is written",
+        *_journalled(facts, series),
         *(() if asked else ("every page of a shared mapping: zram does not ask for stable pages",)),
     )
     why = "a page is compressed a second time, into an object for the first result"
     return Answer(safe=False, because=f"{why} ({second.where})", open=ways)
+
+
+def _journalled(facts: Facts, series: Collection[str]) -> tuple[str, ...]:
+    """ext4's data=journal, where a write fault does not wait. Of a source that was not asked, nothing."""
+    fault = facts.get("ext4_jdata_fault")
+    if fault is None or fault.value == "waits" or "ext4-mkwrite-stable" in series:
+        return ()
+    return (f"shared mappings of ext4 with data=journal: a write fault does not wait for writeback ({fault.where})",)
 
 
 def as_lines(found: Answer) -> list[str]:

@@ -459,3 +459,28 @@ def test_without_stable_pages_there_is_one_more_way() -> None:
     assert lines[1].startswith("  open to O_DIRECT writes of any user")
     assert "does not ask for stable pages" in lines[-1]
     assert len(lines) == len(filesystem.as_lines(filesystem.answer(facts("6.12"), ()))) + 1
+
+
+JDATA = "\t * Data journalling can't use block_page_mkwrite() because it\n"  # 5.10 to 6.16
+HELPER = "static int ext4_block_page_mkwrite(struct inode *inode, struct folio *folio,\n"  # 6.17
+
+
+@pytest.mark.parametrize(
+    ("text", "series", "value", "ways"),
+    [
+        ("\terr = block_page_mkwrite(vma, vmf, get_block);\n", (), "waits", 0),
+        (JDATA, (), "does not wait", 1),
+        (JDATA, ("ext4-mkwrite-stable",), "does not wait", 0),
+        (HELPER, (), "waits", 0),
+        (HELPER + JDATA, (), "waits", 0),
+    ],
+)
+def test_a_write_fault_on_journalled_data(text: str, series: tuple[str, ...], value: str, ways: int) -> None:
+    found = mechanism.probe(reader({**SOURCES["6.12"], "fs/ext4/inode.c": text}))
+    assert found["ext4_jdata_fault"].value == value
+    assert sum("data=journal" in way for way in filesystem.answer(found, series).open) == ways
+
+
+def test_a_source_that_was_not_asked_says_nothing_about_ext4() -> None:
+    known = axes(Library()).facts("6.12") or {}
+    assert not any("data=journal" in way for way in filesystem.answer(known, ()).open)
