@@ -53,6 +53,7 @@ class Sandbox:
             *(word for path in self.tools for word in self._bound("--ro-bind-try", path)),
             *(word for path in readable for word in self._bound("--ro-bind", path)),
             *(word for path in writable for word in self._bound("--bind", path)),
+            *(("--setenv", "RUSTUP_HOME", str(_rustup())) if _rustup() / "toolchains" in self.tools else ()),
             *("--setenv", "HOME", "/tmp", "--setenv", "TMPDIR", "/tmp", "--chdir", str(self.inside(cwd.resolve()))),
             *("--", *command),
         )
@@ -113,7 +114,13 @@ def tools_of(words: Iterable[str]) -> tuple[Path, ...]:
                 found |= dict.fromkeys(sorted(places))
             else:
                 found[path] = None
+        if Path(there).resolve().name == "rustup":  # stands for a compiler that lies in a home of its own
+            found |= dict.fromkeys((_rustup() / "settings.toml", _rustup() / "toolchains"))
     return tuple(found)
+
+
+def _rustup() -> Path:
+    return Path(os.environ.get("RUSTUP_HOME") or Path.home() / ".rustup")
 
 
 def sandbox_for(words: Iterable[str]) -> Sandbox:

@@ -312,3 +312,13 @@ def test_links_out_of_what_a_sandbox_wrote_are_cut(tmp_path: Path) -> None:
     assert left == {"a.c", "b.c", "c.c", "Kbuild", "Makefile", "scripts", "good"}
     with pytest.raises(KzramError):
         sandbox.fetched(tmp_path / "secret", tmp_path / "made")
+
+
+def test_optional_tools_of_this_host_say_the_same_inside() -> None:
+    """Their versions are in the key and in .config: what is found outside must run inside, wherever it lies."""
+    words = [name for name in (*compilers.OPTIONAL, "gcc", "ld", "make") if shutil.which(name)]
+    box = sandbox.sandbox_for(words)
+    for name in words:
+        outside = proc.run((name, "--version"), deadline=Deadline.after(60), check=False)
+        inside = proc.run(box.argv((name, "--version"), cwd=Path("/usr")), deadline=Deadline.after(60), check=False)
+        assert (inside.code, inside.stdout) == (outside.code, outside.stdout), (name, inside.stderr)
