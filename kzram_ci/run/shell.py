@@ -32,6 +32,7 @@ from kzram_ci.vm.qemu import Machine
 
 INTERACTIVE_SECONDS = 86_400.0
 START_SECONDS = 120.0
+WITHOUT_SSH = "look at the root's sshd: the same command without --ssh runs on the console"
 EXIT_SETUP = 4  # of init: what was asked for could not be set up
 
 
@@ -154,7 +155,7 @@ def run_by_ssh(
     guest.serial.close()  # connected and not read it would block the guest's console
     with closing(SshDialogue(door, line, guest.nonce, output, error, stdin=stdin)) as dialogue:
         state, end = _follow(guest, limits, dialogue)
-        return _in_time(state, end, limits, "sshd in the guest", dialogue.said)
+        return _in_time(state, end, limits, "sshd in the guest", dialogue.said, hint=WITHOUT_SSH)
 
 
 def _limits(guest: Guest, seconds: float) -> Limits:
@@ -165,11 +166,11 @@ def _limits(guest: Guest, seconds: float) -> Limits:
     )
 
 
-def _in_time(state: BootState, end: Ending, limits: Limits, who: str, last: str = "") -> Spoken:
+def _in_time(state: BootState, end: Ending, limits: Limits, who: str, last: str = "", *, hint: str = "") -> Spoken:
     """What a command came to. Raises InfraError when it did not in its time."""
     if end is Ending.HUNG and state.work_at is None:
         why = next(iter(state.errors), last)
-        raise InfraError(f"{who} did not answer before the boot deadline{': ' if why else ''}{why}")
+        raise InfraError(f"{who} did not answer before the boot deadline{': ' if why else ''}{why}", hint=hint)
     if end is Ending.HUNG:
         raise InfraError(f"the command in the guest did not end within its {limits.work_seconds:g} s")
     return _spoken(state)

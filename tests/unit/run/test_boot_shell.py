@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from kzram_ci.base.errors import UserError
+from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.model.kernel import KernelImage
 from kzram_ci.model.layout import CellFile
 from kzram_ci.run.aftermath import Place
+from kzram_ci.run.boot_limits import Limits
 from kzram_ci.run.boot_shell import _code
-from kzram_ci.run.shell import Spoken
+from kzram_ci.run.boot_state import BootState, Ending
+from kzram_ci.run.shell import WITHOUT_SSH, Spoken, _in_time
 
 IMAGE = KernelImage(key="k", name="k", arch="x86_64", release="6.12", image="/k")
 PANIC = b"[    2.000000] Kernel panic - not syncing: sysrq triggered crash\n"
@@ -41,3 +43,14 @@ def test_a_guest_that_went_away(tmp_path: Path) -> None:
     found, said = code(tmp_path, Spoken(errors=("no zram",)), b"[    1.000000] last\n")
     assert found == 1
     assert said.endswith("the guest went away; its last lines:\n[    1.000000] last")
+
+
+def test_an_sshd_that_never_answers() -> None:
+    limits = Limits(boot_until=120, until=720, work_seconds=600, dialogue=True)
+    state = BootState(limits=limits, began=0)
+    with pytest.raises(InfraError) as caught:
+        _in_time(state, Ending.HUNG, limits, "sshd in the guest", "Connection reset", hint=WITHOUT_SSH)
+    assert str(caught.value) == (
+        "sshd in the guest did not answer before the boot deadline: Connection reset; "
+        "fix: look at the root's sshd: the same command without --ssh runs on the console"
+    )
