@@ -57,15 +57,19 @@ def words() -> list[tuple[helpers.Family, str, helpers.Words]]:
 class Matcher:
     """Stands in for one set of helpers: asks unit by unit."""
 
-    def __init__(self, knowledge: Knowledge, rules: list[tuple[str, helpers.Words]], kind: str | None) -> None:
-        self.knowledge, self.rules, self.kind = knowledge, rules, kind
+    def __init__(
+        self, knowledge: Knowledge, rules: list[tuple[str, helpers.Words]], kind: str | None, *, hands_on: bool = False
+    ) -> None:
+        self.knowledge, self.rules, self.kind, self.hands_on = knowledge, rules, kind, hands_on
         self.known: dict[str, tuple[list[str], list[str]]] = {}
 
     def units(self, name: str) -> tuple[list[str], list[str]]:
         """The words and the facilities that know a function."""
         if name not in self.known:
             placed = []
-            if self.kind is not None and not helpers.walk("dispatchers").match(name):
+            if self.hands_on and name in helpers.facilities()[helpers.DISPATCH].names:
+                placed = [f"[{helpers.DISPATCH}]"]
+            if self.kind is not None and not helpers.family("dispatchers").match(name):
                 placed = [
                     f"[{place}]"
                     for place, facility in helpers.facilities().items()
@@ -106,7 +110,7 @@ def install(knowledge: Knowledge) -> None:
         if ("walk", name) not in made:
             prefix = "" if name in DEFINED else "walk/"
             rules = [(f"{prefix}{name}/{word}", pattern) for family, word, pattern in table if family.name == name]
-            made["walk", name] = Matcher(knowledge, rules, None)
+            made["walk", name] = Matcher(knowledge, rules, None, hands_on=name == "dispatchers")
         return made["walk", name]
 
     stand = type("Stand", (), {"helpers": staticmethod(for_report), "walk": staticmethod(for_walk)})

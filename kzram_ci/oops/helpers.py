@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+DISPATCH = "dispatch"  # the facility that hands control on
 MAX_KNOWN = 4096  # names of which the answer is kept
 
 
@@ -55,11 +56,11 @@ class Words:
 class Helpers:
     """The functions that reports of one kind pass over."""
 
-    __slots__ = ("_known", "_names", "_words")
+    __slots__ = ("_all", "_known", "_names", "_words")
 
-    def __init__(self, names: frozenset[str], words: Words) -> None:
-        """`names` by place, `words` for what has no place."""
-        self._names, self._words = names, words
+    def __init__(self, names: frozenset[str], words: Words, *, all_of: bool = False) -> None:
+        """`names` by place, `words` for what has no place; `all_of` the names, also those that hand control on."""
+        self._names, self._words, self._all = names, words, all_of
         self._known: dict[str, bool] = {}
 
     def match(self, name: str) -> bool:
@@ -74,7 +75,7 @@ class Helpers:
 
     def places(self, name: str) -> bool:
         """Whether a facility defines this function, and it is none that hands control on."""
-        return name in self._names and not walk("dispatchers").match(name)
+        return name in self._names and (self._all or not family("dispatchers").match(name))
 
 
 @cache
@@ -136,6 +137,12 @@ def helpers(kind: str, title: str) -> Helpers:
 
 
 @cache
-def walk(name: str) -> Words:
-    """One of the sets that stalls, overflows and hung tasks are judged by."""
+def family(name: str) -> Words:
+    """One of the sets that stalls, overflows and hung tasks are judged by, as far as words go."""
     return next(pattern(family.names) for family in families() if family.name == name)
+
+
+@cache
+def walk(name: str) -> Words | Helpers:
+    """The same with what the places of functions say."""
+    return Helpers(facilities()[DISPATCH].names, family(name), all_of=True) if name == "dispatchers" else family(name)

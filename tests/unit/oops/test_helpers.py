@@ -114,3 +114,17 @@ def test_an_entry_stub_is_never_the_culprit() -> None:
 def test_a_corrupted_stack_end_is_the_tasks_own_doing(frames: tuple[str, ...], wanted: str) -> None:
     headline = "Kernel panic - not syncing: corrupted stack end detected inside scheduler"
     assert culprit(headline, "dump_stack", "panic", *frames) == wanted
+
+
+def test_a_dispatcher_is_known_by_its_place_too() -> None:
+    """No word of helpers.toml names these: the files that call through tables do."""
+    for name in ("iterate_dir", "proc_reg_mmap", "sock_mmap", "do_splice_to", "do_select"):
+        assert not helpers.family("dispatchers").match(name)
+        assert helpers.walk("dispatchers").match(name)
+    assert not helpers.walk("dispatchers").match("ext4_file_write_iter")
+
+
+def test_a_dispatcher_of_another_facility_stays_passed_over() -> None:
+    """What a stall walks to is still no culprit where it was none before."""
+    assert not [name for name in helpers.facilities()[helpers.DISPATCH].names if name in helpers.placed("kasan")]
+    assert not helpers.facilities()[helpers.DISPATCH].holds("kasan")
