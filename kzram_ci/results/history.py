@@ -120,22 +120,28 @@ class History:
 
     def runs(self, *, plan: str = "", limit: int = 1_000) -> tuple[RunRecord, ...]:
         """Recorded runs, oldest first, the newest `limit` of them; also those that have no result."""
-        query = (
-            "SELECT runs.id, runs.plan, runs.directory, runs.recorded, runs.origin, last.verdict, COUNT(last.verdict)"
-            " FROM runs"
-            " LEFT JOIN (SELECT run, verdict, MAX(seq) FROM results GROUP BY run, cell) AS last ON last.run = runs.id"
-            " WHERE ? IN ('', runs.plan) GROUP BY runs.id, last.verdict ORDER BY runs.recorded, runs.id"
+        columns = "id, plan, directory, recorded, origin"
+        newest = f"SELECT {columns} FROM runs WHERE ? IN ('', plan) ORDER BY recorded DESC, id DESC LIMIT ?"
+        # of one run at a time, by the index: a join over all results would sort them all for the newest runs
+        last = (
+            "SELECT verdict, COUNT(*) FROM (SELECT verdict, MAX(seq) FROM results WHERE run = ? GROUP BY cell)"
+            " GROUP BY verdict ORDER BY verdict"
         )
         if not self.path.is_file():
             return ()
         with self._transaction("BEGIN") as db:
-            rows = db.execute(query, (plan,)).fetchall()
-        found: dict[str, RunRecord] = {}
-        for run, name, place, when, origin, verdict, count in rows:
-            new = RunRecord(run=run, plan=name, directory=place, recorded=when, verdicts={}, origin=origin)
-            known = found.get(run) or new
-            found[run] = replace(known, verdicts={**known.verdicts, verdict: count} if verdict else known.verdicts)
-        return tuple(found.values())[-limit:]
+            rows = db.execute(newest, (plan, limit)).fetchall()
+            return tuple(
+                RunRecord(
+                    run=run,
+                    plan=name,
+                    directory=place,
+                    recorded=when,
+                    verdicts=dict(db.execute(last, (run,))),
+                    origin=origin,
+                )
+                for run, name, place, when, origin in reversed(rows)
+            )
 
     def crashes(self, *, plan: str = "", cell: str = "") -> tuple[Crashed, ...]:
         """The signatures of all recorded crashes, the one that was first seen first."""
