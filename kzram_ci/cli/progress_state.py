@@ -5,9 +5,10 @@ Events come from several threads: `RunState` takes them under one lock.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import assert_never
 
@@ -27,7 +28,7 @@ from kzram_ci.model.events import (
     Note,
 )
 from kzram_ci.model.outcome import Verdict
-from kzram_ci.results.reports.sanitize import one_line
+from kzram_ci.results.reports.sanitize import one_line, visible
 from kzram_ci.verdict.exposure import OVERRUNS
 
 QUIET_SECONDS = 10.0  # between two plain lines on the same subject
@@ -184,7 +185,11 @@ class RunState:
             self._keep(_line(event.cell, text))
         tone = Tone.BAD if word.verdict is Verdict.FINDING else Tone.PLAIN
         took = _took(self.boots.pop(event.cell, None), now, text)
-        return _line(event.cell, f"{took} ({self.finished}/{self.total})", tone=tone)
+        line = _line(event.cell, f"{took} ({self.finished}/{self.total})", tone=tone)
+        if not event.file:
+            return line
+        seen = f"{line.text}: {visible(shown_path(event.file))}"  # whole: a path that is cut opens nothing
+        return replace(line, text=seen)
 
     def _once(self, cause: str, subject: str, reason: str) -> str:
         """The reason; where its cause was told of another subject, a reference to that."""
@@ -214,6 +219,12 @@ def _progress(subject: str, task: RunningBuild | RunningCell, now: float) -> Log
 
 def _took(task: RunningBuild | RunningCell | None, now: float, text: str) -> str:
     return f"{say_seconds(now - task.began)}: {text}" if task is not None else text
+
+
+def shown_path(file: str) -> str:
+    """A path as a person here names it: relative, unless it is elsewhere."""
+    relative = os.path.relpath(file)
+    return file if relative.startswith("..") else relative
 
 
 def _line(subject: str, text: str, *, tone: Tone = Tone.PLAIN, passing: bool = False) -> LogLine:

@@ -75,10 +75,11 @@ class CellRetried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellDone:
-    """A cell has its final word."""
+    """A cell has its final word. `file`: what to open first where that is a finding, "" where there is nothing."""
 
     cell: str
     judgement: Judgement
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,14 @@ from kzram_ci.base.errors import Interrupted, KzramError, UserError
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.events import CellDone, Listener
 from kzram_ci.model.evidence import CellResult
+from kzram_ci.model.layout import CellFile
+from kzram_ci.model.outcome import Verdict
 from kzram_ci.results.layout import CellDir
 from kzram_ci.run.cell_run import from_error, skipped
 from kzram_ci.run.job import Stages
 from kzram_ci.run.pool import Budget
 from kzram_ci.run.scheduler import Work, run_all
+from kzram_ci.verdict.judge import principal_oops
 from kzram_ci.verdict.siblings import reconsider, undecided
 
 
@@ -84,7 +87,17 @@ class PlanRun:
 
     def _finish(self, result: CellResult) -> None:
         self.sink(result)
-        self.listener(CellDone(cell=result.id, judgement=result.judgement))
+        self.listener(CellDone(cell=result.id, judgement=result.judgement, file=self._to_open(result)))
+
+    def _to_open(self, result: CellResult) -> str:
+        """Of a finding the text of its crash, else the console."""
+        if result.judgement.verdict is not Verdict.FINDING:
+            return ""
+        place = next((self.place(cell) for cell in self.plan.cells if cell.id == result.id), None)
+        oops = principal_oops(result.evidence.oopses)
+        names = (oops.file if oops is not None else "", CellFile.CONSOLE)
+        found = (place.path / name for name in names if place is not None and name)
+        return next((str(path) for path in found if path.is_file()), "")
 
     def _decided(self, results: Sequence[CellResult], before: Sequence[CellResult]) -> tuple[CellResult, ...]:
         """The results, with those that waited for their siblings judged and handed to `sink`."""

@@ -1,6 +1,7 @@
 import io
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -131,6 +132,19 @@ EVENTS: tuple[Event, ...] = (
     CellDone(cell=HOSTILE, judgement=finding(ESCAPE)),
     Note(subject=HOSTILE, text=ESCAPE),
 )
+
+
+def test_a_finding_names_the_file_to_open_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    state = RunState(samples.PLAN)
+    long = finding("x" * 1000)
+    here, there = tmp_path / "runs" / "r" / "cells" / "c" / "oops-1.txt", "/elsewhere/console.log"
+    near = state.take(CellDone(cell=CELL.id, judgement=long, file=str(here)))
+    assert near is not None
+    assert near.text.endswith("…: runs/r/cells/c/oops-1.txt")
+    far = state.take(CellDone(cell=CELL.id, judgement=long, file=there))
+    assert far is not None
+    assert far.text.endswith(f": {there}")
 
 
 def test_every_event_is_taken() -> None:

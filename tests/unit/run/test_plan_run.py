@@ -22,7 +22,7 @@ from kzram_ci.base.errors import (
     UserError,
 )
 from kzram_ci.model.cell import Cell, Expectation, Plan
-from kzram_ci.model.events import CellRetried, Event, Listener, silent
+from kzram_ci.model.events import CellDone, CellRetried, Event, Listener, silent
 from kzram_ci.model.evidence import CellResult, Evidence, OopsSummary
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.layout import CellFile
@@ -321,6 +321,17 @@ def test_a_pass_must_be_repeated_and_one_crash_spoils_it(tmp_path: Path) -> None
     assert results["k/a"].judgement.outcome is Outcome.OOPS
     assert results["k/a"].evidence.oopses == (OOPS,)
     assert len(boots.cells) == 2
+
+
+def test_the_end_of_a_finding_names_the_file_to_open(tmp_path: Path) -> None:
+    events: list[Event] = []
+    where, _ = run(tmp_path, (cell("a"), cell("b"), cell("c", expect="oops")), Boots(CRASH, GOOD, GOOD), events=events)
+    found = {event.cell: event for event in events if isinstance(event, CellDone)}
+    assert len(found) == 3
+    for event in found.values():
+        wanted = str(where.layout.cell(event.cell).file(CellFile.CONSOLE))
+        assert event.file == (wanted if event.judgement.verdict is Verdict.FINDING else "")
+    assert [event.judgement.verdict for event in found.values()].count(Verdict.FINDING) >= 1
 
 
 def test_a_cell_that_the_plan_skips_is_not_booted(tmp_path: Path) -> None:
