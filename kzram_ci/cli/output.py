@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import IO, Any, cast
 
 from kzram_ci.base.errors import InfraError
+from kzram_ci.cli.unhurried import Unhurried
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,8 @@ def guarded() -> Iterator[None]:
     closed = sys.stdout is None
     _fill_standard_descriptors()
     out, err = sys.stdout, sys.stderr
-    sys.stderr = cast(Any, _Silent(err if err is not None else io.StringIO()))
+    silent = _Silent(err if err is not None else io.StringIO())
+    sys.stderr = cast(Any, silent)
     try:
         if closed:
             raise InfraError("standard output is closed")
@@ -49,6 +51,7 @@ def guarded() -> Iterator[None]:
         finally:
             _last_flush(sys.stdout)
     finally:
+        silent.close_writer()
         sys.stdout, sys.stderr = out, err
 
 
@@ -99,12 +102,27 @@ class _Output:
 
 
 class _Silent(_Output):
-    """Standard error: when it is broken there is no other place to say so."""
+    """Standard error: when it is broken there is no other place to say so; when its reader stalls, nothing waits."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        super().__init__(stream)
+        self._writer: Unhurried | None = None
+        with suppress(OSError, ValueError):  # a file object without a descriptor does not stall
+            stream.flush()
+            self._writer = Unhurried(stream.fileno())
 
     def write(self, text: str) -> int:
+        if self._writer is not None:
+            self._writer.write(text.encode(getattr(self._stream, "encoding", None) or "utf-8", "backslashreplace"))
+            return len(text)
         with suppress(OSError, ValueError):
             self._stream.write(text)
         return len(text)
+
+    def close_writer(self) -> None:
+        """The end of the command: what waits is written, unless its reader stalls."""
+        if self._writer is not None:
+            self._writer.close()
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:

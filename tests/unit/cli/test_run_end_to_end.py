@@ -4,10 +4,12 @@ Also killed in the middle: nothing of it may be left running, nothing that was f
 come to the same verdicts as a run that nobody disturbed.
 """
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -164,3 +166,28 @@ class TestInterrupted:
         assert (f"({before + 1}/4)" in again.out, "(1/4)" in again.out) == (True, before == 0)
         assert "no unfinished run in runs" in house.run("--resume").out
         assert set(again.verdicts.values()) == {("pass", "ok")}
+
+
+def test_a_reader_that_stalls_holds_up_no_cell(house: House) -> None:
+    """As a terminal stopped by Ctrl-S: standard error is a pipe that is full from the start and never read."""
+    house.plan(good="FAKE pass")
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 4096)
+    os.set_blocking(writing, True)
+    with (house.path / "out").open("wb") as out:
+        child = subprocess.Popen(
+            (sys.executable, "-m", "kzram_ci", "run", "whole.yaml"),
+            cwd=house.path, env=house.env, stdin=subprocess.DEVNULL, stdout=out, stderr=writing, start_new_session=True,
+        )  # fmt: skip
+    os.close(writing)
+    try:
+        done = house.finish(child)
+    finally:
+        os.close(reading)
+    assert done.code == 0
+    assert done.verdicts == {"good/race": ("pass", "ok"), "good/more": ("pass", "ok")}
+    assert "good" in done.out, "the table is standard output's"
+    assert house.ours() == []
