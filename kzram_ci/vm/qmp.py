@@ -18,6 +18,7 @@ from kzram_ci.base.errors import InfraError, Interrupted
 
 Message = dict[str, Any]
 _POLL_SECONDS = 0.02
+_END_SECONDS = 2.0  # a process that ends closes its connections first
 
 
 class Monitor:
@@ -59,9 +60,9 @@ class Monitor:
                     pending.cancel()
                     return False
             except Exception as error:
-                if not alive():
+                if _ended_soon(alive, deadline):
                     return False
-                raise InfraError(f"QEMU's monitor does not speak QMP: {error}") from error
+                raise InfraError(f"QEMU's monitor does not speak QMP: {error or type(error).__name__}") from error
             if proc.cancelled():
                 pending.cancel()
                 raise Interrupted("interrupted while QEMU started")
@@ -122,6 +123,16 @@ def wait_until(ready: Callable[[], bool], deadline: Deadline) -> bool:
     """Poll `ready` until it holds or the deadline passes."""
     while not ready():
         if deadline.expired():
+            return False
+        clock.sleep(_POLL_SECONDS)
+    return True
+
+
+def _ended_soon(alive: Callable[[], bool], deadline: Deadline) -> bool:
+    """Whether QEMU ends: its connection is closed a moment before its process is gone."""
+    until = deadline.within(_END_SECONDS)
+    while alive():
+        if until.expired() or proc.cancelled():
             return False
         clock.sleep(_POLL_SECONDS)
     return True
