@@ -16,6 +16,7 @@ say() { echo "{\\"t\\":1,$1}" >&3; }
 say '"ev":"boot","release":"'$(uname -r)'"'
 echo "tiny: up, workload $WORKLOAD"
 if [ "$SHELL" = 1 ]; then
+  say '"ev":"ready"'
   exec setsid cttyhack sh
 fi
 say '"ev":"ready"'
