@@ -59,7 +59,8 @@ static void become_workload(char **command, int output)
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL); /* what was ignored would stay so */
 	setpgid(0, 0);				 /* so that we can end all of it */
 	setpriority(PRIO_PROCESS, 0, 0);
 	write_own("/proc/self/oom_score_adj", "500"); /* rather it than anything else */
