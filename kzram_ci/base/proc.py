@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ _NAME_CHARS = 60
 
 Child = subprocess.Popen[bytes]  # what `spawn` returns, for annotations elsewhere
 
-_token = uuid.uuid4().hex
+_token = os.urandom(16).hex()
 _lock = threading.Lock()
 _guardian: subprocess.Popen[bytes] | None = None
 _cancelled = threading.Event()
