@@ -121,9 +121,8 @@ def _build(job: Job) -> None:
 
 def _compile(job: Job, base: BaseTree, patched: Patched) -> dict[str, str]:
     """Switch the slot to these files, configure and make; returns the configuration."""
-    foreign = job.make_dir.sandbox is not None and is_foreign(job.inputs)
     with span("prepare the slot", "build"):
-        job.slot.prepare(base, job.context.deadline, foreign=key(job.inputs) if foreign else "")
+        job.slot.prepare(base, job.context.deadline)
         job.slot.switch(base, patched.files, patched.executable)
     _restore_exec_bits(job)
     job.slot.log.unlink(missing_ok=True)

@@ -36,6 +36,9 @@ def start(path: Path, key: str, family: Sequence[Path], deadline: Deadline) -> N
         with files.lock(donor.with_name(f"{donor.name}.lock"), deadline):
             if _copied(Slot(donor), path, key, deadline):
                 return
+    with files.disk_errors(f"cannot write {path}"):
+        path.mkdir(parents=True, exist_ok=True)
+    Slot(path).remember(foreign=key)
 
 
 def _copied(donor: Slot, path: Path, key: str, deadline: Deadline) -> bool:

@@ -77,21 +77,15 @@ class Slot:
         data = {name.name: getattr(self.state, name.name) for name in dataclasses.fields(State)}
         files.write_atomic(self._file, json.dumps(data, separators=(",", ":")))
 
-    def prepare(self, base: BaseTree, deadline: Deadline, *, foreign: str = "") -> None:
-        """Have the base in `src`, however the slot was left.
-
-        `foreign`: the key of a kernel with patches of others, which is built in a sandbox. Programs and objects that
-        these made are for no other kernel.
-        """
-        if self._mark.exists() or (self.state.foreign and self.state.foreign != foreign):
+    def prepare(self, base: BaseTree, deadline: Deadline) -> None:
+        """Have the base in `src`, however the slot was left."""
+        if self._mark.exists():
             files.remove_tree(self.out, deadline)
             self._mark.unlink(missing_ok=True)
         if isinstance(base, UnpackedArchive):
             self._link(base, deadline)
         else:
             self._follow(base)
-        if self.state.foreign != foreign:
-            self.remember(foreign=foreign)
 
     def _link(self, base: UnpackedArchive, deadline: Deadline) -> None:
         """Hard links: half a second and no space for 90,000 files; nothing is written into a shared inode."""
@@ -102,7 +96,7 @@ class Slot:
         with files.disk_errors(f"cannot write {self.path}"):
             self.path.mkdir(parents=True, exist_ok=True)
         proc.run(("cp", "-al", str(base.root), str(temporary)), deadline=deadline)
-        self.state = State()
+        self.state = State(foreign=self.state.foreign)
         self.remember()
         temporary.rename(self.src)
 
