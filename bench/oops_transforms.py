@@ -10,98 +10,18 @@ came out the same. What loses bytes (a lower half, a wrapped line whose middle i
 from __future__ import annotations
 
 import argparse
-import html
-import re
-import textwrap
+import sys
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from kzram_ci.oops import parse
 
-Change = Callable[[list[str]], list[str]]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/support"))
+from log_changes import CHANGES
+
 Found = list[tuple[str, str | None]]
-STAMP = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\]")
-JOURNAL = "Nov 28 00:51:05 a-host-with-a-long-name.example.org kernel: "
-
-
-def before(prefix: str) -> Change:
-    return lambda lines: [prefix + line for line in lines]
-
-
-def wrapped(width: int, *, indent: str = "", hard: bool = False) -> Change:
-    """As mailers do, at a blank, behind it if there is none; `hard`: as terminals do, at the very column."""
-
-    def change(lines: list[str]) -> list[str]:
-        out: list[str] = []
-        for line in lines:
-            if hard:
-                out += [line[at : at + width] for at in range(0, len(line), width)] or [line]
-                continue
-            rest, lead = line, ""
-            while len(lead + rest) > width:
-                cut = rest.rfind(" ", 0, width - len(lead))
-                cut = cut if cut > 8 else rest.find(" ", width)
-                if cut < 0:
-                    break
-                out.append(lead + rest[:cut])
-                rest, lead = rest[cut + 1 :], indent
-            out.append(lead + rest)
-        return out
-
-    return change
-
-
-def then(*changes: Change) -> Change:
-    def change(lines: list[str]) -> list[str]:
-        for one in changes:
-            lines = one(lines)
-        return lines
-
-    return change
-
-
-def numbered(lines: list[str]) -> list[str]:
-    return [f"{number}:{line}" for number, line in enumerate(lines, start=99)]
-
-
-BOOT = textwrap.dedent("""\
-    [    0.000000] Linux version 6.12.117 (builder@example.org) (gcc 12.2.0) #1 SMP
-    [    0.000000] Command line: console=ttyS0
-    [    0.104312] smpboot: CPU0: QEMU Virtual CPU
-    [    1.300000] systemd[1]: Reached target basic.target
-    """).splitlines()
-
-CHANGES: dict[str, Change] = {
-    "journald": before(JOURNAL),
-    "quoted": before("> "),
-    "quoted twice": before("> > "),
-    "fenced": lambda lines: ["Hi, I see this:", "```", *lines, "```", "Thanks!"],
-    "fenced and quoted": lambda lines: ["> ```", *(f"> {line}" for line in lines), "> ```"],
-    "indented": before("    "),
-    "tab": before("\t"),
-    "HTML": lambda lines: [html.escape(line) for line in lines],
-    "HTML in pre": lambda lines: ["<pre><code>" + html.escape(lines[0]), *map(html.escape, lines[1:]), "</code></pre>"],
-    "HTML with breaks": lambda lines: [html.escape(line) + "<br>" for line in lines],
-    "CRLF": lambda lines: [line + "\r" for line in lines],
-    "grep -n": numbered,
-    "docker": before("kernel_1  | "),
-    "a vendor's core": before("c1 "),
-    "tabs expanded": lambda lines: [line.expandtabs(8) for line in lines],
-    "trimmed": lambda lines: [line.rstrip() for line in lines],
-    "blank lines between": lambda lines: [part for line in lines for part in (line, "")],
-    "wrapped at 100": wrapped(100),
-    "wrapped at 80": wrapped(80),
-    "wrapped at 72, then quoted": then(wrapped(72), before("> ")),
-    "journald, wrapped at 80": then(before(JOURNAL), wrapped(80)),
-    "journald, wrapped at 80, indented": then(before(JOURNAL), wrapped(80, indent="  ")),
-    "journald, cut at column 80": then(before(JOURNAL), wrapped(80, hard=True)),
-    "cut at column 80": wrapped(80, hard=True),
-    "another boot before": lambda lines: [*BOOT, "[    9.100000] reboot: Restarting system", *lines],
-    "another boot after": lambda lines: [*lines, "", "-- Boot 0123456789abcdef --", *BOOT],
-}
 
 
 def crashes(lines: list[str]) -> Found:
