@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from itertools import count
 
-from kzram_ci.base import files, proc
+from kzram_ci.base import files
 from kzram_ci.base.errors import InfraError
 from kzram_ci.bisect.belief.model import EVIDENCE, Observation
 from kzram_ci.bisect.session.builds import Tell
@@ -19,9 +19,9 @@ from kzram_ci.model import codec
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.layout import CellFile
 from kzram_ci.model.outcome import Outcome
+from kzram_ci.run.crew import work_through
 
 HOST_PATIENCE = 5  # boots in a row that failed on the host, until the bisection stops
-_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,30 +36,30 @@ class Boots:
     def run(self, commit: str, kernel: Kernel, times: int, more: Callable[[], int]) -> None:
         """Boot a commit `times` times; `more` is asked after each boot how many boots are wanted from then on.
 
-        Every boot that was started counts, also after a crash: a crash ends its boot sooner, so dropping what
-        still runs would drop clean boots more often than crashes.
+        Every boot that was started counts, also after a crash (see `work_through`).
         """
-        running: dict[Future[tuple[BootRecord, Evidence]], int] = {}
-        failure: BaseException | None = None
-        while True:
-            while len(running) < min(times, self.runner.workers) and failure is None and not proc.cancelled():
-                taken = {*running.values(), *(boot.number for boot in self._records(commit))}
-                number = next(number for number in count(1) if number not in taken)
-                running[self.pool.submit(self._boot, commit, kernel, number)] = number
-            if not running:
-                break
-            done, _ = wait(running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
-            for future in done:
-                running.pop(future)
-                if (error := future.exception()) is not None:
-                    failure = failure or error
-                    continue
-                self._keep(*future.result())
-            if done and failure is None:
-                failure = self._spoilt(commit)
-                times = more() if failure is None else 0
-        if failure is not None:
-            raise failure
+        wanted = times
+
+        def choose(running: tuple[int, ...]) -> int | None:
+            if len(running) >= wanted:
+                return None
+            taken = {*running, *(boot.number for boot in self._records(commit))}
+            return next(number for number in count(1) if number not in taken)
+
+        def settled() -> BaseException | None:
+            nonlocal wanted
+            failure = self._spoilt(commit)
+            wanted = more() if failure is None else 0
+            return failure
+
+        work_through(
+            self.pool,
+            self.runner.workers,
+            choose=choose,
+            work=lambda number: self._boot(commit, kernel, number),
+            keep=lambda booted: self._keep(*booted),
+            settled=settled,
+        )
 
     def _records(self, commit: str) -> list[BootRecord]:
         return [boot for boot in self.session.facts.boots if boot.commit == commit]

@@ -7,7 +7,7 @@ on where its last boot ended.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -18,6 +18,7 @@ from kzram_ci.model.events import Listener
 from kzram_ci.model.evidence import Evidence, OopsSummary
 from kzram_ci.model.kernel import KernelImage, KernelSpec
 from kzram_ci.model.layout import CellFile
+from kzram_ci.run.crew import work_through
 from kzram_ci.run.job import Stages
 from kzram_ci.run.one_boot import boot_alone, guests_at_a_time
 from kzram_ci.run.pool import Budget
@@ -32,9 +33,8 @@ from kzram_ci.trial.session.store import Session, boot_directory
 from kzram_ci.verdict.judge import fatal, principal_oops
 
 Tell = Callable[[str], None]
-Running = dict[Future[tuple[BootRecord, Evidence]], tuple[str, Side, int]]
+Running = tuple[tuple[str, Side, int], ...]
 HOST_PATIENCE = 5  # boots in a row that failed on the host, until the trial stops
-_POLL_SECONDS = 0.5
 
 
 def _told(oops: OopsSummary) -> str:
@@ -91,31 +91,23 @@ class Engine:
 
     def _test(self, test: Test) -> None:
         workers = guests_at_a_time(test.cell.machine, self.budget, self.jobs)
-        running: Running = {}
-        failure: BaseException | None = None
+
+        def choose(running: Running) -> tuple[str, Side, int] | None:
+            side = self._now(test, running).standing.wants
+            return None if side is None else (test.id, side, self._number(test, side, running))
+
         with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="boot") as pool:
-            while True:
-                while failure is None and not proc.cancelled() and len(running) < workers:
-                    side = self._now(test, running).standing.wants
-                    if side is None:
-                        break
-                    number = self._number(test, side, running)
-                    running[pool.submit(self._boot, test, side, number)] = (test.id, side, number)
-                if not running:
-                    break
-                done, _ = wait(running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
-                for future in done:
-                    running.pop(future)
-                    if (error := future.exception()) is not None:
-                        failure = failure or error
-                    else:
-                        self._keep(test, *future.result())
-                failure = failure or (self._spoilt(test) if done else None)
-        if failure is not None:
-            raise failure
+            work_through(
+                pool,
+                workers,
+                choose=choose,
+                work=lambda job: self._boot(test, job[1], job[2]),
+                keep=lambda booted: self._keep(test, *booted),
+                settled=lambda: self._spoilt(test),
+            )
         if proc.cancelled():
             raise Interrupted("interrupted between two boots")
-        now = self._now(test, {})
+        now = self._now(test, ())
         self.tell(f"{test.id}: {now.standing.answer}{f': {now.standing.why}' if now.standing.why else ''}")
 
     def _steps(self) -> None:
@@ -136,14 +128,12 @@ class Engine:
                 self.tell(f"{test.id}, {self.builds.named(patches)}: {boot.outcome}: {boot.reason}")
 
     def _now(self, test: Test, running: Running) -> Tested:
-        found = self.session.findings(tuple(running.values()))
+        found = self.session.findings(running)
         return next(tested for tested in found.tests if tested.test.id == test.id)
 
     def _number(self, test: Test, side: Side, running: Running) -> int:
         own = [boot for boot in self.session.facts.boots if (boot.test, boot.side) == (test.id, side)]
-        taken = {boot.number for boot in own} | {
-            n for name, its, n in running.values() if (name, its) == (test.id, side)
-        }
+        taken = {boot.number for boot in own} | {n for name, its, n in running if (name, its) == (test.id, side)}
         return next(number for number in count(1) if number not in taken)
 
     def _boot(
