@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.library import Library
 from kzram_ci.base.units import say_count
-from kzram_ci.run.checks import checked_plan
+from kzram_ci.run import good_plans
+from kzram_ci.run.good_plans import Good
 
 EXAMPLE = """\
 example: kzram-ci validate testplans/*.yaml
@@ -44,11 +46,24 @@ def check(plans: Sequence[str]) -> int:
     for word in plans:
         try:
             path = library.plan(word)
-            plan = checked_plan(path, library)
+            good = _good(path, library)
         except UserError as error:
             failed = True
             print(error, file=sys.stderr)  # bare, so that editors and CI find file:line:column
             continue
-        kernels = len({cell.kernel.name for cell in plan.cells})
-        print(f"{path}: good, {say_count(len(plan.cells), 'cell')} on {say_count(kernels, 'kernel')}")
+        print(f"{path}: good, {say_count(good.cells, 'cell')} on {say_count(good.kernels, 'kernel')}")
     return UserError.exit_code if failed else 0
+
+
+def _good(path: Path, library: Library) -> Good:
+    """What is known of a plan, from the cache if nothing changed since. Raises UserError with all that is wrong."""
+    state = good_plans.seen(path, library)
+    if (found := good_plans.known(state)) is not None:
+        return found
+    from kzram_ci.run.checks import checked_plan  # late: half of what a check costs is imports
+
+    plan = checked_plan(path, library)
+    good = Good(cells=len(plan.cells), kernels=len({cell.kernel.name for cell in plan.cells}))
+    if not any(cell.workload.own for cell in plan.cells):
+        good_plans.keep(state, path, library, good)
+    return good

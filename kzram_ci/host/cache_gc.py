@@ -21,7 +21,7 @@ from kzram_ci.base.errors import InfraError
 
 PARTS = (
     *("kernels", "slots", "sources", "rootfs", "roots", "snapshots", "selftests"),
-    *("downloads", "git", "logs", "scans", "accel", "ccache-bin"),
+    *("downloads", "git", "logs", "scans", "accel", "ccache-bin", "plans"),
 )
 RECENT_SECONDS = 3600.0
 LEFTOVER_SECONDS = 86_400.0  # no build takes a day

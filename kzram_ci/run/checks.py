@@ -41,8 +41,9 @@ def checked_plan(path: Path, library: Library, text: str = "") -> Plan:
     parts = _Parts(draft=draft, library=library)
     config = {spec.name: parts.config(spec) for spec in draft.plan.kernels()}
     recipe = rootfs.read(library.rootfs(), draft.problems)  # None: what is wrong is recorded
+    has = budget.memory().total
     for cell in draft.plan.cells:
-        _memory(cell, draft)
+        _memory(cell, has, draft)
         program = "kztest" if cell.workload.own is not None else cell.workload.program
         if recipe is not None and program not in recipe.programs:
             draft.report(cell, ("workload",), f"{library.rootfs()} does not build {program}")
@@ -79,8 +80,7 @@ def _config(cell: Cell, values: Mapping[str, str], draft: Draft) -> None:
         draft.report(cell, ("filesystem",), text)
 
 
-def _memory(cell: Cell, draft: Draft) -> None:
-    has = budget.memory().total
+def _memory(cell: Cell, has: int, draft: Draft) -> None:
     for machine in (cell.machine, *(case.machine for case in cell.cases)):
         if machine.memory_mib > has:
             text = f"{machine.memory_mib:,} MiB of memory, and this host has {has:,} MiB"

@@ -18,7 +18,7 @@ def kebab(name: str) -> str:
 class Strict(BaseModel):
     """Unknown keys are errors with a suggestion; all of them are reported, whatever else is wrong."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=kebab)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=kebab, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
