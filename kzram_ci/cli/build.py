@@ -5,17 +5,27 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import textwrap
 from typing import TYPE_CHECKING
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.cli.kernel_option import PATCH_HELP, REFRESH_HELP, SOURCE_HELP, add_sandbox, patches_of
+from kzram_ci.cli.kernel_option import (
+    PATCH_HELP,
+    REFRESH_HELP,
+    SOURCE_HELP,
+    add_sandbox,
+    add_stores,
+    kernels_there_are,
+    patches_of,
+    stores_from,
+)
 from kzram_ci.cli.progress import watch_builds
 from kzram_ci.model import codec
 from kzram_ci.model.kernel import KernelImage
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
+
+    from kzram_ci.run.kernels import BuildRequest
 
 EXAMPLE = """\
 KERNEL is VARIANT or VARIANT-LINE, a file kernels/<name>.yaml in the working directory, or a source:
@@ -37,31 +47,18 @@ examples:
 """
 
 
+CHECK_HELP = (
+    "build N of these kernels once more, beside the cache, and compare the bytes with those of the store; exit code 1 "
+    "when they differ"
+)
+
+
 class _WithKernels(argparse.RawDescriptionHelpFormatter):
     """Names the kernels there are, and reads their tables only when help is asked for."""
 
     def add_text(self, text: str | None) -> None:
         """A description or epilog."""
         super().add_text(text.replace("@kernels@", kernels_there_are()) if text else text)
-
-
-def kernels_there_are() -> str:
-    """The variants and lines of kernels, two lines."""
-    from kzram_ci.base.library import Library
-    from kzram_ci.plan.tables import axes
-
-    try:
-        found = axes(Library())
-    except UserError as error:
-        return f"  (not known: {error})"
-    lines = (f"{line} (needs no suffix)" if line == found.default else line for line in found.lines)
-    rows = (("variants", found.variants), ("lines", lines))
-    return "\n".join(
-        textwrap.fill(
-            ", ".join(names), 110, break_on_hyphens=False, initial_indent=f"  {what:<10}", subsequent_indent=" " * 12
-        )
-        for what, names in rows
-    )
 
 
 def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -84,6 +81,8 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--refresh", action="store_true", help=REFRESH_HELP)
     parser.add_argument("-j", "--jobs", type=int, default=None, help="make jobs (default: all CPUs it may use)")
     add_sandbox(parser)
+    add_stores(parser)
+    parser.add_argument("--check-store", type=int, default=0, metavar="N", help=CHECK_HELP)
     parser.add_argument("--json", action="store_true", help="print a JSON array, one object a kernel")
     parser.set_defaults(func=main)
 
@@ -101,7 +100,10 @@ def main(args: argparse.Namespace) -> int:
         jobs=args.jobs or 0,
         refresh=args.refresh,
         sandbox=args.sandbox,
+        stores=stores_from(args.store, args.store_read),
     )
+    if args.check_store:
+        return _check(request, args.check_store)
     with watch_builds(sys.stderr) as listener:
         images = build(request, listener)
     if args.json:
@@ -109,6 +111,19 @@ def main(args: argparse.Namespace) -> int:
     else:
         print("\n".join(line for image in images for line in as_lines(image)))
     return 0
+
+
+def _check(request: BuildRequest, sample: int) -> int:
+    """Compare with the store, a line for each kernel."""
+    from kzram_ci.run.check_store import check
+
+    if sample < 0:
+        raise UserError("--check-store must be at least 1")
+    with watch_builds(sys.stderr) as listener:
+        compared = check(request, sample, listener)
+    for one in compared:
+        print(f"{one.kernel}  {one.words}")
+    return int(any(one.differ for one in compared))
 
 
 def as_lines(image: KernelImage) -> tuple[str, str]:

@@ -1,13 +1,16 @@
-"""`--kernel GLOB|SOURCE`, `--patch [NAME=]FILE` and what goes with them."""
+"""`--kernel GLOB|SOURCE`, `--patch [NAME=]FILE`, the stores, and what goes with them."""
 
 from __future__ import annotations
 
 import sys
+import textwrap
 from argparse import ArgumentParser, BooleanOptionalAction
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from kzram_ci.base.errors import UserError
 from kzram_ci.plan.source_args import FORMS
+from kzram_ci.store.shared import Stores, stores_of
 
 if TYPE_CHECKING:
     from kzram_ci.kernel.oneoff import OneOff
@@ -36,6 +39,23 @@ def add_sandbox(parser: ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_stores(parser: ArgumentParser) -> None:
+    """Add `--store` and `--store-read`."""
+    parser.add_argument(
+        "--store", metavar="URL", help="take kernels and guest images from there, and leave there what is made: a "
+        "directory, s3://BUCKET/PREFIX, gs://… (default: $KZRAM_STORE)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--store-read", action="append", default=[], metavar="URL", help="take them from there only (also https://…; "
+        "default: $KZRAM_STORE_READ). May be given several times",
+    )  # fmt: skip
+
+
+def stores_from(write: str | None, read: Sequence[str]) -> Stores:
+    """The stores that the options name, else those of the environment."""
+    return stores_of(write, tuple(read))
+
+
 def patches_of(words: Sequence[str]) -> tuple[OneOff, ...]:
     """The patches that `--patch` names. Raises UserError."""
     if not words:
@@ -43,3 +63,22 @@ def patches_of(words: Sequence[str]) -> tuple[OneOff, ...]:
     from kzram_ci.kernel.oneoff import read_oneoffs  # --help needs none of it
 
     return read_oneoffs(words, sys.stdin.buffer.read)
+
+
+def kernels_there_are() -> str:
+    """The variants and lines of kernels, two lines."""
+    from kzram_ci.base.library import Library
+    from kzram_ci.plan.tables import axes
+
+    try:
+        found = axes(Library())
+    except UserError as error:
+        return f"  (not known: {error})"
+    lines = (f"{line} (needs no suffix)" if line == found.default else line for line in found.lines)
+    rows = (("variants", found.variants), ("lines", lines))
+    return "\n".join(
+        textwrap.fill(
+            ", ".join(names), 110, break_on_hyphens=False, initial_indent=f"  {what:<10}", subsequent_indent=" " * 12
+        )
+        for what, names in rows
+    )

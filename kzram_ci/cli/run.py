@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from kzram_ci.cli import progress
-from kzram_ci.cli.kernel_option import KERNEL_HELP, PATCH_HELP, REFRESH_HELP, SNAPSHOT_HELP, add_sandbox, patches_of
+from kzram_ci.cli.kernel_option import (
+    KERNEL_HELP,
+    PATCH_HELP,
+    REFRESH_HELP,
+    SNAPSHOT_HELP,
+    add_sandbox,
+    add_stores,
+    patches_of,
+    stores_from,
+)
 from kzram_ci.cli.show import show_run
 from kzram_ci.host import environment
 from kzram_ci.model.machine import Accel, Snapshot
@@ -72,6 +81,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--accel", choices=[str(word) for word in Accel], help="overrides the plan's")
     parser.add_argument("--snapshot", choices=[str(word) for word in Snapshot], help=SNAPSHOT_HELP)
     add_sandbox(parser)
+    add_stores(parser)
     parser.add_argument("--bisect-run", action="store_true", help="exit codes for `git bisect run`")
     parser.add_argument("--no-history", action="store_true", help="leave the results out of the history")
     parser.add_argument(
@@ -100,6 +110,7 @@ def main(args: argparse.Namespace) -> int:
         snapshot=Snapshot(args.snapshot) if args.snapshot else None,
         refresh=args.refresh,
         sandbox=args.sandbox,
+        stores=stores_from(args.store, args.store_read),
         record=not args.no_history,
         for_git=args.bisect_run,
     )

@@ -19,6 +19,7 @@ from kzram_ci.base.grammar.read import read_model
 from kzram_ci.guest import cpio
 from kzram_ci.model.arch import arch_of
 from kzram_ci.model.kernel import RootfsImage
+from kzram_ci.store.shared import NO_STORES, Shelf, Tell
 
 RECIPE = 1  # raise it when the way of packing changes the bytes
 IMAGE = "initramfs.cpio"
@@ -94,12 +95,31 @@ def read(path: Path, problems: Problems) -> Recipe | None:
     )
 
 
-def build(recipe: Recipe, *, arch: str, compiler: Compiler, cache: Path, deadline: Deadline) -> RootfsImage:
-    """The initramfs, built if need be. Raises UserError (no static busybox, a program that does not compile)."""
+def build(
+    recipe: Recipe,
+    *,
+    arch: str,
+    compiler: Compiler,
+    cache: Path,
+    deadline: Deadline,
+    shelf: Shelf = NO_STORES,
+    tell: Tell = lambda text: None,
+) -> RootfsImage:
+    """The initramfs, built if need be, or from a store, and in it afterwards. `tell`: what went wrong with that.
+
+    Raises UserError (no static busybox, a program that does not compile).
+    """
     busybox = _busybox(arch)
     key = _key(recipe, arch, compiler, busybox, deadline)
     entry = cache / "rootfs" / key
-    once(entry, lambda: _build(recipe, compiler, busybox, entry, deadline), deadline, stale=lambda: _damaged(entry))
+
+    def make() -> None:
+        files.remove_tree(entry, deadline)  # one that is damaged
+        if not shelf.get(entry, tell) or _damaged(entry):
+            _build(recipe, compiler, busybox, entry, deadline)
+
+    once(entry, make, deadline, stale=lambda: _damaged(entry))
+    shelf.put(entry, tell)
     return RootfsImage(key=key, path=str(entry / IMAGE))
 
 
@@ -121,7 +141,7 @@ def _build(recipe: Recipe, compiler: Compiler, busybox: Path, entry: Path, deadl
         image = cpio.pack(entries)
     except ValueError as error:
         raise UserError(f"{recipe.directory / 'rootfs.yaml'}: {error}") from error
-    files.remove_tree(entry, deadline)  # one that is damaged
+    files.remove_tree(entry, deadline)  # as it may have come from a store
     with entry_in_progress(entry) as temporary:
         with files.disk_errors("cannot write the initramfs"):
             (temporary / IMAGE).write_bytes(image)

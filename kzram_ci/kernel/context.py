@@ -9,6 +9,7 @@ from kzram_ci.base import budget
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.library import Library
 from kzram_ci.model.events import Listener, Note, silent
+from kzram_ci.store.shared import Shelf
 
 LOCK_SECONDS = 1800.0  # how long to wait for another process that downloads the same
 
@@ -27,6 +28,7 @@ class Context:
     offline: bool = False
     sandbox: bool = False  # code of the tree is run under bubblewrap
     library: Library = field(default_factory=Library)
+    shelf: Shelf = field(default_factory=Shelf, compare=False)  # stores; an offline context asks none
     told: set[str] = field(default_factory=set, compare=False)  # notes so far: kernels of one plan share a source
 
     def note(self, subject: str, text: str) -> None:

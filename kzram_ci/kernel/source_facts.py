@@ -37,12 +37,12 @@ def keep(key: str, tree: Tree, context: Context, *, unpack: bool) -> Facts | Non
 
 def remember(key: str, facts: Facts, *, cache: Path) -> None:
     """Keep the facts of a kernel's source beside the kernel: a run that finds it built asks no source again."""
-    files.write_json(_memory(key, cache), {name: codec.to_json(fact) for name, fact in facts.items()})
+    files.write_json(memory_of(key, cache), {name: codec.to_json(fact) for name, fact in facts.items()})
 
 
 def recall(key: str, *, cache: Path) -> Facts | None:
     """What was remembered of a kernel; None when nothing was, or for other questions than today's."""
-    memory = _memory(key, cache)
+    memory = memory_of(key, cache)
     try:
         stored = json.loads(memory.read_bytes())
         facts = {name: Fact(**fact) for name, fact in stored.items()}
@@ -52,5 +52,6 @@ def recall(key: str, *, cache: Path) -> Facts | None:
     return facts
 
 
-def _memory(key: str, cache: Path) -> Path:
+def memory_of(key: str, cache: Path) -> Path:
+    """Where the facts of a kernel's source are remembered: by today's questions."""
     return cache / "scans" / f"facts-{digest_json([key, data.edition()])[:16]}.json"

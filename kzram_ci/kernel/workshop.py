@@ -13,6 +13,7 @@ from kzram_ci.base.errors import NotApplicable, UserError
 from kzram_ci.base.library import Library
 from kzram_ci.base.spans import span
 from kzram_ci.kernel import beside, kbuild, mechanism, source, source_facts, toolchain
+from kzram_ci.kernel.borrowed import borrow, lend
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.kbuild.base_tree import BaseTree
 from kzram_ci.kernel.mechanism import Facts
@@ -22,6 +23,7 @@ from kzram_ci.model.events import BuildDone, Listener, silent
 from kzram_ci.model.kernel import KernelImage, KernelSpec, Tree
 from kzram_ci.model.provenance import AppliedSeries
 from kzram_ci.model.version import numbers
+from kzram_ci.store.shared import Shelf
 
 BUILD_SECONDS = 3600.0 * 3
 
@@ -38,6 +40,7 @@ class KernelContext:
     library: Library = field(default_factory=Library)
     offline: bool = False  # fetch nothing, and start nothing that a kernel's definition names
     sandbox: bool = False  # run what a tree brings under bubblewrap
+    shelf: Shelf = field(default_factory=Shelf, compare=False)  # the stores of the environment, unless given
     told: set[str] = field(default_factory=set, compare=False)  # notes, over all calls
 
     def begin(self) -> Context:
@@ -52,6 +55,7 @@ class KernelContext:
             library=self.library,
             offline=self.offline,
             sandbox=self.sandbox,
+            shelf=self.shelf,
             told=self.told,
         )
 
@@ -93,15 +97,20 @@ def image_of(spec: KernelSpec, tree: Tree, context: KernelContext) -> KernelImag
 
 def _image(spec: KernelSpec, tree: Tree, ctx: Context) -> KernelImage:
     inputs = _inputs(spec, tree, ctx)
-    image = kbuild.cached(inputs, cache=ctx.cache)
-    facts = source_facts.keep(kbuild.key(inputs), tree, ctx, unpack=image is None)
+    image, how = kbuild.cached(inputs, cache=ctx.cache), "cached"
+    if image is None and (image := borrow(inputs, ctx)) is not None:
+        how = "from a store"
+    facts = source_facts.keep(kbuild.key(inputs), tree, ctx, unpack=image is None or how != "cached")
     if image is not None:
-        ctx.listener(BuildDone(kernel=spec.name, how="cached"))
+        lend(image, ctx)
+        ctx.listener(BuildDone(kernel=spec.name, how=how))
         return image
     if facts is not None and (reason := mechanism.meaning(facts, spec.series)):
         raise NotApplicable(reason)
     toolchain.require()
-    return kbuild.build(inputs, ctx)
+    image = kbuild.build(inputs, ctx)
+    lend(image, ctx)
+    return image
 
 
 def _inputs(spec: KernelSpec, tree: Tree, ctx: Context) -> kbuild.Inputs:
@@ -137,7 +146,7 @@ def prospect(spec: KernelSpec, context: KernelContext, *, fetch: bool = True) ->
     if tree is None or not (fetch or kbuild.is_local(tree, cache=ctx.cache)):
         return None
     inputs = _inputs(spec, tree, ctx)
-    if kbuild.cached(inputs, cache=ctx.cache) is not None:
+    if kbuild.cached(inputs, cache=ctx.cache) is not None or (fetch and borrow(inputs, ctx) is not None):
         return None
     base = kbuild.pristine(tree, ctx)
     facts = mechanism.probe(base.read)

@@ -29,7 +29,15 @@ def rootfs_for(arch: str, context: KernelContext, filesystem: str = "") -> Rootf
     tools = toolchain_for(arch, (), cache=ctx.cache, deadline=ctx.deadline)
     compiler = rootfs.Compiler(command=tools.cc, identity=dict(tools.identity)["CC"])
     recipe = rootfs.load(context.library.rootfs())
-    plain = rootfs.build(recipe, arch=arch, compiler=compiler, cache=ctx.cache, deadline=ctx.deadline)
+    plain = rootfs.build(
+        recipe,
+        arch=arch,
+        compiler=compiler,
+        cache=ctx.cache,
+        deadline=ctx.deadline,
+        shelf=ctx.shelf,
+        tell=lambda text: ctx.note("guest", text),
+    )
     return _with_tools(plain, arch, kind_of(filesystem), ctx) if filesystem else plain
 
 

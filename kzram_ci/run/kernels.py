@@ -18,6 +18,7 @@ from kzram_ci.plan.source_args import FORMS, split
 from kzram_ci.run import patching
 from kzram_ci.run.known import known_of
 from kzram_ci.run.retarget import meant, on_sources
+from kzram_ci.store.shared import Shelf, Stores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class BuildRequest:
     jobs: int = 0
     refresh: bool = False
     sandbox: bool = False
+    stores: Stores | None = None  # None: those of the environment
 
 
 def specs_of(words: Sequence[str], sources: Sequence[str] = ()) -> tuple[KernelSpec, ...]:
@@ -60,11 +62,20 @@ def with_patches(specs: Sequence[KernelSpec], patches: Sequence[OneOff]) -> tupl
 
 def build(request: BuildRequest, listener: Listener = silent) -> tuple[KernelImage, ...]:
     """Each kernel from the cache, or built now. Raises UserError, KernelError, InfraError, Interrupted."""
-    specs = with_patches(specs_of(request.kernels, request.sources), request.patches)
-    context = KernelContext(listener=listener, refresh=request.refresh, sandbox=required(request.sandbox))
-    if request.jobs:
-        context = replace(context, jobs=request.jobs)
+    specs, context = asked(request, listener)
     return tuple(image_for(spec, context) for spec in specs)
+
+
+def asked(request: BuildRequest, listener: Listener) -> tuple[tuple[KernelSpec, ...], KernelContext]:
+    """The kernels of a request, and how they are built. Raises UserError."""
+    specs = with_patches(specs_of(request.kernels, request.sources), request.patches)
+    context = KernelContext(
+        listener=listener,
+        refresh=request.refresh,
+        sandbox=required(request.sandbox),
+        shelf=Shelf(request.stores),
+    )
+    return specs, replace(context, jobs=request.jobs) if request.jobs else context
 
 
 def source_facts(kernel: str, listener: Listener = silent) -> tuple[KernelSpec, Facts]:

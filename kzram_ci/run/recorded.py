@@ -30,6 +30,7 @@ from kzram_ci.run.plan_run import PlanRun
 from kzram_ci.run.pool import host_budget
 from kzram_ci.run.request import RunRequest, Warn
 from kzram_ci.run.stages import real_stages
+from kzram_ci.store.shared import Shelf
 
 _TOOLS_SECONDS = 60.0  # for asking every tool its version
 
@@ -58,7 +59,12 @@ def _execute(
         history.add_run(run.path.name, plan, run.path)
     jobs = request.make_jobs or budget.cpus()
     context = KernelContext(
-        cache=cache_root(), jobs=jobs, listener=listener, refresh=request.refresh, sandbox=required(request.sandbox)
+        cache=cache_root(),
+        jobs=jobs,
+        listener=listener,
+        refresh=request.refresh,
+        sandbox=required(request.sandbox),
+        shelf=Shelf(request.stores),
     )
     stages, chosen = real_stages(context, request.accel, request.snapshot)
 

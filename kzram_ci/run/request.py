@@ -18,6 +18,7 @@ from kzram_ci.results.history import History, default_history
 from kzram_ci.results.reports.sanitize import one_line
 from kzram_ci.results.rundir import RunDir
 from kzram_ci.run.selection import Selection, plan_of, plan_with, plan_without_name, selected
+from kzram_ci.store.shared import Stores
 from kzram_ci.verdict import repeats
 
 __all__ = ["RunRequest", "Selection", "Warn", "begin"]
@@ -45,6 +46,7 @@ class RunRequest:
     snapshot: Snapshot | None = None
     refresh: bool = False
     sandbox: bool = False  # makefiles run under bubblewrap
+    stores: Stores | None = None  # None: those of the environment
     record: bool = True  # in the history
     for_git: bool = False  # `git bisect run` reads the exit code
 

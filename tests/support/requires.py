@@ -20,6 +20,8 @@ KINDS = {
     "network": "package mirrors that answer",
     "llvm": "llvm-symbolizer",
     "lore": "b4 as a module of Python",
+    "store": "fsspec, s3fs and moto as modules of Python (a server of S3 on the loopback)",
+    "cluster": "dask.distributed and cryptography as modules of Python",
     "debuggers": "gdb, drgn as a module of Python, and the time to build a kernel with debug info",
     "browser": "chromium, and playwright to drive it",
     "long": "half an hour for one test; only where it is asked for",

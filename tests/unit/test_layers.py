@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "kzram_ci"
 FLOORS = {
     "base": 0,
     "model": 1,
+    "store": 1,
     "guest": 2,
     "kernel": 2,
     "ktap": 2,
@@ -80,6 +81,7 @@ PURE = (
     "run.retarget",
     "run.boot_limits",
     "run.boot_state",
+    "store.index",
     "verdict",
     "trial.costs",
     "trial.decide",

@@ -38,6 +38,8 @@ def source(ref: TarballSource, context: Context) -> ArchiveTree:
         if isinstance(ref, RemoteTarball):
             path.unlink()
         raise UserError(f"{path.name} has sha256 {found}, wanted {ref.sha256}", hint=hint)
+    if isinstance(ref, RemoteTarball) and not context.offline:
+        context.shelf.put(path.parent, lambda text: context.note(path.name, text))
     version = memoized_of(path, "version", lambda: _version(path, context), context.cache)
     return ArchiveTree(identity=f"tarball:{found}", version=version, archive=str(path), source=ref.words())
 
@@ -56,7 +58,12 @@ def _downloaded(ref: RemoteTarball, context: Context) -> Path:
     place = _place(ref, context)
     entry = place.parent
 
+    def tell(text: str) -> None:
+        context.note(place.name, text)
+
     def make() -> None:  # in its place, not beside it: what came of an interrupted download is gone on with
+        if not context.offline and context.shelf.get(entry, tell) and place.is_file():
+            return
         download.get(ref.url, place, context)
         files.write_json(entry / MANIFEST, {"url": ref.url, "sha256": ref.sha256})
 
