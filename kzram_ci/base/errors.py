@@ -11,6 +11,7 @@ KzramError                  70   a defect of kzram-ci itself
 ├── InfraError              69   QEMU, disk, network, OOM-killed make: the administrator of the host fixes it
 │   ├── CommandTimeout      69
 │   └── CommandFailed       69   (stages translate it when the kernel or the user is to blame)
+├── OutOfTime                3   the budget of a run was spent before this cell's turn: nothing is known of it
 └── Interrupted            130   Ctrl-C or SIGTERM; what was produced so far is on disk
 
 A kernel crash is not among them: it is evidence.
@@ -76,6 +77,13 @@ class UserError(KzramError):
 
 class PlanError(UserError):
     """A plan that cannot be used; the message already carries file:line:column."""
+
+
+class OutOfTime(KzramError):
+    """The budget of the run was spent before this could begin."""
+
+    exit_code = 3
+    actor = "user"
 
 
 class KernelError(KzramError):

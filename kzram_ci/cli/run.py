@@ -6,9 +6,9 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from kzram_ci.cli import progress
+from kzram_ci.cli import arguments, progress
 from kzram_ci.cli.kernel_option import (
     KERNEL_HELP,
     PATCH_HELP,
@@ -19,9 +19,8 @@ from kzram_ci.cli.kernel_option import (
     patches_of,
     stores_from,
 )
-from kzram_ci.cli.show import show_run
+from kzram_ci.cli.show import show_changes, show_run
 from kzram_ci.host import environment
-from kzram_ci.model.machine import Accel, Snapshot
 from kzram_ci.verdict.exitcode import exit_code
 
 if TYPE_CHECKING:
@@ -33,6 +32,11 @@ REPEAT_HELP = (
     "boot each cell N times (overrides repeats); auto: as often as it takes until a pass by luck is improbable; the "
     "crash rate is that of the history, or else what the plan promises"
 )
+BUDGET_HELP = (
+    "spend so much time (2h, 90m): each cell has its turn, those first of which least is known, then cells are booted "
+    "again where doubt is; what has no time left is not run, and is reported so"
+)
+SINCE_HELP = "at the end show only what changed since the last good run of the plan, in place of the table"
 EPILOG = """\
 exit codes: 0 all ok · 1 findings · 2 usage or plan · 3 inconclusive · 4 a kernel did not patch, configure or
 build · 69 infrastructure · 130 interrupted. With --bisect-run: 0 good · 1 bad · 125 skip · 128 abort.
@@ -44,6 +48,7 @@ examples:
   kzram-ci run overrun --kernel unstable --patch my-fix=0001-zram-fix.patch   # with the crash as a control
   kzram-ci run --kernel image:/boot/vmlinuz-$(uname -r)
   git bisect run kzram-ci run my-plan.yaml --bisect-run --kernel directory:. --repeat auto
+  kzram-ci run nightly --budget 2h --since-last-good
   kzram-ci run --resume
 """
 
@@ -64,7 +69,9 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--test", action="append", default=[], metavar="GLOB", help="only these tests")
     parser.add_argument("--cell", action="append", default=[], metavar="ID", help="only these cells")
     parser.add_argument("--patch", action="append", default=[], metavar="[NAME=]FILE", help=PATCH_HELP)
-    parser.add_argument("--repeat", type=repeat, metavar="N|auto", help=REPEAT_HELP)
+    parser.add_argument("--repeat", type=arguments.repeat, metavar="N|auto", help=REPEAT_HELP)
+    parser.add_argument("--budget", type=arguments.duration, default=0.0, metavar="TIME", help=BUDGET_HELP)
+    parser.add_argument("--since-last-good", action="store_true", help=SINCE_HELP)
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run directories go")
     parser.add_argument(
         "--resume",
@@ -78,8 +85,8 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--refresh", action="store_true", help=REFRESH_HELP)
     parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs it may use)")
-    parser.add_argument("--accel", choices=[str(word) for word in Accel], help="overrides the plan's")
-    parser.add_argument("--snapshot", choices=[str(word) for word in Snapshot], help=SNAPSHOT_HELP)
+    parser.add_argument("--accel", choices=arguments.ACCELS, help="overrides the plan's")
+    parser.add_argument("--snapshot", choices=arguments.SNAPSHOTS, help=SNAPSHOT_HELP)
     add_sandbox(parser)
     add_stores(parser)
     parser.add_argument("--bisect-run", action="store_true", help="exit codes for `git bisect run`")
@@ -106,18 +113,19 @@ def main(args: argparse.Namespace) -> int:
         resume=None if args.resume is None else Path(args.resume) if args.resume else "newest",
         jobs=args.jobs,
         make_jobs=args.make_jobs,
-        accel=Accel(args.accel) if args.accel else None,
-        snapshot=Snapshot(args.snapshot) if args.snapshot else None,
+        budget_s=args.budget,
+        accel=arguments.accel(args.accel),
+        snapshot=arguments.snapshot(args.snapshot),
         refresh=args.refresh,
         sandbox=args.sandbox,
         stores=stores_from(args.store, args.store_read),
         record=not args.no_history,
         for_git=args.bisect_run,
     )
-    return run(request, quiet=args.quiet)
+    return run(request, quiet=args.quiet, only_changes=args.since_last_good)
 
 
-def run(request: RunRequest, *, quiet: bool = False) -> int:
+def run(request: RunRequest, *, quiet: bool = False, only_changes: bool = False) -> int:
     """Run, report, return the exit code."""
     from kzram_ci.run.recorded import execute, report_files, shown_at, view_of
     from kzram_ci.run.request import begin
@@ -131,22 +139,10 @@ def run(request: RunRequest, *, quiet: bool = False) -> int:
         ):
             results = execute(request, directory, tools=environment.tools, listener=listener, warn=_warn)
     finally:
-        show_run(view_of(directory), root=shown_at(directory), files=report_files(directory))
+        shown = view_of(directory, request.history if only_changes else None)
+        (show_changes if only_changes else show_run)(shown, root=shown_at(directory), files=report_files(directory))
     return exit_code(results, bisect=request.for_git)
 
 
 def _warn(text: str) -> None:
     print(f"kzram-ci: {text}", file=sys.stderr)
-
-
-def repeat(word: str) -> int | Literal["auto"]:
-    """The type of --repeat for argparse."""
-    if word == "auto":
-        return "auto"
-    try:
-        boots = int(word)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{word!r} is neither a number nor 'auto'") from None
-    if boots < 1:
-        raise argparse.ArgumentTypeError(f"{boots} boots show nothing: 1 or more, or 'auto'")
-    return boots

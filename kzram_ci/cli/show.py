@@ -15,6 +15,16 @@ def show_run(view: RunView, *, root: str, files: Sequence[str]) -> None:
     table.show(view, sys.stdout, screen=terminal_of(sys.stdout), root=root, files=files)
 
 
+def show_changes(view: RunView, *, root: str, files: Sequence[str]) -> None:
+    """Print what changed since the last good run, one line where nothing did; the table where none is known."""
+    if view.since is None:
+        show_run(view, root=root, files=files)
+        print("no good run of this plan is known before this one")
+        return
+    lines = table.since_lines(view, files)
+    sys.stdout.write(table.printable("".join(f"{line}\n" for line in lines), sys.stdout))
+
+
 def show_annotations(view: RunView) -> None:
     """Write what went wrong as workflow commands of GitHub to standard output."""
     text = "".join(f"{line}\n" for line in remarks.lines(view))

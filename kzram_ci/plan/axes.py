@@ -10,6 +10,7 @@ from kzram_ci.base.grammar.problems import Document, Problems, Where
 from kzram_ci.base.grammar.validation import checked
 from kzram_ci.base.grammar.yaml_source import Map
 from kzram_ci.base.suggest import did_you_mean
+from kzram_ci.model.again import AXIS
 from kzram_ci.plan import vocabulary
 from kzram_ci.plan.merge import Data, as_data
 
@@ -30,6 +31,9 @@ def axis_names(data: Any, file: str, problems: Problems) -> tuple[str, ...]:
         return ()
     reserved = {field.alias or name for name, field in Override.model_fields.items()}
     for name in axes:
+        if name == AXIS:
+            text = f"an axis cannot be called {name!r}: so are the repeats of a cell that `run --budget` adds"
+            problems.add(file, ("matrix", "axes", name), text, key=True)
         if name.replace("_", "-") in reserved:
             text = f"an axis cannot be called {name!r}: entries under expect use that word"
             problems.add(file, ("matrix", "axes", name), text, key=True)

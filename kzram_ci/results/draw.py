@@ -11,10 +11,12 @@ from dataclasses import dataclass, field, replace
 from kzram_ci.base import clock, files
 from kzram_ci.base.errors import KzramError
 from kzram_ci.base.spans import span
+from kzram_ci.model.again import base_id
 from kzram_ci.model.layout import CellFile, RunFile
 from kzram_ci.results.cell_files import shown, tail
 from kzram_ci.results.history import History
 from kzram_ci.results.last_good import LastGood, last_good
+from kzram_ci.results.past import changes_of
 from kzram_ci.results.reports import html, junit, kcidb, summary
 from kzram_ci.results.reports.sanitize import decode
 from kzram_ci.results.reports.summary_model import CellView, RunView, make_view
@@ -66,11 +68,15 @@ class Reports:
             self._seen[cell.result.id] = known
         return known
 
+    def seen_with_past(self) -> RunView:
+        """The view, with what changed since the last good run, where there is one."""
+        return self._with_past(self.view())
+
     def draw(self) -> None:
         """Write junit.xml, summary.md, report.html and kcidb.json again, each in one step. Raises InfraError."""
         revision, file = self.run.revision, self.run.layout.file
         with span("draw the reports", "report"):
-            view = self.view()
+            view = self.seen_with_past()
             with span("junit.xml", "report"):
                 files.write_atomic(file(RunFile.JUNIT), junit.render(view))
             with span("summary.md", "report"):
@@ -78,7 +84,7 @@ class Reports:
             with span("kcidb.json", "report"):
                 files.write_json(file(RunFile.KCIDB), kcidb.render(view))
             with span("report.html", "report"):
-                page = html.render(self._with_past(view)) if self.run.finished() else html.newborn(view)
+                page = html.render(view) if self.run.finished() else html.newborn(view)
                 files.write_atomic(file(RunFile.HTML), page)
         self._drawn = revision
 
@@ -86,11 +92,18 @@ class Reports:
         if self.history is None:
             return view
         if not self._good:
-            self._good = (last_good(self.history, self.run.plan.name, self.run.path.name, len(self.run.plan.cells)),)
+            cells = {base_id(cell.id) for cell in self.run.plan.cells}
+            self._good = (last_good(self.history, self.run.plan.name, self.run.path.name, len(cells)),)
         (good,) = self._good
         finished = self.run.finished()
         now = [result for result in self.run.results() if result.id in finished]
-        return view if good is None else replace(view, since=good.since(now))
+        if good is None or not now:
+            return view
+        try:
+            changes = changes_of(good.of(now), now, self.history, names=(good.record.run, self.run.path.name))
+        except KzramError:  # a history that cannot be read: reports do not depend on it
+            return view
+        return replace(view, since=good.since(now, changes))
 
     @property
     def stale(self) -> bool:

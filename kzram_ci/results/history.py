@@ -14,6 +14,7 @@ from kzram_ci.base import clock, files
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import InfraError
 from kzram_ci.model import codec
+from kzram_ci.model.again import AXIS
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.evidence import CellResult, OopsSummary
 from kzram_ci.results.history_schema import BUSY_SECONDS, prepare
@@ -100,9 +101,7 @@ class History:
 
     def records(self, *, plan: str = "", cell: str = "", run: str = "", limit: int = 10_000) -> tuple[Record, ...]:
         """Stored results, oldest first, the newest `limit` of those asked for; `cell` may be a shell pattern."""
-        wanted = (("runs.plan = ?", plan), ("results.cell GLOB ?", cell), ("results.run = ?", run))
-        used = [(text, value) for text, value in wanted if value]
-        where = " AND ".join(text for text, _ in used) or "1"
+        where, values = _where(plan=plan, cell=cell, run=run)
         query = (
             "SELECT results.run, runs.plan, runs.directory, results.recorded, results.result FROM results"
             f" JOIN runs ON runs.id = results.run WHERE {where} ORDER BY seq DESC LIMIT ?"
@@ -110,7 +109,7 @@ class History:
         if not self.path.is_file():
             return ()
         with self._transaction("BEGIN") as db:
-            rows = db.execute(query, (*(value for _, value in used), limit)).fetchall()
+            rows = db.execute(query, (*values, limit)).fetchall()
         return tuple(
             Record(
                 run=run, plan=name, directory=place, recorded=when, result=codec.from_json(CellResult, json.loads(data))
@@ -145,10 +144,8 @@ class History:
 
     def crashes(self, *, plan: str = "", cell: str = "") -> tuple[Crashed, ...]:
         """The signatures of all recorded crashes, the one that was first seen first."""
-        wanted = (("runs.plan = ?", plan), ("results.cell GLOB ?", cell))
-        used = [(text, value) for text, value in wanted if value]
-        where = " AND ".join(("results.signature != ''", *(text for text, _ in used)))
-        rows = f"results JOIN runs ON runs.id = results.run WHERE {where}"
+        where, values = _where(plan=plan, cell=cell)
+        rows = f"results JOIN runs ON runs.id = results.run WHERE results.signature != '' AND {where}"
         sums = (
             "SELECT signature, COUNT(*), COUNT(DISTINCT run), MIN(results.recorded), MAX(results.recorded)"
             f" FROM {rows} GROUP BY signature ORDER BY MIN(seq)"
@@ -160,7 +157,6 @@ class History:
         )
         if not self.path.is_file():
             return ()
-        values = tuple(value for _, value in used)
         with self._transaction("BEGIN") as db:
             counted = db.execute(sums, values).fetchall()
             where_seen = db.execute(cells, values).fetchall()
@@ -213,6 +209,17 @@ class History:
             raise InfraError(
                 f"history {self.path}: {error}", hint=f"move {self.path} away, or free disk space"
             ) from error
+
+
+def _where(*, plan: str = "", cell: str = "", run: str = "") -> tuple[str, tuple[str, ...]]:
+    """The condition for what is asked for. A cell that a run repeated has results under ids of their own as well."""
+    wanted = (
+        ("runs.plan = ?", (plan,)),
+        ("(results.cell GLOB ? OR results.cell GLOB ?)", (cell, f"{cell}/{AXIS}=*")),
+        ("results.run = ?", (run,)),
+    )
+    used = [(text, values) for text, values in wanted if values[0]]
+    return " AND ".join(text for text, _ in used) or "1", tuple(value for _, values in used for value in values)
 
 
 def _oopses(result: str) -> tuple[OopsSummary, ...]:

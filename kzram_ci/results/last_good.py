@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from kzram_ci.base.errors import KzramError
 from kzram_ci.base.units import say_count
+from kzram_ci.model.again import base_id
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.outcome import Verdict
 from kzram_ci.results.history import History, RunRecord
-from kzram_ci.results.reports.compare import as_lines, compare, kernel_changes
+from kzram_ci.results.reports.compare import Change, as_lines, compare, kernel_changes
 from kzram_ci.results.reports.shown import Since
 
 MOST_LINES = 40
@@ -26,13 +27,18 @@ class LastGood:
     record: RunRecord
     results: tuple[CellResult, ...]
 
-    def since(self, now: Sequence[CellResult]) -> Since:
-        """What changed from then to these results, of the cells that have one."""
-        ids = {result.id for result in now}
-        before = [result for result in self.results if result.id in ids]
-        changes, kernels = compare(before, now), kernel_changes(before, now)
+    def of(self, now: Sequence[CellResult]) -> tuple[CellResult, ...]:
+        """Its results of the cells that have one now."""
+        ids = {base_id(result.id) for result in now}
+        return tuple(result for result in self.results if base_id(result.id) in ids)
+
+    def since(self, now: Sequence[CellResult], changes: Sequence[Change] | None = None) -> Since:
+        """What changed from then to these results, of the cells that have one. `changes`: where they are known."""
+        before = self.of(now)
+        changes = compare(before, now) if changes is None else changes
+        kernels, count = kernel_changes(before, now), len({base_id(result.id) for result in now})
         told = [change for change in changes if change.kind not in _IN_SHORT]
-        lines = as_lines(told, kernels, total=len(now)) if told or kernels else []
+        lines = as_lines(told, kernels, total=count) if told or kernels else []
         lines += [_in_short(kind, [change.id for change in changes if change.kind == kind]) for kind in _IN_SHORT]
         lines = [line for line in lines if line]
         more = len(lines) - MOST_LINES
@@ -40,8 +46,9 @@ class LastGood:
             run=self.record.run,
             recorded=self.record.recorded,
             lines=(*lines[:MOST_LINES], *([f"and {more:,} more: kzram-ci compare"] if more > 0 else []))
-            or (f"no change in {say_count(len(now), 'cell')}",),
+            or (f"no change in {say_count(count, 'cell')}",),
             cells=frozenset(change.id for change in changes if change.kind not in _IN_SHORT),
+            nothing=not lines,
         )
 
 
@@ -64,7 +71,8 @@ def last_good(history: History, plan: str, run: str, cells: int) -> LastGood | N
             good = known.verdicts.get(Verdict.OK) and not any(known.verdicts.get(bad) for bad in _BAD)
             if good and known.run < run and 2 * sum(known.verdicts.values()) >= cells:
                 latest = {record.result.id: record.result for record in history.records(run=known.run)}
-                return LastGood(record=known, results=tuple(latest.values()))
+                if 2 * len({base_id(name) for name in latest}) >= cells:
+                    return LastGood(record=known, results=tuple(latest.values()))
     except KzramError:
         pass
     return None

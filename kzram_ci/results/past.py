@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.model.again import base_id
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.layout import RunFile
 from kzram_ci.results import rundir
@@ -37,12 +38,11 @@ def pair_of(
     if before != LAST_GOOD:
         return results_of(before, history), now, (before, after)
     name, plan = Path(after).name, _plan_of(after, history)
-    good = last_good(history, plan, name, len(now))
+    good = last_good(history, plan, name, len({base_id(result.id) for result in now}))
     if good is None:
         where = f"before {name} in {history.path}"
         raise UserError(f"no good run of the plan {plan} {where}", hint="kzram-ci history --runs")
-    ran = {result.id for result in now}
-    return [result for result in good.results if result.id in ran], now, (good.record.run, after)
+    return good.of(now), now, (good.record.run, after)
 
 
 def _plan_of(run: str, history: History) -> str:

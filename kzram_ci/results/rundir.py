@@ -11,7 +11,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from kzram_ci.model.blame import Blame
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.layout import CellFile, RunFile
+from kzram_ci.model.outcome import Outcome
 from kzram_ci.results.layout import CellDir, RunDirLayout, slug
 from kzram_ci.results.reports.sanitize import one_line
 from kzram_ci.results.repro import repro_script
@@ -93,22 +94,33 @@ class RunDir:
             _write_repro(own, result.id, command=shown.qemu_command())
 
     def results(self) -> tuple[CellResult, ...]:
-        """All cells in the order of the plan; those not finished are `not-run`."""
+        """All cells in the order of the plan, repeats last; those not finished are `not-run`."""
         with self._lock:
-            known = dict(self._results)
+            known, plan = dict(self._results), self.plan
         return tuple(
-            known.get(cell.id) or born(cell, relative=self.layout.cell(cell.id).relative) for cell in self.plan.cells
+            known.get(cell.id) or born(cell, relative=self.layout.cell(cell.id).relative) for cell in plan.cells
         )
 
     def finished_results(self) -> tuple[CellResult, ...]:
         """What finished here, and the results of controls that were taken over from an earlier run."""
         with self._lock:
-            return (*self._results.values(), *(one for one in self.plan.controls if one.id not in self._results))
+            ran = {name: one for name, one in self._results.items() if _ran(one)}
+            return (*ran.values(), *(one for one in self.plan.controls if one.id not in ran))
 
     def finished(self) -> frozenset[str]:
-        """Ids of the cells that need not run again on resume."""
+        """Ids of the cells that need not run again on resume; one that its run had no time for must."""
         with self._lock:
-            return frozenset(self._results)
+            return frozenset(name for name, one in self._results.items() if _ran(one))
+
+    def grow(self, cell: Cell) -> None:
+        """Add a cell to the plan of this run, before it begins. Raises InfraError (disk full)."""
+        _be_born(self.cell_dir(cell), cell)
+        with self._lock:
+            plan = replace(self.plan, cells=(*self.plan.cells, cell))
+            files.write_json(self.layout.file(RunFile.PLAN), codec.to_json(plan))
+            self.plan = plan
+            self._planned |= {cell.id}
+            self.revision += 1
 
 
 def create(root: Path, plan: Plan, *, environment: Mapping[str, Any] | None = None) -> RunDir:
@@ -218,6 +230,10 @@ def born(cell: Cell, *, relative: str) -> CellResult:
         expected=cell.expect.outcome,
         directory=relative,
     )
+
+
+def _ran(result: CellResult) -> bool:
+    return result.judgement.outcome is not Outcome.NOT_RUN
 
 
 def _be_born(place: CellDir, cell: Cell) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from kzram_ci.model.again import base_id
 from kzram_ci.model.outcome import Verdict
 from kzram_ci.results.history import Record
 from kzram_ci.verdict.power import boots_of
 from kzram_ci.verdict.significance import differs, interval
 from kzram_ci.verdict.stats import Rate
+from kzram_ci.verdict.together import folded
 
 LEAST_FOR_TREND = 8  # verdicts: with fewer hardly any difference is beyond chance
 
@@ -72,13 +74,26 @@ def trails(records: Sequence[Record], *, last: int = 0) -> tuple[Trail, ...]:
     """Records, oldest first, to a trail a cell; `last` > 0 keeps only that many of each."""
     cells: dict[tuple[str, str], list[Record]] = {}
     for record in records:
-        cells.setdefault((record.plan, record.result.id), []).append(record)
+        cells.setdefault((record.plan, base_id(record.result.id)), []).append(record)
     return tuple(
         _trail(plan, cell, group[-last:] if last > 0 else group) for (plan, cell), group in sorted(cells.items())
     )
 
 
-def _trail(plan: str, cell: str, group: Sequence[Record]) -> Trail:
+def _by_run(group: Sequence[Record]) -> Iterator[Record]:
+    """What a run repeated, because there was time, as the one result that it is of that run."""
+    runs: dict[str, list[Record]] = {}
+    for record in group:
+        runs.setdefault(record.run, []).append(record)
+    for records in runs.values():
+        if all(record.result.id == base_id(record.result.id) for record in records):
+            yield from records
+        else:
+            yield from (replace(records[-1], result=one) for one in folded(record.result for record in records))
+
+
+def _trail(plan: str, cell: str, every: Sequence[Record]) -> Trail:
+    group = tuple(_by_run(every))
     judgements = [record.result.judgement for record in group]
     return Trail(
         plan=plan,
@@ -87,11 +102,11 @@ def _trail(plan: str, cell: str, group: Sequence[Record]) -> Trail:
         trail="".join(_LETTERS[judgement.verdict] for judgement in judgements),
         verdicts=dict(Counter(str(judgement.verdict) for judgement in judgements)),
         outcomes=dict(Counter(str(judgement.outcome) for judgement in judgements)),
-        flake_rate=flake_rate(group),
+        flake_rate=flake_rate(every),
         last_run=group[-1].run,
         results=tuple(_step(record) for record in group),
-        passed=_share(_verdicts(group)),
-        crashed=_share(_boots(group)),
+        passed=_share(_verdicts(every)),
+        crashed=_share(_boots(every)),
         trend=trend(group),
     )
 

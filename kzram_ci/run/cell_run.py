@@ -15,6 +15,7 @@ from kzram_ci.base.errors import (
     KernelError,
     KzramError,
     NotApplicable,
+    OutOfTime,
     PatchFailed,
 )
 from kzram_ci.base.spans import span
@@ -43,6 +44,9 @@ def from_error(cell: Cell, error: BaseException, *, relative: str) -> CellResult
     """The result of a cell whose kernel was never made or whose host failed; no evidence of anything."""
     if isinstance(error, NotApplicable):
         return skipped(replace(cell, skip=error.message), relative=relative)
+    if isinstance(error, OutOfTime):
+        late = Judgement(outcome=Outcome.NOT_RUN, verdict=Verdict.INCONCLUSIVE, reason=f"not run: {error.message}")
+        return replace(born(cell, relative=relative), judgement=late)
     outcomes: tuple[tuple[type[BaseException], Outcome], ...] = (
         (PatchFailed, Outcome.PATCH_FAILED),
         (ConfigUnmet, Outcome.CONFIG_UNMET),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import Interrupted, KzramError, UserError
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.events import CellDone, Listener
@@ -16,7 +17,7 @@ from kzram_ci.results.layout import CellDir
 from kzram_ci.run.cell_run import from_error, skipped
 from kzram_ci.run.job import Stages
 from kzram_ci.run.pool import Budget
-from kzram_ci.run.scheduler import Work, run_all
+from kzram_ci.run.scheduler import More, Work, run_all
 from kzram_ci.verdict.judge import principal_oops
 from kzram_ci.verdict.siblings import reconsider, undecided
 
@@ -25,7 +26,8 @@ from kzram_ci.verdict.siblings import reconsider, undecided
 class PlanRun:
     """One run of a plan. `place` gives a cell's directory.
 
-    `sink` is called with every finished result, from one thread, as soon as it is known.
+    `sink` is called with every finished result, from one thread, as soon as it is known. `until`: nothing begins later,
+    its cells are not run. `more`: gives another cell for time that is left.
     """
 
     plan: Plan
@@ -34,6 +36,8 @@ class PlanRun:
     place: Callable[[Cell], CellDir]
     sink: Callable[[CellResult], None]
     listener: Listener
+    until: Deadline | None = None
+    more: More | None = None
 
     def execute(
         self,
@@ -53,16 +57,18 @@ class PlanRun:
         for result in results:
             self.sink(result)
         fatal: KzramError | None = None
+        cells = {cell.id: cell for cell in self.plan.cells}
         known = {result.id: result for result in (*self.plan.controls, *before, *results)}
         for cell, ended in run_all(self._work(todo, known), executor):
             if isinstance(ended, Interrupted | UserError):
                 fatal = fatal or ended
             if isinstance(ended, Interrupted):
                 continue  # the cell stays not-run on disk
+            cells.setdefault(cell.id, cell)
             results.append(self._result(cell, ended))
             if not undecided(results[-1]):
-                self._finish(results[-1])
-        final = self._decided(results, before)
+                self._finish(cell, results[-1])
+        final = self._decided(cells, results, before)
         if fatal is not None:
             raise fatal
         return final
@@ -76,6 +82,8 @@ class PlanRun:
             boot_retries=self.plan.boot_retries,
             listener=self.listener,
             known=known,
+            until=self.until,
+            more=self.more,
         )
 
     def _result(self, cell: Cell, ended: CellResult | BaseException) -> CellResult:
@@ -85,24 +93,25 @@ class PlanRun:
             return from_error(cell, ended, relative=self.place(cell).relative)
         raise ended
 
-    def _finish(self, result: CellResult) -> None:
+    def _finish(self, cell: Cell, result: CellResult) -> None:
         self.sink(result)
-        self.listener(CellDone(cell=result.id, judgement=result.judgement, file=self._to_open(result)))
+        self.listener(CellDone(cell=result.id, judgement=result.judgement, file=self._to_open(cell, result)))
 
-    def _to_open(self, result: CellResult) -> str:
+    def _to_open(self, cell: Cell, result: CellResult) -> str:
         """Of a finding the text of its crash, else the console."""
         if result.judgement.verdict is not Verdict.FINDING:
             return ""
-        place = next((self.place(cell) for cell in self.plan.cells if cell.id == result.id), None)
         oops = principal_oops(result.evidence.oopses)
         names = (oops.file if oops is not None else "", CellFile.CONSOLE)
-        found = (place.path / name for name in names if place is not None and name)
+        found = (self.place(cell).path / name for name in names if name)
         return next((str(path) for path in found if path.is_file()), "")
 
-    def _decided(self, results: Sequence[CellResult], before: Sequence[CellResult]) -> tuple[CellResult, ...]:
+    def _decided(
+        self, cells: Mapping[str, Cell], results: Sequence[CellResult], before: Sequence[CellResult]
+    ) -> tuple[CellResult, ...]:
         """The results, with those that waited for their siblings judged and handed to `sink`."""
-        final = reconsider(self.plan.cells, (*before, *results))[len(before) :]
+        final = reconsider(cells.values(), (*before, *results))[len(before) :]
         for first, result in zip(results, final, strict=True):
             if undecided(first):
-                self._finish(result)
+                self._finish(cells[result.id], result)
         return final

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kzram_ci.base import budget
 from kzram_ci.base.cache import cache_root
+from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, Interrupted
 from kzram_ci.base.spans import span
-from kzram_ci.base.units import say_count
+from kzram_ci.base.units import say_count, say_duration
 from kzram_ci.kernel.sandbox import required
 from kzram_ci.kernel.workshop import KernelContext
+from kzram_ci.model.again import base_id
+from kzram_ci.model.cell import Plan
 from kzram_ci.model.events import Listener
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.layout import REPORTS, RunFile
 from kzram_ci.model.machine import Accel, AccelChoice
+from kzram_ci.model.outcome import Outcome
 from kzram_ci.results import rundir
 from kzram_ci.results.draw import Reports
 from kzram_ci.results.history import History
 from kzram_ci.results.reports.summary_model import RunView
 from kzram_ci.results.rundir import RunDir
+from kzram_ci.run.again import Repeats, least_known_first, past_of
 from kzram_ci.run.blaming import blames
 from kzram_ci.run.plan_run import PlanRun
 from kzram_ci.run.pool import host_budget
@@ -55,6 +62,7 @@ def _execute(
     request: RunRequest, run: RunDir, *, tools: Callable[[], Mapping[str, Any]], listener: Listener, warn: Warn
 ) -> tuple[CellResult, ...]:
     plan, history = run.plan, request.history
+    until = Deadline.after(request.budget_s) if request.budget_s else None
     if history is not None:
         history.add_run(run.path.name, plan, run.path)
     jobs = request.make_jobs or budget.cpus()
@@ -72,26 +80,46 @@ def _execute(
         with span("record", "record", cell=result.id):
             run.finish(result)
         run.note_environment(_accelerators(chosen.accels))
-        if history is not None:
+        if history is not None and result.judgement.outcome is not Outcome.NOT_RUN:
             with span("history", "record", cell=result.id):
                 _remember(history, run, result, warn)
 
     done = run.finished()
     with span("look ahead", "plan"):
         plan = stages.ahead(plan, done)
+    night = _night(request, run, history, plan, until) if until is not None else None
     with Reports(run=run, history=history).kept_up(), _noted_meanwhile(run, tools):
         PlanRun(
-            plan=plan,
+            plan=plan if night is None else replace(plan, cells=least_known_first(plan.cells, night.past)),
             stages=stages,
             budget=host_budget(request.jobs or plan.jobs),
             place=run.cell_dir,
             sink=sink,
             listener=listener,
+            until=until,
+            more=None if night is None else night.more,
         ).execute(done=done, before=tuple(result for result in run.results() if result.id in done))
+        if night is not None:
+            run.note_environment({"budget": f"{say_duration(request.budget_s)}; {night.words()}"})
         if not request.for_git:  # which wants an exit code, a hundred times
             with span("whose code it is", "report"):
                 _note_blames(run, cache_root())
     return run.results()
+
+
+def _night(request: RunRequest, run: RunDir, history: History | None, plan: Plan, until: Deadline) -> Repeats:
+    """What fills a budget: the cells of the plan that are still to run, and what is recorded of them."""
+    known = history.records(plan=plan.name) if history is not None else ()
+    done = run.finished()
+    repeats = [cell for cell in plan.cells if base_id(cell.id) != cell.id]
+    return Repeats(
+        cells=[cell for cell in plan.cells if cell.id not in done and base_id(cell.id) == cell.id],
+        past=past_of(record.result for record in known if record.run != run.path.name),
+        until=until,
+        salt=run.path.name,
+        grow=run.grow,
+        made=Counter(base_id(cell.id) for cell in repeats),
+    )
 
 
 def _note_blames(run: RunDir, cache: Path) -> None:
@@ -127,9 +155,9 @@ def _remember(history: History, run: RunDir, result: CellResult, warn: Warn) -> 
         warn(f"history: {error}")
 
 
-def view_of(run: RunDir) -> RunView:
-    """What there is to show of a run."""
-    return Reports(run=run).view()
+def view_of(run: RunDir, history: History | None = None) -> RunView:
+    """What there is to show of a run; with a history also what changed since the last good run."""
+    return Reports(run=run, history=history).seen_with_past()
 
 
 def shown_at(run: RunDir) -> str:

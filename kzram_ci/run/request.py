@@ -40,6 +40,7 @@ class RunRequest:
     repeats: int | Literal["auto"] | None = None
     runs: Path = Path("runs")
     resume: Path | Literal["newest"] | None = None
+    budget_s: float = 0.0  # seconds for all of it; 0: as long as it takes, and nothing more than that
     jobs: int = 0
     make_jobs: int = 0
     accel: Accel | None = None

@@ -7,7 +7,7 @@ that ends by evidence waits for its control, whose kernel is built first.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,8 @@ from functools import partial
 from typing import Any
 
 from kzram_ci.base import proc
-from kzram_ci.base.errors import Interrupted, KzramError, NotApplicable
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import Interrupted, KzramError, NotApplicable, OutOfTime
 from kzram_ci.base.spans import span
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import BuildFailed, CellStarted, Listener
@@ -34,13 +35,16 @@ POLL_SECONDS = 0.5  # how often a wait looks whether the operator wants to stop
 Ended = tuple[Cell, CellResult | BaseException]
 Equipment = tuple[RootfsImage, AccelChoice]
 Built = tuple[Cell, KernelImage]
+Known = Mapping[str, CellResult | BaseException]  # what ended, by the id of its cell
+More = Callable[[Known, Collection[str]], Cell | None]  # of what ended and what runs: another cell worth its time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """Cells, and all that is needed to run them. `place` gives a cell's directory.
 
-    `known`: results there are already, of controls.
+    `known`: results there are already, of controls. `until`: nothing begins later. `more`: asked for another cell when
+    all that were planned have begun and there is room.
     """
 
     cells: tuple[Cell, ...]
@@ -50,6 +54,13 @@ class Work:
     boot_retries: int
     listener: Listener
     known: Mapping[str, CellResult] = field(default_factory=dict)
+    until: Deadline | None = None
+    more: More | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether its time is spent."""
+        return self.until is not None and self.until.expired()
 
 
 def run_all(work: Work, executor: Executor | None = None) -> Iterator[Ended]:
@@ -83,12 +94,15 @@ class _Scheduler:
         self._ready: deque[CellJob] = deque()
         self._known: dict[str, CellResult | BaseException] = dict(work.known)
         self._awaited = {cell.id for cell in work.cells}  # not ended yet
+        self._running: set[str] = set()
+        self._images: dict[str, KernelImage] = {}  # by the kernel's name
         self._held: dict[str, list[CellJob]] = {}  # by the id of the control they wait for
 
     def ended(self) -> Iterator[Ended]:
         """Run everything."""
         for cell, result in self._run():
             self._awaited.discard(cell.id)
+            self._running.discard(cell.id)
             self._known[cell.id] = result
             for job in self._held.pop(cell.id, ()):
                 self._queue(job)
@@ -96,8 +110,16 @@ class _Scheduler:
 
     def _run(self) -> Iterator[Ended]:
         self._start_builds()
-        while self._pending or self._ready:
-            yield from self._stop_waiting() if proc.cancelled() else self._start_cells()
+        while True:
+            if proc.cancelled():
+                yield from self._stop_waiting(Interrupted("interrupted"))
+            elif self._work.over:
+                yield from self._stop_waiting(OutOfTime("the budget was spent before its turn"))
+            else:
+                yield from self._take_more()
+                yield from self._start_cells()
+            if not self._pending and not self._ready:
+                return
             done, _ = wait(self._pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             for future in done:
                 yield from self._pending.pop(future)(future)
@@ -108,6 +130,8 @@ class _Scheduler:
         def build(spec: KernelSpec) -> KernelImage:
             if proc.cancelled():
                 raise Interrupted("interrupted before the kernel was built")
+            if self._work.over:
+                raise OutOfTime("the budget was spent before its kernel was built")
             with span(f"kernel {spec.name}", "build"):
                 return self._work.stages.image(spec)
 
@@ -120,19 +144,22 @@ class _Scheduler:
 
     def _built(self, cells: tuple[Cell, ...], future: Future[KernelImage]) -> Iterator[Ended]:
         if (error := _error(future)) is not None:
-            if isinstance(error, Exception) and not isinstance(error, Interrupted | NotApplicable):
+            if isinstance(error, Exception) and not isinstance(error, Interrupted | NotApplicable | OutOfTime):
                 cause = error.cause if isinstance(error, KzramError) else ""
                 self._work.listener(BuildFailed(kernel=cells[0].kernel.name, reason=str(error), cause=cause))
             yield from ((cell, error) for cell in cells)
             return
-        kernel = future.result()
+        self._images[cells[0].kernel.name] = kernel = future.result()
         for cell in cells:
-            try:
-                fitted = self._work.stages.fit(cell, kernel)
-            except Exception as misfit:  # what it means is for the caller to say
-                yield cell, misfit
-                continue
-            self._equip(fitted, kernel)
+            yield from self._take(cell, kernel)
+
+    def _take(self, cell: Cell, kernel: KernelImage) -> Iterator[Ended]:
+        try:
+            fitted = self._work.stages.fit(cell, kernel)
+        except Exception as misfit:  # what it means is for the caller to say
+            yield cell, misfit
+            return
+        self._equip(fitted, kernel)
 
     def _equip(self, cell: Cell, kernel: KernelImage) -> None:
         """Root file system and accelerator are the same for many cells: asked for once, beside the builds."""
@@ -180,6 +207,15 @@ class _Scheduler:
         else:
             self._ready.append(job)
 
+    def _take_more(self) -> Iterator[Ended]:
+        """Where all that was planned has begun and there is room: more cells, as long as some are worth it."""
+        while self._work.more is not None and not self._gate.full and self._awaited <= self._running:
+            if (cell := self._work.more(self._known, self._running)) is None:
+                return
+            self._awaited.add(cell.id)
+            yield from self._take(cell, self._images[cell.kernel.name])
+            yield from self._start_cells()
+
     def _start_cells(self) -> Iterator[Ended]:
         """Submit what there is room for, in order; a smaller cell may overtake one that must wait for room."""
         left: deque[CellJob] = deque()
@@ -195,6 +231,7 @@ class _Scheduler:
                 self._gate.leave(job.cell.machine)
                 yield job.cell, broken
                 continue
+            self._running.add(job.cell.id)
             self._pending[future] = partial(self._ran, job)
         self._ready.extendleft(reversed(left))
 
@@ -203,12 +240,13 @@ class _Scheduler:
         error = _error(future)
         yield job.cell, future.result() if error is None else error
 
-    def _stop_waiting(self) -> Iterator[Ended]:
-        """After a cancellation: what waits will not run. What runs sees the cancellation itself."""
-        for future in self._pending:
-            future.cancel()
+    def _stop_waiting(self, why: Interrupted | OutOfTime) -> Iterator[Ended]:
+        """What waits will not run. What runs goes on: it sees a cancellation itself, and keeps to its own deadline."""
+        if isinstance(why, Interrupted):
+            for future in self._pending:
+                future.cancel()
         while self._ready:
-            yield self._ready.popleft().cell, Interrupted("interrupted")
+            yield self._ready.popleft().cell, why
 
 
 def _error(future: Future[Any]) -> BaseException | None:

@@ -7,7 +7,7 @@ cannot: of that the largest is kept.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kzram_ci.model.evidence import CellResult, Evidence
@@ -37,8 +37,18 @@ def together(evidences: Sequence[Evidence]) -> Evidence:
     for name in names:
         values = [value for each in evidences if (value := counter(each, name)) is not None]
         if values:
-            totals[name] = max(values) if _LEVEL.match(name) else sum(values)
+            totals[name] = _added(name, values)
     return replace(evidences[-1], counters=totals)
+
+
+def summed(counters: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """The counters of several boots or cells as one."""
+    names = dict.fromkeys(name for each in counters for name in each)
+    return {name: _added(name, [each[name] for each in counters if name in each]) for name in names}
+
+
+def _added(name: str, values: Sequence[int]) -> int:
+    return max(values) if _LEVEL.match(name) else sum(values)
 
 
 def counted(result: CellResult, name: str) -> int | None:

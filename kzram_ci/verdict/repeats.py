@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from kzram_ci.model.again import without_repeat
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.outcome import Outcome, Verdict
@@ -70,7 +71,7 @@ def bad_boots(cell: Cell, results: Iterable[CellResult]) -> tuple[int, int]:
     """(crashes, clean boots) under this test of kernels, by their key, that crashed at least once."""
     counts: dict[str, list[int]] = {}
     for result in results:
-        if (result.test, result.axes) != (cell.test, cell.axes) or not result.attempts or not result.kernel_key:
+        if not _of_test(result, cell) or not result.attempts or not result.kernel_key:
             continue
         crashed = int(result.judgement.outcome in _CRASHED and result.judgement.verdict is not Verdict.ERROR)
         if crashed or result.judgement.outcome is Outcome.PASS:
@@ -79,6 +80,10 @@ def bad_boots(cell: Cell, results: Iterable[CellResult]) -> tuple[int, int]:
             row[1] += result.attempts - crashed
     bad = [row for row in counts.values() if row[0]]
     return sum(row[0] for row in bad), sum(row[1] for row in bad)
+
+
+def _of_test(result: CellResult, cell: Cell) -> bool:
+    return (result.test, without_repeat(result.axes)) == (cell.test, without_repeat(cell.axes))
 
 
 def _same_test(one: Cell, other: Cell) -> bool:

@@ -16,6 +16,7 @@ from kzram_ci.results.reports.tested import SHORT
 from kzram_ci.results.reports.wording import word
 from kzram_ci.verdict.exposure import OVERRUNS, counted
 from kzram_ci.verdict.judge import principal_oops
+from kzram_ci.verdict.together import folded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +61,10 @@ def compare(
 ) -> tuple[Change, ...]:
     """Differences of two runs, regressions first, otherwise in the order of the cells.
 
-    `past`: earlier results of a cell, which tell a new finding from one that comes and goes.
+    Repeats count as their cell. `past`: earlier results of a cell, which tell a new finding from one that comes and
+    goes.
     """
-    old, new = {result.id: result for result in before}, {result.id: result for result in after}
+    old, new = ({result.id: result for result in folded(run)} for run in (before, after))
     changes = []
     for name in dict.fromkeys((*old, *new)):
         if name not in new:

@@ -24,3 +24,4 @@ class Since:
     recorded: str
     lines: tuple[str, ...]
     cells: frozenset[str] = frozenset()
+    nothing: bool = False  # changed: `lines` has that one line

@@ -35,6 +35,7 @@ def render(view: RunView) -> str:
     blocks = (
         _head(view),
         _controls(view),
+        _since(view),
         _grid(view),
         _tested(view),
         _details(view),
@@ -68,6 +69,16 @@ def _controls(view: RunView) -> str:
     if missing := controls.missing(view):
         lines.append(f"> **Controls not run:** {escape(', '.join(missing), 1000)}")
     return "  \n".join(lines)
+
+
+def _since(view: RunView) -> str:
+    """What changed; one line where nothing did."""
+    if view.since is None:
+        return ""
+    when = f"{view.since.run} ({view.since.recorded[:16].replace('T', ' ')})"
+    if view.since.nothing:
+        return escape(f"{view.since.lines[0]} since {when}")
+    return "\n".join((f"### Since {escape(when)}", "", *(f"* {escape(line, 600)}" for line in view.since.lines)))
 
 
 def _link(view_cell: CellView, name: str) -> str:

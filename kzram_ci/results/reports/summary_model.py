@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from kzram_ci.model.again import AXIS
 from kzram_ci.model.blame import Blame
 from kzram_ci.model.cell import Plan, evidence_of
 from kzram_ci.model.evidence import CellResult, OopsSummary
@@ -120,7 +121,9 @@ class RunView:
             name = column(cell.result)
             columns.setdefault(name)
             by_kernel.setdefault(cell.result.kernel, []).append(cell)
-            grid.setdefault((cell.result.kernel, name), cell)
+            shown = grid.setdefault((cell.result.kernel, name), cell)
+            if _found(cell) and not _found(shown):  # of a cell and its repeats the worst
+                grid[cell.result.kernel, name] = cell
         groups = _crash_groups(self.cells)
         derived = {
             "kernels": tuple(by_kernel),
@@ -168,6 +171,10 @@ class RunView:
     def results(self) -> tuple[CellResult, ...]:
         """The bare results."""
         return tuple(cell.result for cell in self.cells)
+
+
+def _found(cell: CellView) -> bool:
+    return cell.result.judgement.verdict is Verdict.FINDING
 
 
 def _crash_groups(cells: Sequence[CellView]) -> dict[str, CrashGroup]:
@@ -272,8 +279,8 @@ def facts(view: RunView) -> dict[str, str]:
 
 
 def column(result: CellResult) -> str:
-    """`anonmutate` or `anonmutate[algorithm=lz4]`: test and axes, without those that name kernel and test."""
-    axes = ",".join(f"{name}={value}" for name, value in result.axes if name not in ("kernel", "test"))
+    """`anonmutate` or `anonmutate[algorithm=lz4]`: test and axes, without those that name kernel, test and repeat."""
+    axes = ",".join(f"{name}={value}" for name, value in result.axes if name not in ("kernel", "test", AXIS))
     return f"{result.test}[{axes}]" if axes else result.test
 
 

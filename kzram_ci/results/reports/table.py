@@ -174,6 +174,18 @@ def legend_lines() -> list[str]:
     return [f"{word}: {meaning}" for word, meaning in LEGEND]
 
 
+def since_lines(view: RunView, files: Sequence[str]) -> list[str]:
+    """What changed since the last good run, and what to open; one line where nothing did."""
+    if (since := view.since) is None:
+        return []
+    when = f"{since.run} ({since.recorded[:16].replace('T', ' ')})"
+    left = summary_model.totals(view).get("not run", 0)
+    not_run = f"; {say_count(left, 'cell')} not run" if left else ""
+    if since.nothing:
+        return [f"{since.lines[0]} since {when}{not_run}"]
+    return [f"since {when}{not_run}:", *(f"  {line}" for line in since.lines), *files]
+
+
 def _tail_lines(view: RunView, files: Sequence[str]) -> list[str]:
     words = ", ".join(f"{count} {word}" for word, count in summary_model.totals(view).items())
     groups = view.crash_groups

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -191,3 +192,19 @@ def test_a_reader_that_stalls_holds_up_no_cell(house: House) -> None:
     assert done.verdicts == {"good/race": ("pass", "ok"), "good/more": ("pass", "ok")}
     assert "good" in done.out, "the table is standard output's"
     assert house.ours() == []
+
+
+def test_a_budget_is_spent_on_repeats_and_the_end_says_only_what_changed(house: House) -> None:
+    house.plan(good="FAKE pass")
+    assert house.run("whole.yaml").code == 0
+    began = time.monotonic()
+    done = house.run("whole.yaml", "--budget", "20s", "--since-last-good", "--jobs", "1")
+    assert done.code == 0
+    assert time.monotonic() - began < 60
+    assert set(done.verdicts.values()) == {("pass", "ok")}
+    assert {"good/race", "good/more", "good/race/again=2"} <= set(done.results)
+    seeds = [one["seed"] for one in done.results.values()]
+    assert len(seeds) == len(set(seeds))
+    assert "no change in 2 cells since " in done.out.splitlines()[-1]
+    assert "repeat" in json.loads((done.path / "environment.json").read_text())["budget"]
+    assert len(done.junit) == 1

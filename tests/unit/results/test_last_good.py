@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 import report_samples as samples
 
+from kzram_ci.model.again import again
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results import rundir
 from kzram_ci.results.draw import Reports
 from kzram_ci.results.history import History
 from kzram_ci.results.last_good import MOST_LINES, last_good
+from kzram_ci.results.reports import summary, table
+from kzram_ci.results.trails import trails
 
 GOOD = tuple(samples.result(cell, counters=samples.CLEAN) for cell in samples.PLAN.cells)
 BAD = replace(GOOD[0], judgement=replace(GOOD[0].judgement, outcome=Outcome.HANG, verdict=Verdict.FINDING))
@@ -85,6 +88,55 @@ def test_the_page_of_a_run_shows_it(history: History, tmp_path: Path) -> None:
     assert f"<li>regressed {BAD.id}: passed, " in page
     Reports(run=run).draw()
     assert "Since the last good run" not in (run.path / "report.html").read_text()
+
+
+def test_the_summary_and_the_end_of_a_run_say_only_what_changed(history: History, tmp_path: Path) -> None:
+    record(history, "20000101T000000Z-overrun-aaaaaa", GOOD)
+    run = rundir.create(tmp_path / "runs", samples.PLAN)
+    for result in GOOD:
+        run.finish(result)
+    view = Reports(run=run, history=history).seen_with_past()
+    (line,) = table.since_lines(view, ["report.html"])
+    assert line.startswith(f"no change in {len(GOOD)} cells since 20000101T000000Z-overrun-aaaaaa (")
+    assert f"no change in {len(GOOD)} cells since" in summary.render(view)
+    run.finish(BAD)
+    view = Reports(run=run, history=history).seen_with_past()
+    head, first, *_, last = table.since_lines(view, ["report.html"])
+    assert head.startswith("since 20000101T000000Z-overrun-aaaaaa (")
+    assert first.startswith(f"  regressed  {BAD.id}: passed, ")
+    assert first.endswith("; a new finding")
+    assert last == "report.html"
+    assert "### Since 20000101T000000Z" in summary.render(view)
+    assert table.since_lines(Reports(run=run).view(), []) == []
+
+
+def test_a_finding_that_comes_and_goes_is_no_news(history: History, tmp_path: Path) -> None:
+    bad = replace(BAD, kernel_key="k", setup_key="s")
+    good = tuple(replace(one, kernel_key="k", setup_key="s") for one in GOOD)
+    record(history, "20000101T000000Z-overrun-aaaaaa", (bad, *good[1:]))
+    record(history, "20000102T000000Z-overrun-bbbbbb", good)
+    run = rundir.create(tmp_path / "runs", samples.PLAN)
+    for result in (bad, *good[1:]):
+        run.finish(result)
+    lines = table.since_lines(Reports(run=run, history=history).seen_with_past(), [])
+    assert [line.split()[0] for line in lines[1:]] == ["flaky"]
+    assert "new finding" not in "".join(lines)
+
+
+def test_repeats_are_held_against_the_cell_of_the_good_run(history: History, tmp_path: Path) -> None:
+    record(history, "20000101T000000Z-overrun-aaaaaa", GOOD)
+    run = rundir.create(tmp_path / "runs", samples.PLAN)
+    more = again(samples.PLAN.cells[0], 2, "salt")
+    run.grow(more)
+    for result in (*GOOD, replace(BAD, id=more.id, axes=more.axes)):
+        run.finish(result)
+    lines = table.since_lines(Reports(run=run, history=history).seen_with_past(), [])
+    assert len(lines) == 2
+    assert lines[1].startswith(f"  regressed  {BAD.id}: passed, ")
+    for result in run.results():
+        history.add_result("20000101T000000Z-overrun-aaaaaa", result)
+    (trail,) = [one for one in trails(history.records(cell=BAD.id)) if one.cell == BAD.id]
+    assert (trail.runs, trail.trail) == (1, "F")
 
 
 def test_console_counters_and_command_of_a_cell_are_read_from_its_directory(tmp_path: Path) -> None:

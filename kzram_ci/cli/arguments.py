@@ -1,0 +1,46 @@
+"""What words on the command line stand for: types of options for argparse, and choices."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Literal
+
+from kzram_ci.base.units import parse_duration
+from kzram_ci.model.machine import Accel, Snapshot
+
+ACCELS = tuple(str(word) for word in Accel)
+SNAPSHOTS = tuple(str(word) for word in Snapshot)
+
+
+def accel(word: str | None) -> Accel | None:
+    """What `--accel` names."""
+    return Accel(word) if word else None
+
+
+def snapshot(word: str | None) -> Snapshot | None:
+    """What `--snapshot` names."""
+    return Snapshot(word) if word else None
+
+
+def duration(word: str) -> float:
+    """A duration in seconds, more than none: 2h, 90m."""
+    try:
+        seconds = parse_duration(word)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if seconds <= 0:
+        raise argparse.ArgumentTypeError(f"{word!r} leaves no time for anything")
+    return seconds
+
+
+def repeat(word: str) -> int | Literal["auto"]:
+    """The type of --repeat."""
+    if word == "auto":
+        return "auto"
+    try:
+        boots = int(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{word!r} is neither a number nor 'auto'") from None
+    if boots < 1:
+        raise argparse.ArgumentTypeError(f"{boots} boots show nothing: 1 or more, or 'auto'")
+    return boots
