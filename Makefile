@@ -7,13 +7,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
-.PHONY: help run test check setup tools format dist clean
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+.PHONY: help run test check setup tools format docs reference install dist clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run     install what is missing, then kzram-ci run $(PLAN)"
 	@echo "make test    install what is missing, then every check and every test (real kernels too)"
 	@echo "make check   ruff, mypy, shellcheck, layers: no kernel, a minute at most (scripts/check says which failed)"
+	@echo "make docs    the site, in dist/site; a warning is an error"
+	@echo "make reference   docs/cli.md, man pages and completions anew from the parser of the command line"
+	@echo "make install     kzram-ci with its man pages and completions below PREFIX ($(PREFIX))"
 	@echo "make dist    wheel (the same bytes each time), sdist, and what it stands on (CycloneDX) in dist/"
 	@echo "make format  let ruff format the Python code"
 	@echo "make clean   remove .venv and caches of tools; builds stay (kzram-ci cache gc)"
@@ -42,6 +48,21 @@ $(STAMP): pyproject.toml requirements.lock
 format: setup
 	$(BIN)/ruff format kzram_ci tests bench
 	$(BIN)/ruff check --fix kzram_ci tests bench
+
+docs: setup
+	$(BIN)/sphinx-build -q -W --keep-going -n -d dist/doctrees -c docs . dist/site
+	@echo "dist/site/README.html"
+
+reference: setup
+	$(BIN)/python docs/reference.py
+
+# An environment of its own below PREFIX, as pipx makes one: the system's Python stays as it is
+install:
+	$(PYTHON) -m venv $(DESTDIR)$(PREFIX)/lib/kzram-ci
+	$(DESTDIR)$(PREFIX)/lib/kzram-ci/bin/pip install --quiet --disable-pip-version-check .
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share
+	ln -sf $(PREFIX)/lib/kzram-ci/bin/kzram-ci $(DESTDIR)$(PREFIX)/bin/kzram-ci
+	cp -R share/. $(DESTDIR)$(PREFIX)/share/
 
 dist: setup
 	$(BIN)/pip install --quiet --disable-pip-version-check build cyclonedx-bom

@@ -35,10 +35,10 @@ expected to narrow the search most for its cost; at the end culprit and parent a
 reverted on the bad end where that applies. The repository is only read.
 
 more (each with a --help of its own; DIR: a bisection below runs/, without it the newest):
-  kzram-ci bisect status [DIR] [--json]        how far it is
-  kzram-ci bisect log [DIR]                    what `git bisect replay` takes
-  kzram-ci bisect mark COMMIT good|bad|skip    add what you know, also while it is stopped; then resume
-  kzram-ci bisect resume [DIR]                 go on; the same as --resume [DIR]
+  kzram-ci bisect status [DIR] [--json]        # how far it is
+  kzram-ci bisect log [DIR]                    # what `git bisect replay` takes
+  kzram-ci bisect mark COMMIT good|bad|skip    # add what you know, also while it is stopped; then resume
+  kzram-ci bisect resume [DIR]                 # go on; the same as --resume [DIR]
 
 exit codes: 0 the culprit was found · 1 no commit of the range is to blame · 2 usage, plan or range · 3 several commits
 are left that cannot be separated, or an end cannot be tested · 4 an end cannot be built · 69 infrastructure ·
@@ -76,15 +76,16 @@ def add_parser(subparsers: Any) -> None:
     _directory(state)
     state.add_argument("--json", action="store_true", help="for programs")
     _directory(_add(actions, "log", "print what `git bisect replay` takes", _log))
-    marking = _add(actions, "mark", "add what you know of a commit (its last mark counts)", _mark)
+    marking = _add(actions, "mark", "add what you know of a commit (its last mark counts)", _mark, "mark 1a2b3c bad")
     marking.add_argument("commit", metavar="COMMIT", help="the first digits of its name")
     marking.add_argument("side", choices=tuple(MARKS), help="skip: it cannot be tested")
     _directory(marking)
 
 
-def _add(actions: Any, name: str, text: str, func: Any) -> argparse.ArgumentParser:
+def _add(actions: Any, name: str, text: str, func: Any, example: str = "") -> argparse.ArgumentParser:
+    shown = f"example: kzram-ci bisect {example or name}"
     parser: argparse.ArgumentParser = actions.add_parser(
-        name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=f"example: kzram-ci bisect {name}"
+        name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=shown
     )
     parser.set_defaults(func=func)
     return parser

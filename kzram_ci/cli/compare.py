@@ -18,7 +18,7 @@ from kzram_ci.results.reports.table import printable
 EXAMPLE = """\
 example: kzram-ci compare runs/20260101T000000Z-overrun-1a2b3c runs/20260102T000000Z-overrun-4d5e6f
          kzram-ci compare 20260101T000000Z-overrun-1a2b3c RUNDIR --fail-on-regression
-         kzram-ci compare last-good RUNDIR      with the last run of its plan in which every cell was ok
+         kzram-ci compare last-good RUNDIR      # with the last run of its plan in which every cell was ok
 
 A verdict that changed on the same kernel in the same set-up, or as often as it did before, is flaky: that is noise.
 

@@ -21,7 +21,7 @@ kernel: prog.crashed_thread().stack_trace(), prog["init_task"], dmesg(prog) and 
 
 examples: kzram-ci drgn runs/20260101T000000Z-overrun-1a2b3c unstable/anonmutate
           kzram-ci drgn RUNDIR CELL -- my-script.py
-          kzram-ci drgn RUNDIR CELL --print      the commands for drgn and crash
+          kzram-ci drgn RUNDIR CELL --print      # the commands for drgn and crash
 """
 
 

@@ -19,13 +19,13 @@ from kzram_ci.results.imports import import_path
 from kzram_ci.results.reports.table import printable
 
 EXAMPLE = """\
-example: kzram-ci history                          a line a cell
-         kzram-ci history 'unstable/*' --last 20   and each result: date, run, kernel, source
-         kzram-ci history --runs                   the runs
-         kzram-ci history --crashes                each crash once: how often, when, where
+example: kzram-ci history                          # a line a cell
+         kzram-ci history 'unstable/*' --last 20   # and each result: date, run, kernel, source
+         kzram-ci history --runs                   # the runs
+         kzram-ci history --crashes                # each crash once: how often, when, where
          kzram-ci history --plan overrun --json
-         kzram-ci history import runs/* junit.xml  runs of elsewhere, JUnit files of any runner
-         kzram-ci history serve                    the same as a web page, on this host only
+         kzram-ci history import runs/* junit.xml  # runs of elsewhere, JUnit files of any runner
+         kzram-ci history serve                    # the same as a web page, on this host only
 
 The trail shows one letter a run, oldest first: . ok, F finding, i inconclusive, e error, s skipped.
 ok: results as expected, of those with a verdict; crashed: boots that the kernel did not survive; behind both the rates

@@ -47,10 +47,10 @@ example: kzram-ci run testplans/overrun.yaml
 """
 
 
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
+def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The options of a command line; `trailing` holds the words after `--` for a command that takes such words."""
     wanted = next((word for word in argv if word in COMMANDS), None)
-    module = None if wanted is None else import_module(f"kzram_ci.cli.{MODULES.get(wanted, wanted)}")
+    module = None if wanted is None else _module(wanted)
     words, trailing = tuple(argv), tuple[str, ...]()
     if wanted is not None:
         at = words.index(wanted) + 1
@@ -59,7 +59,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
             words, trailing = words[:end], words[end + 1 :]
         if normal_form := getattr(module, "normal_form", None):
             words = (*words[:at], *normal_form(words[at:]))
-    parser = _parser(wanted, module)
+    parser = parser_of(*(() if wanted is None else (wanted,)))
     args = parser.parse_args(words)
     if trailing and not getattr(args, "takes_trailing", False):
         parser.error(f"unrecognized arguments: -- {' '.join(trailing)}")
@@ -67,7 +67,12 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def _parser(wanted: str | None, module: ModuleType | None) -> argparse.ArgumentParser:
+def _module(command: str) -> ModuleType:
+    return import_module(f"kzram_ci.cli.{MODULES.get(command, command)}")
+
+
+def parser_of(*loaded: str) -> argparse.ArgumentParser:
+    """The parser with all options of these commands; the others have a name for --help and for errors."""
     parser = argparse.ArgumentParser(
         prog="kzram-ci",
         description="Build patched kernels, boot them in QEMU with zram swap, race swap-out, judge by evidence.",
@@ -77,9 +82,9 @@ def _parser(wanted: str | None, module: ModuleType | None) -> argparse.ArgumentP
     parser.add_argument("--version", action="version", version=f"kzram-ci {kzram_ci.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, help_text in COMMANDS.items():
-        if module is not None and name == wanted:
-            module.add_parser(commands)
-        else:  # a name for --help and for errors; its module stays unloaded
+        if name in loaded:
+            _module(name).add_parser(commands)
+        else:  # its module stays unloaded
             commands.add_parser(name, help=help_text)
     return parser
 
@@ -137,7 +142,7 @@ def _named(argv: Sequence[str]) -> int:
 def _run(argv: Sequence[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _on_signal)
-    args = _parse(argv)
+    args = parse(argv)
     code = _traced(args) if getattr(args, "trace", None) else args.func(args)
     return 130 if proc.cancelled() else code
 

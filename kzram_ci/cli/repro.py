@@ -22,7 +22,7 @@ from kzram_ci.results.reports.table import printable
 
 EXAMPLE = """\
 example: kzram-ci repro runs/20260101T000000Z-overrun-1a2b3c unstable/anonmutate
-         kzram-ci repro RUNDIR CELL --print     the commands, and QEMU's own command line
+         kzram-ci repro RUNDIR CELL --print     # the commands, and QEMU's own command line
 """
 
 

@@ -24,6 +24,7 @@ KINDS = {
     "cluster": "dask.distributed and cryptography as modules of Python",
     "debuggers": "gdb, drgn as a module of Python, and the time to build a kernel with debug info",
     "browser": "chromium, and playwright to drive it",
+    "shells": "zsh, fish, groff and mandoc, which read completions and man pages",
     "long": "half an hour for one test; only where it is asked for",
 }
 

@@ -12,7 +12,7 @@ CHECK = Path(__file__).resolve().parents[2] / "scripts" / "check"
 
 @pytest.fixture
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("ruff", "mypy", "pytest", "shellcheck"):
+    for name in ("ruff", "mypy", "pytest", "sphinx-build", "shellcheck"):
         write(tmp_path / name, "exit 0")
     monkeypatch.setenv("KZRAM_BIN", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
@@ -31,7 +31,7 @@ def check() -> proc.Completed:
 def test_all_is_well(tools: Path) -> None:
     done = check()
     assert (done.code, done.stderr) == (0, b"")
-    assert done.text().count("ok ") == 5
+    assert done.text().count("ok ") == 6
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,7 @@ def test_all_is_well(tools: Path) -> None:
         ("mypy", "exit 1", 13),
         ("shellcheck", "exit 1", 14),
         ("pytest", "exit 1", 15),
+        ("sphinx-build", "exit 1", 16),
     ],
 )
 def test_each_gate_has_its_number(tools: Path, tool: str, body: str, code: int) -> None:

@@ -303,7 +303,7 @@ def test_options_end_in_the_module_that_reads_them() -> None:
     readers = {
         name
         for name, path in modules()
-        if any(f"def {made}(" in path.read_text() for made in ("add_parser", "_parser"))
+        if any(f"def {made}(" in path.read_text() for made in ("add_parser", "parser_of"))
     }
     assert not [taker for taker in takers if taker[0] not in readers]
 

@@ -18,7 +18,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 LOCK = (ROOT / "requirements.lock").read_text()
-SHIPPED = ("kzram_ci", "kernels", "rootfs", "testplans", "pyproject.toml", "README.md", "LICENSE", "LICENSES")
+SHIPPED = ("kzram_ci", "kernels", "rootfs", "share", "testplans", "pyproject.toml", "README.md", "LICENSE", "LICENSES")
 
 
 def steps(path: Path) -> list[dict[str, Any]]:
@@ -43,7 +43,8 @@ def test_the_lock_has_a_digest_of_everything_that_is_declared() -> None:
     assert not [name for name, digests in blocks if not digests]
     locked = {name.lower().replace("_", "-").replace(".", "-") for name, _ in blocks}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    extras = project["optional-dependencies"]
+    declared = [*project["dependencies"], *extras["dev"], *extras["docs"]]
     names = {re.split(r"[<>=~! ]", one)[0].lower().replace("_", "-").replace(".", "-") for one in declared}
     assert names <= locked
 
