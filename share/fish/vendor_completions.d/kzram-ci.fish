@@ -26,6 +26,8 @@ complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l test -x -d 'only th
 complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l cell -x -d 'only these cells'
 complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l patch -x -d 'a diff, a mail with one or a mailbox'
 complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l repeat -x -d 'boot each cell N times'
+complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l budget -x -d 'spend so much time'
+complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l since-last-good -d 'at the end show only what changed since the last good run of the plan, in place of the table'
 complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l runs -r -F -d 'where run directories go'
 complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l resume -r -F -d 'go on where a run was stopped'
 complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l jobs -x -d 'guests at a time'
