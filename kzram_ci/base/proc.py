@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from kzram_ci.base import reaper
+from kzram_ci.base import priority, reaper
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandFailed, CommandTimeout, InfraError, Interrupted, UserError
 
@@ -212,6 +212,7 @@ def wait(child: subprocess.Popen[bytes], argv: Sequence[str], deadline: Deadline
     """Wait for a group's leader; on expiry or cancellation the group is killed first, then it raises."""
     with _stopped_on_error(child):
         while True:
+            priority.apply(child.pid)
             try:
                 return child.wait(timeout=min(_POLL_SECONDS, deadline.remaining() + 0.001))
             except subprocess.TimeoutExpired:
@@ -244,6 +245,7 @@ def run(
         child = spawn(argv, cwd=cwd, env=env, stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     with _stopped_on_error(child):
         while True:
+            priority.apply(child.pid)
             try:
                 stdout, stderr = child.communicate(timeout=min(_POLL_SECONDS, deadline.remaining() + 0.001))
                 break

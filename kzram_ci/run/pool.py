@@ -49,6 +49,11 @@ class Gate:
         """Whether no guest fits, of whatever size."""
         return self._guests >= self._budget.most or (self._guests > 0 and self._cpus >= self._budget.cpus)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a guest has its share now."""
+        return self._guests > 0
+
     def admit(self, machine: MachineSpec) -> bool:
         """Whether a guest may start now; if so, it has its share until `leave`."""
         cpus, memory = machine.cpus, machine.memory_mib + QEMU_OVERHEAD_MIB

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from kzram_ci.base import proc
+from kzram_ci.base import priority, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import Interrupted, KzramError, NotApplicable, OutOfTime
 from kzram_ci.base.spans import span
@@ -125,14 +125,17 @@ class _Scheduler:
                 yield from self._pending.pop(future)(future)
 
     def _start_builds(self) -> None:
-        """One build at a time: a kernel build takes every core, and variants share an object tree."""
+        """One build at a time: a kernel build takes every core, and variants share an object tree.
+
+        Beside guests it takes what they leave: processor time that they do not get are races that they do not make.
+        """
 
         def build(spec: KernelSpec) -> KernelImage:
             if proc.cancelled():
                 raise Interrupted("interrupted before the kernel was built")
             if self._work.over:
                 raise OutOfTime("the budget was spent before its kernel was built")
-            with span(f"kernel {spec.name}", "build"):
+            with span(f"kernel {spec.name}", "build"), priority.giving_way(lambda: self._gate.busy):
                 return self._work.stages.image(spec)
 
         cells: dict[str, list[Cell]] = {}

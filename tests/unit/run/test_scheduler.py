@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ import pytest
 from builders import a_cell, a_kernel, a_rootfs, an_accel, an_image
 from fake_stages import GOOD, stages
 
-from kzram_ci.base import clock, proc
+from kzram_ci.base import clock, priority, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, CommandFailed, InfraError, Interrupted, PlanError
 from kzram_ci.model.cell import Cell, Expectation, Plan
@@ -148,6 +149,28 @@ class TestOrder:
         run, sunk = plan_run(tmp_path, cells(4, kernels=2), stages(boot, image))
         run.execute()
         assert {result.judgement.outcome for result in sunk} == {Outcome.PASS}
+
+    def test_a_build_gives_way_to_the_guests_that_run_beside_it(self, tmp_path: Path) -> None:
+        booted, built = threading.Event(), threading.Event()
+        found: dict[str, int] = {}
+
+        def image(spec: KernelSpec) -> KernelImage:
+            assert spec.name == "k0" or booted.wait(20)
+            shell = proc.run(("sh", "-c", "sleep 0.3; cut -d' ' -f19 /proc/$$/stat"), deadline=Deadline.after(20))
+            found[spec.name] = int(shell.text())
+            if spec.name == "k1":
+                built.set()
+            return an_image(spec.name)
+
+        def boot(job: CellJob, deadline: Deadline, listener: Listener) -> Evidence:
+            booted.set()
+            built.wait(20)
+            return GOOD
+
+        run, _ = plan_run(tmp_path, cells(4, kernels=2), stages(boot, image))
+        run.execute()
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        assert found == {"k0": own, "k1": max(own, priority.NICE)}
 
     def test_what_all_cells_need_is_asked_for_once(self, tmp_path: Path) -> None:
         asked: list[str] = []
