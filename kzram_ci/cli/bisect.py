@@ -24,6 +24,7 @@ from kzram_ci.bisect.session.request import (
 )
 from kzram_ci.bisect.session.store import Session
 from kzram_ci.cli.bisect_progress import Lines
+from kzram_ci.cli.kernel_option import add_arch
 from kzram_ci.model.machine import Accel, Snapshot
 from kzram_ci.results.reports.table import printable
 
@@ -118,6 +119,7 @@ def _add_start(actions: Any) -> None:
     parser.add_argument("--bad", default="", metavar="REF", help="crashes")
     parser.add_argument("--kernel", default="", metavar="NAME", help="its patches and config go on every commit")
     parser.add_argument("--test", default="", metavar="NAME", help="the test of the plan to boot")
+    add_arch(parser, "architecture of kernel and guests, in place of the plan's")
     parser.add_argument("--first-parent", action="store_true", help="follow only first parents of merges")
     parser.add_argument(
         "--good-first", action="store_true", help="build and confirm the good end before the search, in any case"
@@ -154,7 +156,7 @@ def _work_options(parser: argparse.ArgumentParser) -> None:
 
 def _start(args: argparse.Namespace) -> int:
     if args.resume is not None:
-        if args.plan or args.repo or args.good or args.bad or args.kernel or args.test or args.trailing:
+        if args.plan or args.repo or args.good or args.bad or args.kernel or args.test or args.arch or args.trailing:
             raise UserError(
                 "--resume takes plan, repository and range from the bisection", hint="kzram-ci bisect --resume DIR"
             )
@@ -175,6 +177,7 @@ def _start(args: argparse.Namespace) -> int:
         good_first=args.good_first,
         confidence=args.confidence,
         runs=args.runs,
+        arch=args.arch,
     )
     session = begin(asked, warn=lambda text: print(f"kzram-ci: {text}", file=sys.stderr))
     return _go(session, _how(args), as_json=args.json, quiet=args.quiet)

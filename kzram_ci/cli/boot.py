@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.cli.kernel_option import PATCH_HELP, SOURCE_HELP, patches_of
-from kzram_ci.model.arch import ARCHS
+from kzram_ci.cli.kernel_option import PATCH_HELP, SOURCE_HELP, add_arch, patches_of
+from kzram_ci.model.arch import DEFAULT
 from kzram_ci.model.cmdline import kernel_word, kernel_words
 from kzram_ci.model.machine import Accel, MachineSpec
 
@@ -41,6 +41,7 @@ examples: kzram-ci boot --memory 512 stock
           kzram-ci boot ./arch/x86/boot/bzImage -- uname -r
           kzram-ci boot debian:linux-image-cloud-amd64@trixie -- uname -r
           kzram-ci boot --kernel git:../linux@v6.13 saved-clen
+          kzram-ci boot stock --arch arm64 -- uname -m
 """
 
 
@@ -77,9 +78,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _add_guest(parser: argparse.ArgumentParser) -> None:
     """What the guest is made of."""
-    parser.add_argument(
-        "--arch", default="x86_64", choices=[row.name for row in ARCHS], help="of the guest (default x86_64)"
-    )
+    add_arch(parser, f"of kernel and guest (default: the kernel's own; of a ready one {DEFAULT})")
     parser.add_argument(
         "--accel",
         default=Accel.AUTO,
@@ -122,7 +121,6 @@ def main(args: argparse.Namespace) -> int:
     from kzram_ci.run.shares import shares_of
 
     machine = MachineSpec(
-        arch=args.arch,
         accel=Accel(args.accel),
         cpus=args.cpus,
         memory_mib=args.memory,
@@ -145,6 +143,7 @@ def main(args: argparse.Namespace) -> int:
         directory=args.directory,
         gdb=args.gdb,
         ssh=args.ssh,
+        arch=args.arch,
     )
     return boot(request, tell=lambda text: print(f"kzram-ci: {text}", file=sys.stderr), output=_print)
 

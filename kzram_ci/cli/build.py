@@ -12,6 +12,7 @@ from kzram_ci.cli.kernel_option import (
     PATCH_HELP,
     REFRESH_HELP,
     SOURCE_HELP,
+    add_arch,
     add_sandbox,
     add_stores,
     kernels_there_are,
@@ -43,6 +44,7 @@ examples:
   kzram-ci build unstable --json | jq -r '.[0].image'
   kzram-ci build git:../linux@v6.13                    # stock's series and config on that source
   b4 am -o- MESSAGE-ID | kzram-ci build stock --patch -
+  kzram-ci build stock --arch arm64                    # by Debian's cross compiler; the same as stock-arm64
   kzram-ci build stock unstable --kernel directory:.   # two kernels on your own tree
 """
 
@@ -77,6 +79,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="name of a kernel, or a source, which gets the series and config of `stock`",
     )
     parser.add_argument("--kernel", action="append", default=[], metavar="SOURCE", help=SOURCE_HELP)
+    add_arch(parser, "build for this architecture, also by name: stock-arm64 (default: the kernel's own)")
     parser.add_argument("--patch", action="append", default=[], metavar="[NAME=]FILE", help=PATCH_HELP)
     parser.add_argument("--refresh", action="store_true", help=REFRESH_HELP)
     parser.add_argument("-j", "--jobs", type=int, default=None, help="make jobs (default: all CPUs it may use)")
@@ -101,6 +104,7 @@ def main(args: argparse.Namespace) -> int:
         refresh=args.refresh,
         sandbox=args.sandbox,
         stores=stores_from(args.store, args.store_read),
+        arch=args.arch,
     )
     if args.check_store:
         return _check(request, args.check_store)

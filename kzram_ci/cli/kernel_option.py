@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.model.arch import ARCHS
 from kzram_ci.plan.source_args import FORMS
 from kzram_ci.store.shared import Stores, stores_of
 
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
 
 _FORMS = ", ".join(FORMS.values())
 KERNEL_HELP = (
-    "only these kernels (line:GLOB, variant:GLOB: by one of their axes); or a source, which takes the place of their "
-    "own while their series and config stay "
+    "only these kernels (line:GLOB, variant:GLOB, arch:GLOB: by one of their axes); or a source, which takes the place "
+    "of their own while their series and config stay "
     f"(with several, all kernels on each): {_FORMS}. An image gets no series and no config"
 )
+ARCHS_HELP = "architecture of the plan's kernels and guests, in place of the plan's own; may be given several times"
 SOURCE_HELP = f"source to take in place of the kernel's own: {_FORMS}"
 REFRESH_HELP = "ask for newer packages than were downloaded before"
 SNAPSHOT_HELP = "start cells from a saved guest that has booted; overrides the plan's (default: off)"
@@ -29,6 +31,15 @@ PATCH_HELP = (
     "kernel; NAME=FILE makes a new kernel NAME beside its base instead, which is expected to pass, and keeps the "
     "controls of the plan. May be given several times"
 )
+
+
+def add_arch(parser: ArgumentParser, text: str, *, several: bool = False) -> None:
+    """Add `--arch`."""
+    names = [row.name for row in ARCHS]
+    if several:
+        parser.add_argument("--arch", action="append", default=[], choices=names, help=text)
+    else:
+        parser.add_argument("--arch", default="", choices=names, help=text)
 
 
 def add_sandbox(parser: ArgumentParser) -> None:

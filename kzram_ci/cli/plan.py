@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kzram_ci.base.units import say_count, say_duration
-from kzram_ci.cli.kernel_option import KERNEL_HELP, PATCH_HELP, patches_of
+from kzram_ci.cli.kernel_option import ARCHS_HELP, KERNEL_HELP, PATCH_HELP, add_arch, patches_of
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Plan
 from kzram_ci.plan import cost
@@ -46,6 +46,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--test", action="append", default=[], metavar="GLOB", help="only these tests")
     parser.add_argument("--cell", action="append", default=[], metavar="ID", help="only these cells")
     parser.add_argument("--patch", action="append", default=[], metavar="[NAME=]FILE", help=PATCH_HELP)
+    add_arch(parser, ARCHS_HELP, several=True)
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(func=main)
 
@@ -53,7 +54,11 @@ def add_parser(subparsers: Any) -> None:
 def main(args: argparse.Namespace) -> int:
     """The command."""
     selection = Selection(
-        kernels=tuple(args.kernel), tests=tuple(args.test), cells=tuple(args.cell), patches=patches_of(args.patch)
+        kernels=tuple(args.kernel),
+        tests=tuple(args.test),
+        cells=tuple(args.cell),
+        patches=patches_of(args.patch),
+        archs=tuple(args.arch),
     )
     return show(PlanRequest(plan=args.plan, selection=selection, as_json=args.json))
 

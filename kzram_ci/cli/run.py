@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from kzram_ci.cli import arguments, progress
 from kzram_ci.cli.kernel_option import (
+    ARCHS_HELP,
     KERNEL_HELP,
     PATCH_HELP,
     REFRESH_HELP,
     SNAPSHOT_HELP,
+    add_arch,
     add_sandbox,
     add_stores,
     patches_of,
@@ -45,6 +47,7 @@ examples:
   kzram-ci run testplans/overrun.yaml
   kzram-ci run overrun --kernel unstable --test 'anonmutate*' --repeat 5
   kzram-ci run overrun --kernel stock --kernel git:../linux@v6.13
+  kzram-ci run overrun --arch arm64 --kernel unstable
   kzram-ci run overrun --kernel unstable --patch my-fix=0001-zram-fix.patch   # with the crash as a control
   kzram-ci run --kernel image:/boot/vmlinuz-$(uname -r)
   git bisect run kzram-ci run my-plan.yaml --bisect-run --kernel directory:. --repeat auto
@@ -69,6 +72,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--test", action="append", default=[], metavar="GLOB", help="only these tests")
     parser.add_argument("--cell", action="append", default=[], metavar="ID", help="only these cells")
     parser.add_argument("--patch", action="append", default=[], metavar="[NAME=]FILE", help=PATCH_HELP)
+    add_arch(parser, ARCHS_HELP, several=True)
     parser.add_argument("--repeat", type=arguments.repeat, metavar="N|auto", help=REPEAT_HELP)
     parser.add_argument("--budget", type=arguments.duration, default=0.0, metavar="TIME", help=BUDGET_HELP)
     parser.add_argument("--since-last-good", action="store_true", help=SINCE_HELP)
@@ -103,7 +107,11 @@ def main(args: argparse.Namespace) -> int:
     from kzram_ci.run.request import RunRequest, Selection  # heavy; --help needs none of it
 
     selection = Selection(
-        kernels=tuple(args.kernel), tests=tuple(args.test), cells=tuple(args.cell), patches=patches_of(args.patch)
+        kernels=tuple(args.kernel),
+        tests=tuple(args.test),
+        cells=tuple(args.cell),
+        patches=patches_of(args.patch),
+        archs=tuple(args.arch),
     )
     request = RunRequest(
         plan=args.plan or "",

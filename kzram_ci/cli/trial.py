@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kzram_ci.base.errors import KernelError, KzramError, UserError
+from kzram_ci.cli.kernel_option import add_arch
 from kzram_ci.cli.trial_progress import Lines
 from kzram_ci.model.machine import Accel
 from kzram_ci.results.reports.table import printable
@@ -58,6 +59,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--repo", type=Path, default=Path(), metavar="DIR", help="git repository of commits and refs")
     parser.add_argument("--plan", default="overrun", metavar="PLAN", help="whose tests are run (default: overrun)")
     parser.add_argument("--kernel", default="", metavar="NAME", help="whose instruments and config a source gets")
+    add_arch(parser, "architecture of kernels and guests, in place of the plan's")
     parser.add_argument(
         "--test", action="append", default=[], metavar="NAME|SCRIPT",
         help="of the plan (a glob), or a script or program of yours (./repro.sh) in place of a plan; repeatable",
@@ -111,8 +113,10 @@ def _form(args: argparse.Namespace) -> str:
 
 def _session(args: argparse.Namespace, lines: Lines) -> Session:
     if args.resume is not None:
-        if args.series or args.base or args.test:
-            raise UserError("--resume takes series, base and tests from the trial", hint="kzram-ci try --resume [DIR]")
+        if args.series or args.base or args.test or args.arch:
+            raise UserError(
+                "--resume takes series, base, tests and architecture from the trial", hint="kzram-ci try --resume [DIR]"
+            )
         session = reopen(args.resume, args.runs)
         if args.reply:
             answerable(session.asked.posted)
@@ -133,6 +137,7 @@ def _session(args: argparse.Namespace, lines: Lines) -> Session:
         each=args.each,
         reply=args.reply,
         runs=args.runs,
+        arch=args.arch,
     )
     return begin(request, stdin=sys.stdin.buffer.read, tell=lines.tell)
 

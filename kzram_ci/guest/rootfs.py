@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import platform
+import re
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from kzram_ci.base import elf, files, needs, proc
+from kzram_ci.base import elf, files, needs, packages, proc
 from kzram_ci.base.cache import MANIFEST, entry_in_progress, once
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_file, digest_files, digest_json
@@ -23,6 +25,10 @@ from kzram_ci.store.shared import NO_STORES, Shelf, Tell
 
 RECIPE = 1  # raise it when the way of packing changes the bytes
 IMAGE = "initramfs.cpio"
+
+
+class WrongMachine(UserError):
+    """A program that is not of the guest's architecture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,21 +108,22 @@ def build(
     compiler: Compiler,
     cache: Path,
     deadline: Deadline,
+    busybox: Path | None = None,
     shelf: Shelf = NO_STORES,
     tell: Tell = lambda text: None,
 ) -> RootfsImage:
-    """The initramfs, built if need be, or from a store, and in it afterwards. `tell`: what went wrong with that.
+    """The initramfs, built if need be, or from a store, and in it afterwards; of the host's busybox, if none is given.
 
-    Raises UserError (no static busybox, a program that does not compile).
+    `tell`: what went wrong with a store. Raises UserError (no static busybox, a program that does not compile).
     """
-    busybox = _busybox(arch)
+    busybox = checked(busybox or Path(proc.which("busybox")).resolve(), arch)
     key = _key(recipe, arch, compiler, busybox, deadline)
     entry = cache / "rootfs" / key
 
     def make() -> None:
         files.remove_tree(entry, deadline)  # one that is damaged
         if not shelf.get(entry, tell) or _damaged(entry):
-            _build(recipe, compiler, busybox, entry, deadline)
+            _build(recipe, compiler, busybox, _applets(recipe, busybox, arch, deadline), entry, deadline)
 
     once(entry, make, deadline, stale=lambda: _damaged(entry))
     shelf.put(entry, tell)
@@ -132,11 +139,13 @@ def _damaged(entry: Path) -> bool:
         return True
 
 
-def _build(recipe: Recipe, compiler: Compiler, busybox: Path, entry: Path, deadline: Deadline) -> None:
+def _build(
+    recipe: Recipe, compiler: Compiler, busybox: Path, applets: list[str], entry: Path, deadline: Deadline
+) -> None:
     with tempfile.TemporaryDirectory(prefix=proc.temporary_prefix()) as name, ThreadPoolExecutor() as pool:
         made = pool.map(lambda program: _compile(recipe, program, compiler, Path(name), deadline), recipe.programs)
         programs = dict(zip(recipe.programs, made, strict=True))
-    entries = _entries(recipe, programs, busybox, _applets(recipe, busybox, deadline))
+    entries = _entries(recipe, programs, busybox, applets)
     try:
         image = cpio.pack(entries)
     except ValueError as error:
@@ -173,13 +182,20 @@ def _key(recipe: Recipe, arch: str, compiler: Compiler, busybox: Path, deadline:
     asked = (*compiler.command, "-print-file-name=libc.a")
     libc = Path(proc.run(asked, deadline=deadline.within(60)).text().strip())
     if not libc.is_file():
-        raise UserError("no static C library for the guest's programs", hint=needs.advice("libc.a"))
+        raise UserError(f"no static C library for the guest's programs on {arch}", hint=_libc_advice(arch))
     sources = {name for names in recipe.programs.values() for name in names} | set(recipe.headers)
     sources |= {item["from"] for item in recipe.files.values()}
     plain = dataclasses.asdict(recipe) | {"directory": "", "kernel_config": []}
     digests = {name: digest_file(_source(recipe, name)) for name in sorted(sources)}
     tools = [compiler.identity, digest_file(libc), digest_file(busybox)]
     return digest_json([RECIPE, arch, plain, digests, tools])
+
+
+def _libc_advice(arch: str) -> str:
+    row = arch_of(arch)
+    if platform.machine() in row.uname:
+        return needs.advice("libc.a")
+    return packages.advice(((f"libc.a of {arch}", row.cross_packages),))
 
 
 def _compile(recipe: Recipe, program: str, compiler: Compiler, scratch: Path, deadline: Deadline) -> bytes:
@@ -198,24 +214,38 @@ def _compile(recipe: Recipe, program: str, compiler: Compiler, scratch: Path, de
     return out.read_bytes()
 
 
-def _busybox(arch: str) -> Path:
-    """The host's busybox, if it is static and for this architecture. Raises UserError."""
-    path = Path(proc.which("busybox")).resolve()
+def checked(path: Path, arch: str) -> Path:
+    """A busybox, if it is static and for this architecture. Raises UserError."""
     try:
         found = elf.program(path.read_bytes())
     except ValueError as error:
         raise UserError(f"{path} is {error}", hint=f"put a static busybox for {arch} first in PATH") from error
     row = arch_of(arch)
     if (found.machine, found.bits, found.little_endian) != (row.elf_machine, row.bits, row.little_endian):
-        raise UserError(f"{path} is not built for {arch}", hint=f"put a static busybox for {arch} first in PATH")
+        raise WrongMachine(f"{path} is not built for {arch}", hint=f"put a static busybox for {arch} first in PATH")
     if found.dynamic:
         raise UserError(f"{path} is dynamically linked", hint=needs.advice("busybox"))
     return path
 
 
-def _applets(recipe: Recipe, busybox: Path, deadline: Deadline) -> list[str]:
+def applets_in(program: bytes) -> frozenset[str]:
+    """The applets of a busybox that this host cannot run: its longest table of short words, each after a NUL.
+
+    In the program the names lie behind each other, sorted (applet_names[] of its include/applet_tables.h).
+    """
+    tables = re.findall(rb"(?:[\[a-z0-9_.-]{1,24}\0){40,}", program)
+    return frozenset(max(tables, key=len, default=b"").decode().split("\0")) - {""}
+
+
+def _listed(busybox: Path, arch: str, deadline: Deadline) -> frozenset[str]:
+    if platform.machine() not in arch_of(arch).uname:
+        return applets_in(busybox.read_bytes())
+    return frozenset(proc.run((str(busybox), "--list"), deadline=deadline.within(60)).text().split())
+
+
+def _applets(recipe: Recipe, busybox: Path, arch: str, deadline: Deadline) -> list[str]:
     """The links to make: what init needs must be there, what a shell likes may be missing."""
-    has = set(proc.run((str(busybox), "--list"), deadline=deadline.within(60)).text().split())
+    has = _listed(busybox, arch, deadline)
     if lacking := sorted(set(recipe.busybox.get("init", ())) - has):
         raise UserError(f"{busybox} lacks {', '.join(lacking)}", hint=needs.advice("busybox"))
     wanted = {*recipe.busybox.get("init", ()), *recipe.busybox.get("shell", ())}

@@ -19,7 +19,7 @@ from kzram_ci.base.needs import Task
 from kzram_ci.kernel.compilers import OPTIONAL, commands
 from kzram_ci.kernel.tools import Toolchain
 from kzram_ci.model import arch as model_arch
-from kzram_ci.model.arch import arch_of
+from kzram_ci.model.arch import Arch, arch_of
 
 
 def toolchain_for(
@@ -40,8 +40,18 @@ def make_vars(arch: str, given: tuple[tuple[str, str], ...]) -> tuple[tuple[str,
     row = arch_of(arch)
     native = platform.machine() in row.uname
     if not native and not {"CROSS_COMPILE", "LLVM"} & set(chosen):
+        _require_cross(row)
         chosen["CROSS_COMPILE"] = f"{row.triplet}-"
     return tuple(sorted(chosen.items()))
+
+
+def _require_cross(row: Arch) -> None:
+    """All that a cell of a foreign architecture needs, at once. Raises UserError with one command that installs it."""
+    wanted = model_arch.needs_of(row)
+    missing = [need.what for need in wanted if shutil.which(need.what) is None]
+    if any(need.what in missing for need in wanted if need.task is Task.CROSS):
+        text = f"missing for {row.name} on {platform.machine()}: {', '.join(missing)}"
+        raise UserError(text, hint=needs.advice(*missing, more=wanted))
 
 
 def identify(

@@ -48,8 +48,8 @@ def code_of(oops: Oops) -> Code | None:
 
 
 def objdump_argv(code: Code, path: str, start: int) -> tuple[str, ...]:
-    """Disassemble a file that holds the bytes, from `start` on."""
-    return ("objdump", "-D", "-b", "binary", "-m", code.machine, f"--start-address={start}", "--no-show-raw-insn", path)
+    """How objdump disassembles a file that holds the bytes, from `start` on."""
+    return ("-D", "-b", "binary", "-m", code.machine, f"--start-address={start}", "--no-show-raw-insn", path)
 
 
 def starts(code: Code) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import UserError
+from kzram_ci.model.arch import ARCHS
 from kzram_ci.oops import Oops, code, symbols
 
 
@@ -79,16 +81,25 @@ def _ask(
     return answers
 
 
+def objdump(machine: str) -> str:
+    """The objdump that knows a machine: the host's for its own, else the one of the cross tools; "" without one."""
+    own = next((f"{row.triplet}-objdump" for row in ARCHS if row.triplet.startswith(f"{machine}-")), "objdump")
+    native = any(row.triplet.startswith(f"{machine}-") and platform.machine() in row.uname for row in ARCHS)
+    names = ("objdump", own) if native or own == "objdump" else (own,)
+    return next((name for name in names if shutil.which(name)), "")
+
+
 def disassemble(oops: Oops, *, deadline: Deadline) -> Oops:
     """The oops with the code around its instruction pointer as assembly; unchanged when it has none."""
     found = code.code_of(oops)
-    if found is None or not shutil.which("objdump"):
+    program = objdump(found.machine) if found is not None else ""
+    if found is None or not program:
         return oops
     with tempfile.NamedTemporaryFile(prefix="kzram-code-") as handle:
         handle.write(found.data)
         handle.flush()
         for start in code.starts(found):
-            done = proc.run(code.objdump_argv(found, handle.name, start), deadline=deadline, check=False)
+            done = proc.run((program, *code.objdump_argv(found, handle.name, start)), deadline=deadline, check=False)
             if lines := code.listing(done.text(), found):
                 return replace(oops, assembly=lines)
     return oops

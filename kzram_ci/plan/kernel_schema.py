@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
-from kzram_ci.base.grammar.scalars import Name, Patterns, Word, choice, text_of
+from kzram_ci.base.grammar.scalars import Name, Patterns, Word, choice, one_or_many, text_of
 from kzram_ci.base.grammar.strict import Strict
 from kzram_ci.model.arch import ARCHS
 
@@ -37,6 +37,7 @@ ARCH_NAMES = tuple(row.name for row in ARCHS)
 Arch = Annotated[
     str, BeforeValidator(text_of), choice("architecture", ARCH_NAMES), WithJsonSchema({"enum": list(ARCH_NAMES)})
 ]
+Archs = Annotated[list[Arch], BeforeValidator(one_or_many), Field(min_length=1)]
 
 
 def _as_written(name: str) -> str:

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kzram_ci.base.errors import PlanError
+from kzram_ci.base.errors import PlanError, UserError
 from kzram_ci.base.grammar.problems import Problems, Where
 from kzram_ci.base.grammar.read import read_model
 from kzram_ci.base.library import Kind, Library
 from kzram_ci.base.suggest import allowed
 from kzram_ci.kernel import mechanism
 from kzram_ci.model import source as sources
-from kzram_ci.model.arch import arch_of
+from kzram_ci.model.arch import DEFAULT
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.source import SourceKind, source_of
+from kzram_ci.plan import archs
 from kzram_ci.plan.lines import Definition
 from kzram_ci.plan.tables import axes, kernel_names
 
@@ -61,6 +62,10 @@ class Kernels:
     def _resolve(self, name: str, file: str, where: Where, chain: tuple[tuple[str, str], ...]) -> KernelSpec | None:
         definition = self._definition(name, chain)
         if definition is None:
+            plain, arch = archs.split(name)
+            if plain and self._definition(plain, chain) is not None:
+                base = self._resolve(plain, file, where, chain)
+                return self.on_arch(base, arch, file, where) if base is not None else None
             if not self._exists(name):
                 self._unknown(name, file, where)
             return None
@@ -76,6 +81,16 @@ class Kernels:
             if base is None:
                 return None
         return self._combine(name, definition, base)
+
+    def on_arch(self, spec: KernelSpec, arch: str, file: str, where: Where) -> KernelSpec | None:
+        """A kernel for another architecture, or None with the reason recorded at the place that asks for it."""
+        try:
+            made = archs.ported(spec, arch)
+        except UserError as error:
+            self.problems.add(file, where, error.message)
+            return None
+        self._parts.setdefault(made.name, self._parts.get(spec.name, {}))
+        return made
 
     def _definition(self, name: str, chain: tuple[tuple[str, str], ...]) -> Definition | None:
         """A plan's kernel may have the file of its own name as its base; otherwise the plan's own wins."""
@@ -119,7 +134,7 @@ class Kernels:
             return None
         self._check_parts(name, definition, base)
         self._check_ready(source, definition, base)
-        arch = model.arch or (base.arch if base else "x86_64")
+        arch = model.arch or (base.arch if base else DEFAULT)
         make = {**dict(base.make_vars if base else ()), **(model.make or {})}
         series = _stack(model.series, model.add_series, base.series if base else ())
         if definition.facts is not None:
@@ -137,15 +152,13 @@ class Kernels:
 
     def _inherited_config(self, arch: str, definition: Definition, base: KernelSpec | None) -> tuple[str, ...]:
         """The base's fragments; for another architecture, with that one's in the place of the base's own."""
-        if base is None:
-            return ()
-        theirs, ours = arch_of(base.arch).fragments, arch_of(arch).fragments
-        if base.arch == arch or definition.model.config is not None or not set(theirs) & set(base.config):
+        if base is None or definition.model.config is not None:
+            return base.config if base is not None else ()
+        try:
+            return archs.fragments(base.config, base.arch, arch)
+        except UserError as error:
+            self.problems.add(definition.file, (*definition.where, "arch"), error.message, key=True)
             return base.config
-        if not ours:
-            text = f"no config fragments ship for {arch}: name your own with config"
-            self.problems.add(definition.file, (*definition.where, "arch"), text, key=True)
-        return tuple(name for name in (*base.config, *ours) if name not in theirs)
 
     def report(self, kernel: str, part: str, text: str) -> None:
         """Record what is wrong with a series or fragment of a kernel, at the place that names it."""
@@ -218,7 +231,7 @@ def load_kernel(name: str, library: Library) -> KernelSpec:
     """One kernel by name, its bases resolved: for commands without a plan. Raises PlanError, with positions."""
     problems = Problems()
     kernels = Kernels(library=library, problems=problems)
-    if library.kernel(name) is None and axes(library).split(name) is None:
+    if not any(library.kernel(one) or axes(library).split(one) for one in (name, archs.split(name)[0]) if one):
         raise PlanError(f"unknown kernel {name!r}; {allowed(name, kernel_names(library))}")
     spec = kernels.spec(name, "", ())
     problems.raise_if_any()

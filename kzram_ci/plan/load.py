@@ -32,12 +32,12 @@ Beside = Callable[[Mapping[str, KernelSpec]], Mapping[str, KernelSpec]]
 _UNRESOLVED = DirectorySource(path="")
 
 
-def load_plan(path: Path, library: Library, beside: Beside = dict) -> Plan:
-    """Read, check and expand a plan; `beside` may put kernels beside its own.
+def load_plan(path: Path, library: Library, beside: Beside = dict, archs: Sequence[str] = ()) -> Plan:
+    """Read, check and expand a plan; `beside` may put kernels beside its own, `archs` takes the place of its `arch`.
 
     Raises GrammarErrors (a PlanError) with all that is wrong in `.errors`.
     """
-    draft = draft_plan(read_bytes(path), path, library, beside)
+    draft = draft_plan(read_bytes(path), path, library, beside, archs)
     draft.problems.raise_if_any()
     return draft.plan
 
@@ -49,7 +49,9 @@ def parse_plan(text: str | bytes, path: Path, library: Library) -> Plan:
     return draft.plan
 
 
-def draft_plan(text: str | bytes, path: Path, library: Library, beside: Beside = dict) -> Draft:
+def draft_plan(
+    text: str | bytes, path: Path, library: Library, beside: Beside = dict, archs: Sequence[str] = ()
+) -> Draft:
     """A plan with what is wrong with it so far. Raises GrammarErrors when its grammar leaves nothing to expand."""
     from kzram_ci.plan.schema import PlanFile
 
@@ -65,7 +67,8 @@ def draft_plan(text: str | bytes, path: Path, library: Library, beside: Beside =
         _kernels_of_broken_plan(document, kernels)
         problems.raise_if_any()
     assert model is not None
-    specs = beside(_kernels(model, document, path.parent, kernels))
+    named = _kernels(model, document, path.parent, kernels)
+    specs = beside(_on_archs(named, archs or model.arch or (), document, kernels))
 
     def facts(spec: KernelSpec) -> Facts | None:
         return tables.axes(library).facts(spec.line) if spec.line else None
@@ -112,6 +115,21 @@ def _kernels(model: PlanFile, document: Document, directory: Path, kernels: Kern
         name: replace(_spec(kernels, name, document, where), line=line, variant=variant)
         for name, (variant, line, where) in chosen.items()
     }
+
+
+def _on_archs(
+    specs: Mapping[str, KernelSpec], archs: Sequence[str], document: Document, kernels: Kernels
+) -> dict[str, KernelSpec]:
+    """Each kernel on each of the architectures; as they are where none is asked for."""
+    if not archs:
+        return dict(specs)
+    place: Where = ("arch",) if document.has(("arch",)) else ("kernels",)
+    made: dict[str, KernelSpec] = {}
+    for spec in specs.values():
+        for arch in archs if spec.source != _UNRESOLVED else (spec.arch,):
+            found = kernels.on_arch(spec, arch, document.file, place) or replace(spec, source=_UNRESOLVED)
+            made.setdefault(found.name, found)
+    return made
 
 
 def _spec(kernels: Kernels, name: str, document: Document, where: Where) -> KernelSpec:

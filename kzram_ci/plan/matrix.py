@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from kzram_ci.base.grammar.problems import Document, Problems, Where
 from kzram_ci.base.suggest import allowed
 from kzram_ci.model.kernel import KernelSpec
+from kzram_ci.plan import archs
 from kzram_ci.plan.merge import Data
 
 if TYPE_CHECKING:
@@ -62,9 +63,9 @@ def glob_any(name: str, patterns: Iterable[str]) -> bool:
 
 
 def kernel_words(spec: KernelSpec) -> tuple[str, ...]:
-    """What a pattern for kernels can mean: the name, `line:5.10`, `variant:stock`."""
-    axes = (f"{axis}:{value}" for axis, value in (("line", spec.line), ("variant", spec.variant)) if value)
-    return (spec.name, *axes)
+    """What a pattern for kernels can mean: the name, with the architecture or without, `line:5.10`, `variant:stock`."""
+    axes = (f"{axis}:{getattr(spec, axis)}" for axis in ("line", "variant", "arch") if getattr(spec, axis))
+    return (*dict.fromkeys((spec.name, archs.plain(spec))), *axes)
 
 
 def kernel_any(spec: KernelSpec, patterns: Sequence[str]) -> bool:
@@ -76,7 +77,7 @@ def picks_kernel(selector: Selector, spec: KernelSpec) -> bool:
     """Whether a selector means cells of this kernel."""
     if selector.kernel is not None and not kernel_any(spec, selector.kernel):
         return False
-    asked = ((spec.line, selector.line), (spec.variant, selector.variant))
+    asked = ((spec.line, selector.line), (spec.variant, selector.variant), (spec.arch, selector.arch))
     return all(wanted is None or glob_any(have, wanted) for have, wanted in asked)
 
 
@@ -159,7 +160,7 @@ class Grid:
 
     def _kernels_of(self, entry: Selector, where: Where) -> list[KernelSpec]:
         """The kernels that an entry of include means; each of its patterns must mean one."""
-        if entry.kernel is None and entry.line is None and entry.variant is None:
+        if (entry.kernel, entry.line, entry.variant, entry.arch) == (None,) * 4:
             self.problems.add(self.document.file, where, "an entry of include says which kernel")
             return []
         self.known_kernels(entry, where)
@@ -184,7 +185,7 @@ class Grid:
     def known_kernels(self, entry: Selector | KernelAxes, where: Where) -> bool:
         """Whether every pattern for kernels, lines and variants means something; if not, that is recorded."""
         known = True
-        for field in ("kernel", "line", "lines", "variant", "variants"):
+        for field in ("kernel", "line", "lines", "variant", "variants", "arch"):
             what = field.removesuffix("s")
             for index, pattern in enumerate(getattr(entry, field, None) or ()):
                 known &= self.known(pattern, self.words(what, pattern), what, self.item(where, field, index))
@@ -194,7 +195,7 @@ class Grid:
         """All names of kernels, or all values of the axis that this or its pattern is about."""
         axis = what if what != "kernel" else pattern.partition(":")[0] if ":" in pattern else ""
         if not axis:
-            return tuple(spec.name for spec in self.kernels)
+            return tuple(dict.fromkeys(name for spec in self.kernels for name in (spec.name, archs.plain(spec))))
         values = dict.fromkeys(getattr(spec, axis, "") for spec in self.kernels)
         return tuple(value if what == axis else f"{axis}:{value}" for value in values if value)
 

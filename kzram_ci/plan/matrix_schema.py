@@ -30,6 +30,7 @@ class Selector(Strict):
     kernel: Patterns | None = Field(None, description="names or globs")
     line: Patterns | None = Field(None, description="lines of kernels, names or globs")
     variant: Patterns | None = Field(None, description="variants of kernels, names or globs")
+    arch: Patterns | None = Field(None, description="architectures of kernels, names or globs")
     test: Patterns | None = Field(None, description="names or globs")
     axes_: SkipJsonSchema[dict[str, Patterns]] = Field(default_factory=dict, alias=" axes", exclude=True)
 

@@ -25,7 +25,9 @@ EVIDENCE = "evidence"  # among the counters of `stop`
 OWN_WORDS = ("run", "files", "programs", "results", "collections")  # lists of words about tests of the plan's own
 OWN_FIELDS = (*OWN_WORDS, "suites", "test_timeout")
 _EXPECT = frozenset({"outcome", "oops", "floors", "ceilings"})
-_NOT_FIELDS = frozenset({"description", "kernels", "axes", "kernel", "line", "variant", "test", "derived", "axes_"})
+_NOT_FIELDS = frozenset(
+    {"description", "kernels", "axes", "kernel", "line", "variant", "arch", "test", "derived", "axes_"}
+)
 _MACHINE = {
     "memory": "memory_mib",
     "cpus": "cpus",

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 from kzram_ci.base.grammar.scalars import Name
 from kzram_ci.base.grammar.strict import Strict
 from kzram_ci.plan.cell_schema import Defaults, Machine
-from kzram_ci.plan.kernel_schema import KernelChoice, KernelsOfPlan
+from kzram_ci.plan.kernel_schema import Archs, KernelChoice, KernelsOfPlan
 from kzram_ci.plan.matrix_schema import AXES_SCHEMA, Matrix, Override
 
 
@@ -33,6 +33,9 @@ class PlanFile(Strict):
     description: str = Field("", description="what the plan shows")
     kernels: KernelsOfPlan = Field(
         description="names of kernels, or kernels written out; or lines and variants, each with each"
+    )
+    arch: Archs | None = Field(
+        None, description="architectures on which each kernel runs, such as [x86_64, arm64]; default: each kernel's own"
     )
     machine: Machine = Field(
         default_factory=lambda: Machine.model_validate({}), description="the guest, unless a test says otherwise"

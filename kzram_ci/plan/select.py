@@ -13,17 +13,27 @@ from kzram_ci.plan.matrix import glob_any, kernel_any, kernel_words, safe_id
 _LISTED = 12
 
 
-def select(plan: Plan, *, kernels: Sequence[str] = (), tests: Sequence[str] = (), cells: Sequence[str] = ()) -> Plan:
+def select(
+    plan: Plan,
+    *,
+    kernels: Sequence[str] = (),
+    tests: Sequence[str] = (),
+    cells: Sequence[str] = (),
+    archs: Sequence[str] = (),
+) -> Plan:
     """The plan with the cells that match all given filters (globs; ids as shown or as directory names).
 
-    A kernel is meant by its name, by `line:GLOB` or by `variant:GLOB`.
+    A kernel is meant by its name, by `line:GLOB`, by `variant:GLOB` or by `arch:GLOB`.
 
     Raises UserError with near matches when a pattern matches nothing, or all of them together nothing.
     """
     _must_match(kernels, [word for cell in plan.cells for word in kernel_words(cell.kernel)], f"kernel of {plan.name}")
     _must_match(tests, [cell.test for cell in plan.cells], f"test of {plan.name}")
     _must_match(cells, [name for cell in plan.cells for name in (cell.id, safe_id(cell.id))], f"cell of {plan.name}")
-    chosen = tuple(cell for cell in plan.cells if _wanted(cell, kernels, tests, cells))
+    _must_match(archs, [cell.kernel.arch for cell in plan.cells], f"architecture of {plan.name}")
+    chosen = tuple(
+        cell for cell in plan.cells if _wanted(cell, kernels, tests, cells) and (not archs or cell.kernel.arch in archs)
+    )
     if not chosen:
         raise UserError(f"no cell of {plan.name} matches all filters together", hint=_hint(plan))
     return replace(plan, cells=chosen)

@@ -53,6 +53,7 @@ class BootRequest:
     directory: Path | None = None  # keeps the logs
     gdb: bool = False
     ssh: bool = False
+    arch: str = ""  # "": the kernel's own
 
 
 def boot(request: BootRequest, *, tell: Callable[[str], None], output: Callable[[str], None]) -> int:
@@ -64,6 +65,7 @@ def boot(request: BootRequest, *, tell: Callable[[str], None], output: Callable[
     if request.ssh and request.machine.root is None:
         raise UserError("--ssh needs a root with an sshd", hint="--root debian:trixie+openssh-server")
     spec = _spec(request)
+    request = replace(request, machine=replace(request.machine, arch=spec.arch))
     rootfs = _rootfs(request, tell)  # a root that cannot be made is found before a kernel is built for it
     image = _kernel(spec, tell)
     cell = _cell(request)
@@ -161,17 +163,15 @@ def _cell(request: BootRequest) -> Cell:
 
 def _spec(request: BootRequest) -> KernelSpec:
     """A ready image by path or source, else a kernel of ours with what this boot needs. Raises UserError."""
-    word, arch = request.kernel, request.machine.arch
+    word = request.kernel
     if Path(word).is_file():
         word = f"image:{word}"
     elif "/" in word and ":" not in word:
         raise UserError(f"{word} is not a file", hint="give a kernel's name or the path of a bootable image")
     # a patch with a name makes a variant beside its base: that is the one to boot
-    spec = with_patches(specs_of((word,), (request.source,) if request.source else ()), request.patches)[-1]
-    if spec.source.ready:
-        spec = replace(spec, arch=arch)
-    if spec.arch != arch:
-        raise UserError(f"kernel {spec.name} is for {spec.arch}", hint=f"--arch {spec.arch}")
+    spec = with_patches(specs_of((word,), (request.source,) if request.source else (), request.arch), request.patches)[
+        -1
+    ]
     more = _fragments(request)
     if spec.source.ready and request.config:
         raise UserError(f"{spec.source.words()} is ready, --config cannot change it", hint="take a source to build")

@@ -6,7 +6,7 @@ The plan room knows the grammar; what a series, a fragment and the guest hold is
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,12 +32,12 @@ from kzram_ci.plan.draft import Draft
 from kzram_ci.plan.load import draft_plan
 
 
-def checked_plan(path: Path, library: Library, text: str = "") -> Plan:
+def checked_plan(path: Path, library: Library, text: str = "", archs: Sequence[str] = ()) -> Plan:
     """A plan that can run, as far as is known without its sources. Raises GrammarErrors with all that is wrong.
 
-    `text`: in place of the file's; relative paths in it start beside `path` all the same.
+    `text`: in place of the file's; relative paths in it start beside `path` all the same. `archs`: of the plan's.
     """
-    draft = draft_plan(text or read_bytes(path), path, library)
+    draft = draft_plan(text or read_bytes(path), path, library, archs=archs)
     parts = _Parts(draft=draft, library=library)
     config = {spec.name: parts.config(spec) for spec in draft.plan.kernels()}
     recipe = rootfs.read(library.rootfs(), draft.problems)  # None: what is wrong is recorded

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from kzram_ci.base import elf, files
+from kzram_ci.base import elf, files, proc
 from kzram_ci.base.cache import MANIFEST, entry_in_progress, once
 from kzram_ci.base.digest import digest_bytes, digest_json
 from kzram_ci.base.errors import UserError
@@ -18,6 +18,9 @@ from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.arch import arch_of
 from kzram_ci.model.filesystem import FilesystemKind, kind_of
 from kzram_ci.model.kernel import RootfsImage
+from kzram_ci.vm import binary
+
+BUSYBOX = "busybox-static"  # Debian's package
 
 
 def rootfs_for(arch: str, context: KernelContext, filesystem: str = "") -> RootfsImage:
@@ -35,10 +38,21 @@ def rootfs_for(arch: str, context: KernelContext, filesystem: str = "") -> Rootf
         compiler=compiler,
         cache=ctx.cache,
         deadline=ctx.deadline,
+        busybox=_busybox(arch, ctx),
         shelf=ctx.shelf,
         tell=lambda text: ctx.note("guest", text),
     )
     return _with_tools(plain, arch, kind_of(filesystem), ctx) if filesystem else plain
+
+
+def _busybox(arch: str, context: Context) -> Path:
+    """The host's busybox, where it is of the guest's architecture; else that of Debian's package for it."""
+    try:
+        return rootfs.checked(Path(proc.which("busybox")).resolve(), arch)
+    except rootfs.WrongMachine:
+        place = programs.downloaded("busybox", BUSYBOX, lambda root: (), context, arch_of(arch).debian)
+        context.note("guest", f"busybox of {place.origin} for {arch}")
+        return place.path
 
 
 def _with_tools(plain: RootfsImage, arch: str, kind: FilesystemKind, context: Context) -> RootfsImage:
@@ -77,9 +91,10 @@ def _tools(arch: str, kind: FilesystemKind, context: Context) -> tuple[bytes, st
         return () if place is None else closed(place).missing
 
     try:
-        place = programs.installed(kind.program)
+        own = binary.native(row)
+        place = programs.installed(kind.program) if own else None
         if place is None or closed(place).missing:
-            place = programs.downloaded(kind.program, kind.package, lacking, context)
+            place = programs.downloaded(kind.program, kind.package, lacking, context, "" if own else row.debian)
         data, found = place.path.read_bytes(), closed(place)
     except ValueError as error:
         raise UserError(f"{kind.program}: {error}", hint=f"reinstall {kind.package}") from error

@@ -13,6 +13,7 @@ from kzram_ci.kernel.sandbox import required
 from kzram_ci.kernel.workshop import KernelContext, facts_for, image_for
 from kzram_ci.model.events import Listener, silent
 from kzram_ci.model.kernel import KernelImage, KernelSpec
+from kzram_ci.plan.archs import ported
 from kzram_ci.plan.kernels import load_kernel
 from kzram_ci.plan.source_args import FORMS, split
 from kzram_ci.run import patching
@@ -35,10 +36,11 @@ class BuildRequest:
     refresh: bool = False
     sandbox: bool = False
     stores: Stores | None = None  # None: those of the environment
+    arch: str = ""  # "": each kernel's own
 
 
-def specs_of(words: Sequence[str], sources: Sequence[str] = ()) -> tuple[KernelSpec, ...]:
-    """The kernels that words name, on these sources. Raises UserError."""
+def specs_of(words: Sequence[str], sources: Sequence[str] = (), arch: str = "") -> tuple[KernelSpec, ...]:
+    """The kernels that words name, on these sources, for an architecture ("": each for its own). Raises UserError."""
     globs, others = split(sources)
     if globs:
         raise UserError(f"--kernel {globs[0]} is not a source", hint=f"one of {', '.join(FORMS.values())}")
@@ -46,6 +48,7 @@ def specs_of(words: Sequence[str], sources: Sequence[str] = ()) -> tuple[KernelS
     for word in words:
         name, its = meant(word, others)
         spec = load_kernel(name, Library())
+        spec = ported(spec, arch) if arch else spec
         found += on_sources(spec, its, known_of((spec,), its))
     return tuple(found)
 
@@ -68,7 +71,7 @@ def build(request: BuildRequest, listener: Listener = silent) -> tuple[KernelIma
 
 def asked(request: BuildRequest, listener: Listener) -> tuple[tuple[KernelSpec, ...], KernelContext]:
     """The kernels of a request, and how they are built. Raises UserError."""
-    specs = with_patches(specs_of(request.kernels, request.sources), request.patches)
+    specs = with_patches(specs_of(request.kernels, request.sources, request.arch), request.patches)
     context = KernelContext(
         listener=listener,
         refresh=request.refresh,

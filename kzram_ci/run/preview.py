@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from kzram_ci.base.errors import KzramError, UserError
 from kzram_ci.kernel import mechanism
@@ -13,7 +12,7 @@ from kzram_ci.kernel.workshop import KernelContext, Prospect, facts_at_hand, ima
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.kernel import KernelImage, KernelSpec
 from kzram_ci.plan import cost
-from kzram_ci.run.selection import Selection, plan_of, plan_with, selected
+from kzram_ci.run.selection import Selection, again, plan_of, selected
 
 
 def preview(name: str, selection: Selection) -> tuple[Plan, tuple[cost.BuildCost, ...]]:
@@ -22,7 +21,7 @@ def preview(name: str, selection: Selection) -> tuple[Plan, tuple[cost.BuildCost
     Sources that are not on this host are not fetched: their kernels count as not built, and nothing is known of them.
     Nothing is started that the plan names: a compiler that was not asked for its version leaves the key unknown.
     """
-    plan = selected(plan_of(name), selection, partial(plan_with, name))
+    plan = selected(plan_of(name, selection.archs), selection, again(name, selection))
     context = KernelContext(offline=True)
 
     def facts(spec: KernelSpec) -> Facts | None:

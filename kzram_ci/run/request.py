@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +16,7 @@ from kzram_ci.results import rundir
 from kzram_ci.results.history import History, default_history
 from kzram_ci.results.reports.sanitize import one_line
 from kzram_ci.results.rundir import RunDir
-from kzram_ci.run.selection import Selection, plan_of, plan_with, plan_without_name, selected
+from kzram_ci.run.selection import Selection, again, plan_of, plan_without_name, selected
 from kzram_ci.store.shared import Stores
 from kzram_ci.verdict import repeats
 
@@ -78,9 +77,9 @@ def _begun(request: RunRequest, warn: Warn) -> RunDir:
     # The expanded plan of a run: `repro.sh` needs neither plan nor kernel files.
     expanded = path.name == RunFile.PLAN
     before = rundir.open_run(path.parent) if expanded else None
-    whole = before.plan if before is not None else plan_of(name)
+    whole = before.plan if before is not None else plan_of(name, request.selection.archs)
     recorded = before.finished_results() if before is not None else ()
-    plan = selected(whole, request.selection, None if expanded else partial(plan_with, name), recorded)
+    plan = selected(whole, request.selection, None if expanded else again(name, request.selection), recorded)
     if not expanded and (lost := _controls_left_out(whole, plan)):
         warn(lost)
     if request.for_git:

@@ -12,6 +12,7 @@ from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.measure import Against
 from kzram_ci.model.source import GivenSource, Source
+from kzram_ci.plan.archs import ported
 from kzram_ci.plan.source_args import is_source, label, split
 
 BASE_KERNEL = "stock"  # whose series and config a source without a kernel gets
@@ -121,7 +122,7 @@ def _names(sources: Sequence[Source]) -> list[str]:
 
 def _on_source(cell: Cell, source: Source, suffix: str, known: Known, name: str) -> Cell:
     if cell.kernel.source.ready and known.stock is not None:  # an image has no config to build with
-        spec = replace(spec_with(known.stock, source), name=cell.kernel.name)
+        spec = replace(spec_with(ported(known.stock, cell.kernel.arch), source), name=cell.kernel.name)
         return renamed(replace(cell, kernel=spec), name)
     spec = spec_with(cell.kernel, source)
     return renamed(replace(cell, kernel=spec), f"{spec.name}{suffix}")

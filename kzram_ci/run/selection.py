@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.library import Library
@@ -25,17 +26,21 @@ IMAGE_PLAN = "distro"  # the plan for kernels that are ready
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """`kernels`: patterns of names, and sources, on which the plan's kernels are put. `patches`: for this run only."""
+    """`kernels`: patterns of names, and sources, on which the plan's kernels are put. `patches`: for this run only.
+
+    `archs`: in place of the plan's.
+    """
 
     kernels: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
     cells: tuple[str, ...] = ()
     patches: tuple[OneOff, ...] = ()
+    archs: tuple[str, ...] = ()
 
     @property
     def everything(self) -> bool:
         """Whether nothing is left out or replaced."""
-        return not (self.kernels or self.tests or self.cells or self.patches)
+        return not (self.kernels or self.tests or self.cells or self.patches or self.archs)
 
 
 def plan_without_name(words: Sequence[str]) -> str:
@@ -44,36 +49,44 @@ def plan_without_name(words: Sequence[str]) -> str:
     return IMAGE_PLAN if sources and all(source.ready for source in sources) else ""
 
 
-def plan_of(name: str) -> Plan:
-    """A plan by file or by name, checked as far as this host tells. Raises UserError with every error in it."""
+def plan_of(name: str, archs: Sequence[str] = ()) -> Plan:
+    """A plan by file or by name, checked as far as this host tells; on `archs`, where any are given.
+
+    Raises UserError with every error in it.
+    """
     library = Library()
-    return checked_plan(library.plan(name), library)
+    return checked_plan(library.plan(name), library, archs=archs)
 
 
-def plan_with(name: str, beside: Beside) -> Plan:
+def plan_with(name: str, beside: Beside, archs: Sequence[str] = ()) -> Plan:
     """A plan that was checked, with more kernels beside its own."""
     library = Library()
-    return sent_along(load_plan(library.plan(name), library, beside), library)
+    return sent_along(load_plan(library.plan(name), library, beside, archs), library)
+
+
+def again(name: str, selection: Selection) -> Callable[[Beside], Plan]:
+    """What expands a plan once more, as `selected` asks for it."""
+    return partial(plan_with, name, archs=selection.archs)
 
 
 def selected(
     plan: Plan,
     selection: Selection,
-    again: Callable[[Beside], Plan] | None = None,
+    expand: Callable[[Beside], Plan] | None = None,
     recorded: Iterable[CellResult] = (),
 ) -> Plan:
     """The selected part of a plan, on the sources given and with the patches, once the sources were looked at.
 
-    `again` expands the plan with more kernels; None for a plan that was expanded before, whose results are `recorded`.
+    `expand` expands the plan with more kernels; None for a plan that was expanded before, whose results are `recorded`.
     A cell that ends by evidence brings its control along. Raises UserError.
     """
     globs, sources = split(selection.kernels)
     context = KernelContext().begin()
     for ref in sources:
         source.check(ref, context)
-    part = select(plan, kernels=globs, tests=selection.tests, cells=selection.cells)
+    part = select(plan, kernels=globs, tests=selection.tests, cells=selection.cells, archs=selection.archs)
     if made := patching.variants_of(selection.patches):
-        part, plan = _with_variants(part, selection, globs, made, again)
+        part, plan = _with_variants(part, selection, globs, made, expand)
     part = measured(part, plan, () if sources or selection.patches else recorded)
     part = with_sources(part, sources, known_of(part.kernels(), sources))
     return patching.on_every_kernel(part, [oneoff for oneoff in selection.patches if not oneoff.variant])
@@ -91,12 +104,12 @@ def measured(part: Plan, whole: Plan, recorded: Iterable[CellResult] = ()) -> Pl
 
 def _with_variants(
     part: Plan, selection: Selection, globs: Sequence[str], made: Mapping[str, Sequence[OneOff]],
-    again: Callable[[Beside], Plan] | None,
+    expand: Callable[[Beside], Plan] | None,
 ) -> tuple[Plan, Plan]:  # fmt: skip
     """The selected part with new kernels in all its tests, and the controls that these need; and the whole plan."""
-    if again is None or selection.cells:
+    if expand is None or selection.cells:
         raise UserError("--patch NAME=FILE needs a plan to which NAME can be added", hint="its file, and --test")
     specs = {name: patching.variant(patching.base_of(part, name), name, parts) for name, parts in made.items()}
-    whole = again(lambda known: {**known, **specs})
+    whole = expand(lambda known: {**known, **specs})
     chosen = select(whole, kernels=(*globs, *made) if globs else (), tests=selection.tests)
     return patching.with_controls(chosen, whole, tuple(made)), whole

@@ -44,6 +44,7 @@ class BisectRequest:
     good_first: bool = False
     confidence: float = Settings().confidence
     runs: Path = Path("runs")
+    arch: str = ""  # in place of the plan's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ class WorkRequest:
 def begin(request: BisectRequest, warn: Callable[[str], None]) -> Session:
     """A new bisection on disk; `warn` gets what the user should know before it starts. Raises UserError, InfraError."""
     _check(request)
-    plan = plan_of(request.plan)
+    plan = plan_of(request.plan, (request.arch,) if request.arch else ())
     cell, others = choose_cell(plan, request.kernel, request.test)
     cell, wanted, note = expectation(cell, others, request.signatures)
     found = find(

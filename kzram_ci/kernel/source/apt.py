@@ -12,6 +12,7 @@ from kzram_ci.base import needs, proc
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.source import aptsources
+from kzram_ci.model.arch import ARCHS
 from kzram_ci.model.source import DebianSource
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -50,12 +51,15 @@ class Control:
 class Archive:
     """An archive whose lists are fetched; packages are unpacked below `scratch`/deb."""
 
-    def __init__(self, ref: DebianSource, scratch: Path, context: Context) -> None:
-        """Fetch the lists. Raises UserError (no apt), InfraError (no network)."""
+    def __init__(self, ref: DebianSource, scratch: Path, context: Context, arch: str = "") -> None:
+        """Fetch the lists, of an architecture by Debian's name ("": this host's).
+
+        Raises UserError (no apt), InfraError (no network).
+        """
         fix = f"--kernel git:PATH@REF, or tarball:https://cdn.kernel.org/…#sha256=…: {ref.words()} needs apt"
         self.root = scratch / "deb"
         self._ref, self._scratch, self._context = ref, scratch, context
-        self._apt = (proc.which("apt-get", fix=fix), *_options(scratch / "apt", ref))
+        self._apt = (proc.which("apt-get", fix=fix), *_options(scratch / "apt", ref, arch))
         self._complaints = _run((*self._apt, "update"), ref, scratch, context)
 
     def unpack(self, name: str) -> Control:
@@ -77,7 +81,7 @@ def download(ref: DebianSource, scratch: Path, context: Context) -> Fetched:
 
     Raises NoPackage, UserError (no apt), InfraError (no network).
     """
-    archive = Archive(ref, scratch, context)
+    archive = Archive(ref, scratch, context, _foreign(ref))
     fetched = Fetched(package=ref.package, version="", root=archive.root)
     todo, seen = [ref.package], set[str]()
     while todo:
@@ -90,6 +94,12 @@ def download(ref: DebianSource, scratch: Path, context: Context) -> Fetched:
             parts = [part for part in control.depends if _PART.fullmatch(part)]
             todo += [part for part in parts if part not in seen and part not in todo]
     return fetched
+
+
+def _foreign(ref: DebianSource) -> str:
+    """The architecture that the name of a ready kernel's package ends in, where it is not this host's; else ""."""
+    others = (row.debian for row in ARCHS if platform.machine() not in row.uname)
+    return next((name for name in others if ref.ready and ref.package.endswith(f"-{name}")), "")
 
 
 def elsewhere() -> tuple[str, ...]:
@@ -110,7 +120,7 @@ def _field(deb: Path, name: str, context: Context) -> str:
     return proc.run(("dpkg-deb", "-f", str(deb), name), deadline=context.deadline).text().strip()
 
 
-def _options(root: Path, ref: DebianSource) -> tuple[str, ...]:
+def _options(root: Path, ref: DebianSource, arch: str) -> tuple[str, ...]:
     """The host's apt settings (mirrors, proxies, keys) with state and caches of our own."""
     for name in ("state/lists/partial", "cache/archives/partial"):
         (root / name).mkdir(parents=True)
@@ -122,6 +132,8 @@ def _options(root: Path, ref: DebianSource) -> tuple[str, ...]:
         "Acquire::Languages": "none",
         "Acquire::Retries": "3",
     }
+    if arch:
+        settings |= {"APT::Architecture": arch, "APT::Architectures": arch}
     if ref.suite:
         sources = root / "sources.list"
         sources.write_text(f"deb [signed-by={KEYRING}] {mirror_of(ref)} {ref.suite} main\n")

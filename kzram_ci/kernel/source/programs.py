@@ -47,17 +47,19 @@ def find_library(root: Path, name: str) -> list[Path]:
     return [path for where in LIBRARIES for path in sorted(root.glob(f"{where}/{name}")) if path.is_file()]
 
 
-def downloaded(name: str, package: str, lacking: Lacking, context: Context) -> Place:
+def downloaded(name: str, package: str, lacking: Lacking, context: Context, arch: str = "") -> Place:
     """The program from its package, unpacked with the packages that hold its libraries; from the cache, if it is there.
+
+    `arch`: Debian's name of the architecture it is for, "" for this host's.
 
     Raises UserError (no apt, no such package), InfraError (no network).
     """
-    entry = context.cache / "downloads" / f"program-{package}"
+    entry = context.cache / "downloads" / f"program-{package}{arch and f'-{arch}'}"
     deadline = context.deadline.within(LOCK_SECONDS)
 
     def make() -> None:
         with entry_in_progress(entry) as temporary:
-            versions = _fetch(name, package, lacking, temporary, context)
+            versions = _fetch(name, package, lacking, temporary, context, arch)
             found = installed(name, temporary / "deb")
             if found is None:
                 raise UserError(f"{package} {versions[package]} has no {name}", hint="check the name of the package")
@@ -72,16 +74,18 @@ def downloaded(name: str, package: str, lacking: Lacking, context: Context) -> P
     return Place(root=found.root, path=found.path, origin=f"{package} {version}")
 
 
-def _fetch(name: str, package: str, lacking: Lacking, temporary: Path, context: Context) -> dict[str, str]:
+def _fetch(
+    name: str, package: str, lacking: Lacking, temporary: Path, context: Context, arch: str
+) -> dict[str, str]:  # fmt: skip
     """Unpack a package below `temporary`/deb, and of those it depends on as many as its libraries want."""
     ref = DebianSource(package=package)
     try:
-        archive = apt.Archive(ref, temporary, context)
+        archive = apt.Archive(ref, temporary, context, arch)
         first = archive.unpack(package)
     except apt.NoPackage:
         suite = next(iter(apt.elsewhere()))
         shutil.rmtree(temporary / "apt")
-        archive = apt.Archive(DebianSource(package=package, suite=suite), temporary, context)
+        archive = apt.Archive(DebianSource(package=package, suite=suite), temporary, context, arch)
         first = archive.unpack(package)
     versions, known = {package: first.version}, dict.fromkeys(first.depends)
     while missing := lacking(temporary / "deb"):

@@ -18,6 +18,7 @@ from kzram_ci.kernel.workshop import KernelContext, prospect
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.source import GivenSource, LocalGit, Source
+from kzram_ci.plan import archs
 from kzram_ci.plan.kernels import load_kernel
 from kzram_ci.plan.source_args import is_source, parse
 from kzram_ci.run.patching import must_crash
@@ -36,26 +37,28 @@ class Base:
 
 
 def base_of(
-    posted: Posted, plan: Plan, *, word: str, kernel: str, repository: Path, fork: str, context: KernelContext
-) -> Base:
-    """The kernel to apply a series to. `word`: what the user named; `fork`: where commits of a repository begin.
+    posted: Posted, plan: Plan, *, word: str, kernel: str, arch: str, repository: Path, fork: str,
+    context: KernelContext,
+) -> Base:  # fmt: skip
+    """The kernel to apply a series to. `word`: what the user named; `fork`: where commits of a repository begin;
+    `arch`: in place of the kernel's own.
 
     Raises UserError, PatchFailed when no kernel of the plan takes it.
     """
     notes = []
     if posted.base_commit:
         if source := _commit(posted.base_commit, repository):
-            spec = _on_source(plan, kernel, source, context)
+            spec = _on_source(plan, kernel, source, arch, context)
             return Base(spec=spec, why=f"base-commit {posted.base_commit[:12]}")
         notes.append(
             f"base-commit {posted.base_commit[:12]} is not in {repository.absolute()}: --repo names a repository"
         )
     if word:
-        spec = _named(word, plan, kernel, repository, context)
+        spec = _named(word, plan, kernel, arch, repository, context)
         return Base(spec=spec, why=f"--base {word}", notes=tuple(notes))
     if fork:
         source = LocalGit(path=str(repository.absolute()), ref=fork)
-        return Base(spec=_on_source(plan, kernel, source, context), why=f"where the commits begin, {fork[:12]}")
+        return Base(spec=_on_source(plan, kernel, source, arch, context), why=f"where the commits begin, {fork[:12]}")
     return replace(_of_the_plan(posted, plan, context), notes=tuple(notes))
 
 
@@ -77,20 +80,31 @@ def _commit(name: str, repository: Path) -> Source | None:
     return LocalGit(path=str(repository.absolute()), ref=found) if not done.code and found else None
 
 
-def _on_source(plan: Plan, kernel: str, source: Source, context: KernelContext) -> KernelSpec:
+def _load(name: str, arch: str) -> KernelSpec:
+    spec = load_kernel(name, Library())
+    return archs.ported(spec, arch) if arch else spec
+
+
+def _known(plan: Plan) -> dict[str, KernelSpec]:
+    """The plan's kernels by name, with the architecture behind it or without."""
+    specs = [cell.kernel for cell in plan.cells]
+    return {archs.plain(spec): spec for spec in specs} | {spec.name: spec for spec in specs}
+
+
+def _on_source(plan: Plan, kernel: str, source: Source, arch: str, context: KernelContext) -> KernelSpec:
     """A source with the instruments and the config of a kernel: the one that was named, or one of the plan's that
     changes nothing, with as many instruments as the source takes.
     """
-    known = {cell.kernel.name: cell.kernel for cell in plan.cells}
+    known = _known(plan)
     if kernel:
-        return spec_with(known.get(kernel) or load_kernel(kernel, Library()), source)
+        return spec_with(known.get(kernel) or _load(kernel, arch), source)
     library = Library()
     plain = [
         spec for spec in known.values() if not spec.patches and not spec.source.ready and _only_looks(spec, library)
     ]
     plain = sorted(plain, key=lambda spec: len(spec.series), reverse=True)
     if not plain:
-        return spec_with(load_kernel(BASE_KERNEL, library), source)
+        return spec_with(_load(BASE_KERNEL, arch), source)
     for spec in plain:
         try:
             prospect(spec_with(spec, source), context)
@@ -106,22 +120,24 @@ def _only_looks(spec: KernelSpec, library: Library) -> bool:
     return kinds <= {SeriesKind.INSTRUMENT, SeriesKind.BUILD}
 
 
-def _named(word: str, plan: Plan, kernel: str, repository: Path, context: KernelContext) -> KernelSpec:
+def _named(
+    word: str, plan: Plan, kernel: str, arch: str, repository: Path, context: KernelContext
+) -> KernelSpec:  # fmt: skip
     """What --base names: a source, a line, a kernel by name, or a ref of the repository."""
-    known = {cell.kernel.name: cell.kernel for cell in plan.cells}
+    known = _known(plan)
     kind, _, line = word.partition(":")
     if kind == "line" and line:
         name = kernel or BASE_KERNEL
-        spec = load_kernel(name, Library())
-        return _has_source(spec if spec.line == line else load_kernel(f"{name}-{line}", Library()))
+        spec = _load(name, arch)
+        return _has_source(spec if spec.line == line else _load(f"{name}-{line}", arch))
     if is_source(word):
-        return _on_source(plan, kernel, parse(word, Path()), context)
+        return _on_source(plan, kernel, parse(word, Path()), arch, context)
     if word in known:
         return _has_source(known[word])
     if source := _commit(word, repository):
-        return _on_source(plan, kernel, source, context)
+        return _on_source(plan, kernel, source, arch, context)
     try:
-        return _has_source(load_kernel(word, Library()))
+        return _has_source(_load(word, arch))
     except UserError as error:
         text = f"--base {word}: neither a kernel, a source, nor a ref of {repository.absolute()}"
         raise UserError(

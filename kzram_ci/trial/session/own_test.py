@@ -23,22 +23,29 @@ _HINT = "--test ./repro.sh --files DATA..., all in the folder of the script"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenTests:
-    """A plan by name, or (`text`) one that was made; `names`: which of its tests."""
+    """A plan by name, or (`text`) one that was made; `names`: which of its tests; `arch`: in place of the plan's."""
 
     name: str
     names: tuple[str, ...] = ()
     text: str = ""
+    arch: str = ""
+
+    @property
+    def _archs(self) -> tuple[str, ...]:
+        return (self.arch,) if self.arch else ()
 
     def plan(self) -> Plan:
         """The plan, checked. Raises UserError with all that is wrong with it."""
-        return checked_plan(Path(self.name), Library(), self.text) if self.text else plan_of(self.name)
+        if not self.text:
+            return plan_of(self.name, self._archs)
+        return checked_plan(Path(self.name), Library(), self.text, self._archs)
 
     def with_kernels(self, beside: Beside) -> Plan:
         """The plan with more kernels beside its own."""
         if not self.text:
-            return plan_with(self.name, beside)
+            return plan_with(self.name, beside, self._archs)
         library = Library()
-        draft = draft_plan(self.text, Path(self.name), library, beside)
+        draft = draft_plan(self.text, Path(self.name), library, beside, self._archs)
         draft.problems.raise_if_any()
         return sent_along(draft.plan, library)
 

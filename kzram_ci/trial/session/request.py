@@ -49,6 +49,7 @@ class TryRequest:
     each: bool = False
     reply: bool = False  # a reply is to be written: the series must have been mail
     runs: Path = Path("runs")
+    arch: str = ""  # in place of the plan's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ def begin(request: TryRequest, *, stdin: Callable[[], bytes], tell: Callable[[st
         raise UserError(f"--luck: {error}", hint="--luck 0.01") from error
     if not all(request.signatures):
         raise UserError("--signature is empty", hint="leave it out, or name a signature (kzram-ci oops prints it)")
-    tests = chosen_tests(request.plan, request.tests, request.files, request.kernel)
+    tests = replace(chosen_tests(request.plan, request.tests, request.files, request.kernel), arch=request.arch)
     plan = tests.plan()
     came = deliver(request.series, repository=request.repository, since=request.base, stdin=stdin)
     if request.reply:
@@ -80,7 +81,7 @@ def begin(request: TryRequest, *, stdin: Callable[[], bytes], tell: Callable[[st
     context = KernelContext()
     base = base_of(
         came.posted, plan, word=request.base, kernel=request.kernel,
-        repository=request.repository, fork=came.fork, context=context,
+        arch=request.arch, repository=request.repository, fork=came.fork, context=context,
     )  # fmt: skip
     notes = (*came.posted.notes, *base.notes)
     for note in (f"{came.posted.title}: {patches_text(len(came.posted.patches))}, on {base.why}", *notes):

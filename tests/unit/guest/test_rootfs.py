@@ -1,7 +1,9 @@
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+import requires
 
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import UserError
@@ -108,6 +110,13 @@ def test_a_dynamic_busybox_is_refused(recipe: Path, tmp_path: Path, monkeypatch:
 def test_a_busybox_for_another_machine_is_refused(recipe: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not built for arm64"):
         rootfs.build(rootfs.load(recipe), arch="arm64", compiler=COMPILER, cache=tmp_path, deadline=Deadline.after(60))
+
+
+def test_the_applets_of_a_busybox_that_cannot_run_here_are_read_from_it() -> None:
+    path = Path(requires.tool("busybox"))
+    said = subprocess.run((path, "--list"), capture_output=True, text=True, check=True).stdout.split()
+    assert rootfs.applets_in(path.resolve().read_bytes()) == set(said)
+    assert rootfs.applets_in(b"\x7fELF no table here\0sh\0ls\0") == frozenset()
 
 
 def test_the_recipe_that_ships_is_valid() -> None:

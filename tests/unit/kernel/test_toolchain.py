@@ -26,9 +26,22 @@ def test_commands(variables: dict[str, str], cc: tuple[str, ...], ld: tuple[str,
 
 def test_another_architecture_gets_its_cross_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     assert toolchain.make_vars("x86_64", ()) == ()
     assert dict(toolchain.make_vars("arm64", ())) == {"CROSS_COMPILE": "aarch64-linux-gnu-"}
     assert dict(toolchain.make_vars("arm64", (("LLVM", "1"),))) == {"LLVM": "1"}
+
+
+def test_what_another_architecture_lacks_here_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr(packages, "here", lambda: "apt")
+    with pytest.raises(UserError) as caught:
+        toolchain.make_vars("arm64", ())
+    missing = "qemu-system-aarch64, aarch64-linux-gnu-gcc, aarch64-linux-gnu-ld"
+    assert caught.value.message == f"missing for arm64 on x86_64: {missing}"
+    for package in ("qemu-system-arm", "gcc-aarch64-linux-gnu", "binutils-aarch64-linux-gnu", "libc6-dev-arm64-cross"):
+        assert f" {package}" in caught.value.hint
 
 
 @pytest.fixture
