@@ -37,6 +37,7 @@ class Arch:
     kbuild: str  # make's ARCH
     directory: str  # below arch/ of the source
     image: str  # the bootable file, below arch/<directory>/boot
+    magic: tuple[int, bytes]  # what tells such a file from those of others, and at which byte
     fragments: tuple[str, ...]  # of kernels/config: what only this architecture's kernels are configured with
     debian: str  # Debian's name
     triplet: str  # of GNU cross tools
@@ -65,6 +66,7 @@ ARCHS = (
         kbuild="x86_64",
         directory="x86",
         image="bzImage",
+        magic=(0x202, b"HdrS"),  # Documentation/arch/x86/boot.rst
         fragments=("x86_64", "acpi"),
         debian="amd64",
         triplet="x86_64-linux-gnu",
@@ -103,6 +105,7 @@ ARCHS = (
         kbuild="arm64",
         directory="arm64",
         image="Image",
+        magic=(56, b"ARM\x64"),  # Documentation/arch/arm64/booting.rst
         fragments=("arm64",),
         debian="arm64",
         triplet="aarch64-linux-gnu",
@@ -133,6 +136,7 @@ ARCHS = (
         kbuild="riscv",
         directory="riscv",
         image="Image",
+        magic=(56, b"RSC\x05"),  # Documentation/arch/riscv/boot-image-header.rst
         fragments=(),  # none yet: a kernel brings its own
         debian="riscv64",
         triplet="riscv64-linux-gnu",

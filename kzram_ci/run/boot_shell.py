@@ -145,8 +145,8 @@ def _reached(cell: Cell, door: ssh.Door | None) -> Cell:
 def _tell_gdb(image: KernelImage, socket: str, tell: Callable[[str], None]) -> None:
     tell("the guest waits for gdb; in another terminal:")
     tell(debugger.attach_line(image, socket))
-    if shutil.which("gdb") is None:
-        tell(f"gdb is not installed: {needs.advice('gdb')}")
+    if shutil.which(program := debugger.program(image.arch)) is None:
+        tell(f"{program} is not installed: {needs.advice(program)}")
     if text := debugger.advice(image):
         tell(text)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,13 +11,15 @@ from kzram_ci.base.digest import digest_file, digest_json
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.memo import memoized_of
 from kzram_ci.kernel.context import Context
+from kzram_ci.model.arch import ARCHS
 from kzram_ci.model.kernel import KernelImage
 from kzram_ci.model.provenance import Provenance
 from kzram_ci.model.source import ImageSource
 
-# Linux/x86 boot protocol (Documentation/arch/x86/boot.rst): magic at 0x202, at 0x20e the place of the version
-# string, counted from 0x200.
-_MAGIC, _MAGIC_AT, _VERSION_AT, _SETUP_AT = b"HdrS", 0x202, 0x20E, 0x200
+# Linux/x86 boot protocol (Documentation/arch/x86/boot.rst): at 0x20e the place of the version string, from 0x200 on.
+_VERSION_AT, _SETUP_AT = 0x20E, 0x200
+_HEAD = 0x10000  # bytes that are looked at
+_BANNER = re.compile(rb"Linux version (\S{1,200}) ")  # linux_banner[], in an image that is not compressed
 
 
 def check(ref: ImageSource) -> Path:
@@ -34,6 +38,8 @@ def describe(ref: ImageSource, *, name: str, arch: str, context: Context, words:
     unpacked) and at the root above its boot/ (`/` for an installed kernel).
     """
     path = check(ref)
+    if (made := arch_of_image(path)) not in ("", arch):
+        raise UserError(f"{path} is a kernel for {made}, not for {arch}", hint=f"--arch {made}")
     release = memoized_of(path, "release", lambda: _release(path), context.cache)
     root = path.parent.parent if path.parent.name == "boot" else path.parent
     around = _Around(path=path, root=root, release=release)
@@ -53,6 +59,14 @@ def describe(ref: ImageSource, *, name: str, arch: str, context: Context, words:
         cached=True,
         provenance=Provenance(source=words or ref.words(), version=release, identity=f"image:{sha}"),
     )
+
+
+def arch_of_image(path: Path) -> str:
+    """The architecture that an image is for, by its header; "" for one that is compressed, or of another kind."""
+    with path.open("rb") as handle:
+        head = handle.read(_HEAD)
+    found = (row.name for row in ARCHS for at, magic in (row.magic,) if head[at : at + len(magic)] == magic)
+    return next(found, "")
 
 
 class _Around:
@@ -103,13 +117,18 @@ def _given(word: str, field: str) -> Path | None:
 
 
 def _release(path: Path) -> str:
-    """The release in an x86 image; else the directory of its modules, or its name (vmlinuz-6.1.0-13-arm64)."""
+    """The release in an image; else the directory of its modules, or its name (vmlinuz-6.1.0-13-arm64)."""
     with path.open("rb") as handle:
-        data = handle.read(0x10000)
-    if data[_MAGIC_AT : _MAGIC_AT + 4] == _MAGIC:
+        data = handle.read(_HEAD)
+    made = arch_of_image(path)
+    if made == "x86_64":
         start = int.from_bytes(data[_VERSION_AT : _VERSION_AT + 2], "little") + _SETUP_AT
         text = data[start : data.find(b"\0", start)].decode("ascii", "replace")
         return text.split(" ", 1)[0]
+    if made:  # the whole image, as it will lie in memory
+        with path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as image:
+            if (banner := _BANNER.search(image)) is not None:
+                return banner[1].decode("ascii", "replace")
     if len(data) < 0x1000:
         raise UserError(f"{path} is not a kernel image", hint="image: the path of a bzImage or vmlinuz")
     return path.parent.name if path.parent.parent.name == "modules" else path.name.partition("-")[2]

@@ -5,6 +5,8 @@ import pytest
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import UserError
 from kzram_ci.kernel import source
+from kzram_ci.kernel.source import image
+from kzram_ci.model.arch import ARCHS
 from kzram_ci.model.kernel import KernelImage
 from kzram_ci.model.source import SourceKind, source_of
 
@@ -90,6 +92,22 @@ def test_another_architecture_tells_its_release_by_name(tmp_path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"\0" * 8192)
     assert describe(tmp_path, path).release == "6.1.0-13-arm64"
+
+
+def test_an_image_is_for_what_its_header_says(tmp_path: Path) -> None:
+    for row in ARCHS:
+        at, magic = row.magic
+        path = tmp_path / row.name / "Image"
+        path.parent.mkdir()
+        banner = b"Linux version 6.12.1-own (builder) #1"
+        path.write_bytes(bytes(at) + magic + bytes(0x30000 - at - len(magic)) + banner)
+        assert image.arch_of_image(path) == row.name
+        if row.name == "x86_64":
+            continue
+        with pytest.raises(UserError, match=f"is a kernel for {row.name}, not for x86_64") as caught:
+            describe(tmp_path, path)
+        assert caught.value.hint == f"--arch {row.name}"
+        assert image._release(path) == "6.12.1-own"
 
 
 def test_what_is_no_image(tmp_path: Path) -> None:
