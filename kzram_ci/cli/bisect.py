@@ -24,7 +24,6 @@ from kzram_ci.bisect.session.request import (
 )
 from kzram_ci.bisect.session.store import Session
 from kzram_ci.cli.bisect_progress import Lines
-from kzram_ci.cli.kernel_option import add_arch
 from kzram_ci.model.machine import Accel, Snapshot
 from kzram_ci.results.reports.table import printable
 
@@ -119,7 +118,9 @@ def _add_start(actions: Any) -> None:
     parser.add_argument("--bad", default="", metavar="REF", help="crashes")
     parser.add_argument("--kernel", default="", metavar="NAME", help="its patches and config go on every commit")
     parser.add_argument("--test", default="", metavar="NAME", help="the test of the plan to boot")
-    add_arch(parser, "architecture of kernel and guests, in place of the plan's")
+    parser.add_argument(
+        "--arch", default="", metavar="ARCH", help="architecture of kernel and guests, in place of the plan's"
+    )
     parser.add_argument("--first-parent", action="store_true", help="follow only first parents of merges")
     parser.add_argument(
         "--good-first", action="store_true", help="build and confirm the good end before the search, in any case"

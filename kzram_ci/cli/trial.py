@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from kzram_ci.base.errors import KernelError, KzramError, UserError
-from kzram_ci.cli.kernel_option import add_arch
 from kzram_ci.cli.trial_progress import Lines
 from kzram_ci.model.machine import Accel
 from kzram_ci.results.reports.table import printable
@@ -59,7 +58,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--repo", type=Path, default=Path(), metavar="DIR", help="git repository of commits and refs")
     parser.add_argument("--plan", default="overrun", metavar="PLAN", help="whose tests are run (default: overrun)")
     parser.add_argument("--kernel", default="", metavar="NAME", help="whose instruments and config a source gets")
-    add_arch(parser, "architecture of kernels and guests, in place of the plan's")
+    parser.add_argument(
+        "--arch", default="", metavar="ARCH", help="architecture of kernels and guests, in place of the plan's"
+    )
     parser.add_argument(
         "--test", action="append", default=[], metavar="NAME|SCRIPT",
         help="of the plan (a glob), or a script or program of yours (./repro.sh) in place of a plan; repeatable",

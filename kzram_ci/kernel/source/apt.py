@@ -120,7 +120,7 @@ def _field(deb: Path, name: str, context: Context) -> str:
     return proc.run(("dpkg-deb", "-f", str(deb), name), deadline=context.deadline).text().strip()
 
 
-def _options(root: Path, ref: DebianSource, arch: str) -> tuple[str, ...]:
+def _options(root: Path, ref: DebianSource, arch: str = "") -> tuple[str, ...]:
     """The host's apt settings (mirrors, proxies, keys) with state and caches of our own."""
     for name in ("state/lists/partial", "cache/archives/partial"):
         (root / name).mkdir(parents=True)

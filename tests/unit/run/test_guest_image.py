@@ -1,6 +1,7 @@
 """The guest's initramfs with the mkfs of a kind of file system behind it."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import UserError
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.source import programs
+from kzram_ci.model.arch import arch_of
 from kzram_ci.model.events import Note
 from kzram_ci.model.filesystem import kind_of
 from kzram_ci.model.kernel import RootfsImage
@@ -59,11 +61,8 @@ def test_another_program_is_another_image(tmp_path: Path, host: Path) -> None:
 
 
 def test_a_program_for_another_architecture(tmp_path: Path, host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        guest_image,
-        "arch_of",
-        lambda name: type("Row", (), {"elf_machine": "EM_ARM", "bits": 32, "little_endian": True}),
-    )
+    row = replace(arch_of("x86_64"), elf_machine="EM_ARM", bits=32)
+    monkeypatch.setattr(guest_image, "arch_of", lambda name: row)
     with pytest.raises(UserError, match="is not built for x86_64"):
         made(tmp_path)
 

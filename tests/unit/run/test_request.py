@@ -14,7 +14,7 @@ from kzram_ci.run.selection import Selection
 
 @pytest.fixture(autouse=True)
 def plan(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests, "plan_of", lambda name: samples.PLAN)
+    monkeypatch.setattr(requests, "plan_of", lambda name, archs: samples.PLAN)
 
 
 def warnings(tmp_path: Path, selection: Selection) -> list[str]:
@@ -54,7 +54,7 @@ def test_a_selection_that_drops_the_control_says_so(tmp_path: Path, selection: S
 
 def test_a_plan_without_controls_has_none_to_drop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bare = replace(samples.PLAN, cells=tuple(replace(cell, control=False) for cell in samples.PLAN.cells))
-    monkeypatch.setattr(requests, "plan_of", lambda name: bare)
+    monkeypatch.setattr(requests, "plan_of", lambda name, archs: bare)
     assert warnings(tmp_path, Selection(kernels=("saved-clen",))) == []
 
 
