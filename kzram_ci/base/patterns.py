@@ -1,19 +1,22 @@
-"""Regular expressions of others, searched in bounded time. Pure.
+"""Regular expressions of others, searched in bounded time; and our own, where a text of others is long. Pure.
 
 Python's own `re` tries every way in which `(a+)+$` can fail to match, which takes centuries on a line of fifty letters.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from kzram_ci.base.errors import UserError
 
 if TYPE_CHECKING:
-    from regex import Pattern
+    from regex import Match, Pattern
 
-SECONDS = 1.0  # for one text; a line takes microseconds
+SECONDS = 1.0  # for one text; a line takes microseconds, a large file of the kernel some milliseconds
+_Made = TypeVar("_Made")
 
 
 class PatternTooSlow(UserError):
@@ -27,6 +30,17 @@ def _compiled(pattern: str, multiline: bool) -> Pattern[str]:
     return regex.compile(pattern, regex.MULTILINE if multiline else 0)
 
 
+def _within(pattern: str, call: Callable[[], _Made]) -> _Made:
+    try:
+        return call()
+    except TimeoutError as error:
+        shown = pattern if len(pattern) <= 60 else f"{pattern[:60]}…"
+        raise PatternTooSlow(
+            f"the regular expression {shown!r} did not come to an end within {SECONDS:g} s",
+            hint="write it without repeats inside of repeats, such as (a+)+",
+        ) from error
+
+
 def check(pattern: str) -> None:
     """Raise ValueError with what is wrong with a regular expression."""
     import regex
@@ -37,13 +51,34 @@ def check(pattern: str) -> None:
         raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounded:
+    """A regular expression of which every call has an end: as `re`'s own, or PatternTooSlow."""
+
+    pattern: str
+    multiline: bool = False
+
+    def search(self, text: str, start: int = 0, end: int | None = None) -> Match[str] | None:
+        """The first place."""
+        own = _compiled(self.pattern, self.multiline)
+        return _within(self.pattern, lambda: own.search(text, start, end, timeout=SECONDS))
+
+    def fullmatch(self, text: str) -> Match[str] | None:
+        """The whole text."""
+        own = _compiled(self.pattern, self.multiline)
+        return _within(self.pattern, lambda: own.fullmatch(text, timeout=SECONDS))
+
+    def finditer(self, text: str, start: int = 0, end: int | None = None) -> tuple[Match[str], ...]:
+        """All places, found at once: the time is for all of them together."""
+        own = _compiled(self.pattern, self.multiline)
+        return _within(self.pattern, lambda: tuple(own.finditer(text, start, end, timeout=SECONDS)))
+
+    @property
+    def groupindex(self) -> Mapping[str, int]:
+        """Names of groups."""
+        return _compiled(self.pattern, self.multiline).groupindex
+
+
 def found(pattern: str, text: str, *, multiline: bool = False) -> bool:
     """Whether a text holds a pattern. Raises PatternTooSlow."""
-    try:
-        return _compiled(pattern, multiline).search(text, timeout=SECONDS) is not None
-    except TimeoutError as error:
-        shown = pattern if len(pattern) <= 60 else f"{pattern[:60]}…"
-        raise PatternTooSlow(
-            f"the regular expression {shown!r} did not come to an end within {SECONDS:g} s",
-            hint="write it without repeats inside of repeats, such as (a+)+",
-        ) from error
+    return Bounded(pattern=pattern, multiline=multiline).search(text) is not None

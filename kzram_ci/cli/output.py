@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import IO, Any, cast
 
 from kzram_ci.base.errors import InfraError
+from kzram_ci.base.escaped import escaped
 from kzram_ci.cli.unhurried import Unhurried
 
 
@@ -59,7 +60,7 @@ def tell(line: str) -> None:
     """A line on standard error, if there is one."""
     if sys.stderr is not None:
         with suppress(OSError, ValueError):
-            print(line, file=sys.stderr)
+            print(escaped(line), file=sys.stderr)
 
 
 def _fill_standard_descriptors() -> None:

@@ -5,6 +5,7 @@ Bounded: what a mailbox unpacks to, how many letters it has and how deep their p
 
 from __future__ import annotations
 
+import codecs
 import re
 import zlib
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ _CLEAR_SIGNED = re.compile(
     r"^-----BEGIN PGP SIGNED MESSAGE-----\n(?:\S+: [^\n]*\n)*\n(.*?\n)-----BEGIN PGP SIGNATURE-----$",
     re.MULTILINE | re.DOTALL,
 )
+_PYTHONS_OWN = frozenset({"idna", "mbcs", "oem", "punycode", "raw_unicode_escape", "undefined", "unicode_escape"})
 _GZIP = b"\x1f\x8b"
 _PACKED = {b"\xfd7zXZ": "xz", b"BZh": "bzip2", b"(\xb5/\xfd": "zstd", b"PK\x03\x04": "zip"}
 
@@ -184,7 +186,9 @@ def _text(message: Message, name: str) -> str:
     raw = next((str(value) for key, value in message.raw_items() if key.lower() == name.lower()), "")
     raw = raw.encode("utf-8", "surrogateescape").decode("utf-8", "replace")  # some mailers do not encode headers
     try:
-        text = str(make_header(decode_header(raw)))
+        words = decode_header(raw)
+        foreign = [charset for _, charset in words if charset and _charset(charset) in _PYTHONS_OWN]
+        text = raw if foreign else str(make_header(words))
     except (MessageError, LookupError, ValueError):
         text = raw
     return " ".join(text.split())
@@ -198,9 +202,15 @@ def _content(part: Message) -> str:
     if charset in ("utf-8", "us-ascii"):
         return payload.decode("utf-8", "surrogateescape")
     try:
-        return payload.decode(charset)
-    except (LookupError, UnicodeDecodeError):
-        return payload.decode("utf-8", "surrogateescape")
+        if _charset(charset) not in _PYTHONS_OWN:
+            return payload.decode(charset)
+    except (LookupError, ValueError):  # unknown, and not what it says it is
+        pass
+    return payload.decode("utf-8", "surrogateescape")
+
+
+def _charset(name: str) -> str:
+    return codecs.lookup(name).name.replace("-", "_")
 
 
 def _opened(text: str) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from kzram_ci.kernel.letter import Letter, letters_in, plain_bytes
 
+_MOST_SHOWN = 20
 _LEADING_TAGS = re.compile(r"(?:\s*\[[^\]]*\])*")
-_NUMBER = re.compile(r"(?<![\d./])(\d+)/(\d+)(?![\d./])")  # not the versions of 5.4/5.10
-_VERSION = re.compile(r"(?:\b|patch)v(\d+)\b", re.IGNORECASE)
+_NUMBER = re.compile(r"(?<![\d./])(\d{1,7})/(\d{1,7})(?![\d./])")  # not the versions of 5.4/5.10
+_VERSION = re.compile(r"(?:\b|patch)v(\d{1,7})\b", re.IGNORECASE)
 _RESEND = re.compile(r"\bresend\b", re.IGNORECASE)
 # With the tag of a list or a filter before it, as in `[External] Re:`; behind the tags of a patch it is the subject's.
 _REPLY = re.compile(
@@ -100,7 +102,9 @@ def patches_in(data: bytes) -> tuple[Mail, ...]:
 def missing_of(have: Sequence[int], total: int) -> list[str]:
     """The patches that a series lacks, as 2/7."""
     there = set(have)
-    return [f"{number}/{total}" for number in range(1, total + 1) if number not in there]
+    lacking = (f"{number}/{total}" for number in range(1, total + 1) if number not in there)
+    found = list(islice(lacking, _MOST_SHOWN + 1))
+    return [*found[:_MOST_SHOWN], "…"] if len(found) > _MOST_SHOWN else found
 
 
 def decoded(data: bytes) -> str:

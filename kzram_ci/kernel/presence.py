@@ -7,7 +7,7 @@ another name or another meaning, which only the kernel finds, when it is too lat
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from kzram_ci.base import patterns
 from kzram_ci.kernel import diff
@@ -40,13 +40,15 @@ def foreign_lock(patch: str, text: Text) -> str:
     To be asked before the patch is applied. A lock that the patch itself brings is known: in a new file, or one that
     it initialises or defines.
     """
-    brought = "\n".join(_added(patch))
+    added = _added(patch)
+    brought = "\n".join(line for lines in added.values() for line in lines)
     for change in diff.files(patch):
         have = text(change.before) if change.before else None
-        if have is None:  # a new file has its own rules
+        taken = [match for line in added.get(change.after or "", ()) for match in _LOCK.finditer(line)]
+        if have is None or not taken:  # a new file has its own rules
             continue
         known = {_lock(match) for match in _LOCK.finditer(have)}
-        for match in _taken(patch, change.after):
+        for match in taken:
             if _lock(match) not in known and not _brings(brought, match["what"]):
                 return f"it takes {match['call']}({match['what']}), which {change.after} of this kernel does not"
     return ""
@@ -54,11 +56,6 @@ def foreign_lock(patch: str, text: Text) -> str:
 
 def _lock(match: re.Match[str]) -> tuple[str, str]:
     return _BOTH.get(match["kind"], match["kind"]), match["what"]
-
-
-def _taken(patch: str, path: str) -> Iterable[re.Match[str]]:
-    for line in _added(patch, path):
-        yield from _LOCK.finditer(line)
 
 
 def _brings(brought: str, what: str) -> bool:
@@ -72,11 +69,13 @@ def _brings(brought: str, what: str) -> bool:
     return any(re.search(pattern, brought) for pattern in made)
 
 
-def _added(patch: str, path: str = "") -> Iterable[str]:
-    """The lines a patch adds, of one file or of all."""
-    here = not path
+def _added(patch: str) -> dict[str, list[str]]:
+    """The lines a patch adds, by file."""
+    found: dict[str, list[str]] = {}
+    here = list[str]()
     for line in diff.body(patch).split("\n"):
         if line.startswith("+++ "):
-            here = not path or line[4:].partition("\t")[0].partition("/")[2] == path
-        elif here and line.startswith("+"):
-            yield line[1:]
+            here = found.setdefault(line[4:].partition("\t")[0].partition("/")[2], [])
+        elif line.startswith("+"):
+            here.append(line[1:])
+    return found

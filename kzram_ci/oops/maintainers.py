@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from kzram_ci.base import patterns
 from kzram_ci.base.expressions import later
 
 REST = "THE REST"
-_FIELD = later(r"([A-Z]):\s+(\S.*?)\s*$")
+_FIELD = later(r"([A-Z]):\s+(\S.*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +44,14 @@ def _found(word: str, path: str) -> bool:
 
 def matches(pattern: str, path: str) -> bool:
     """Whether a file pattern takes a path: a slash at the end takes all below, a star stays within a directory."""
-    expression = re.escape(pattern).replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
-    below = r".*" if pattern.endswith("/") else r"(?:/.*)?" if "*" not in pattern and "." not in pattern else ""
-    return re.fullmatch(expression + below, path) is not None
+    wanted, have = pattern.replace("[", "[[]").split("/"), path.split("/")
+    if pattern.endswith("/"):
+        wanted.pop()
+        below = len(have) > len(wanted)
+    else:
+        below = len(have) > len(wanted) and "*" not in pattern and "." not in pattern
+    as_long = below or (len(have) == len(wanted) and not pattern.endswith("/"))
+    return as_long and all(fnmatchcase(one, word) for word, one in zip(wanted, have, strict=False))
 
 
 def parse(text: str) -> tuple[Section, ...]:
@@ -53,7 +59,8 @@ def parse(text: str) -> tuple[Section, ...]:
     sections = []
     for block in re.split(r"\n\s*\n", text):
         head, _, body = block.strip("\n").partition("\n")
-        fields = [match.groups() for line in body.splitlines() if (match := _FIELD.match(line))]
+        lines = (line.rstrip() for line in body.splitlines())
+        fields = [match.groups() for line in lines if (match := _FIELD.match(line))]
         if not head or head[0].isspace() or not any(key == "S" for key, _ in fields):
             continue
 

@@ -32,6 +32,7 @@ BASE = {"errors": 0, "expressions": 0, "packages": 0, "reaper": 0, "clock": 1, "
 BISECT = {"belief": 0, "session": 1, "reports": 2, "run": 3}
 # A pure module sees no process, clock or file. A name stands for a module or for all below it;
 PURE = (
+    "base.escaped",
     "base.grammar",
     "base.patterns",
     "base.suggest",

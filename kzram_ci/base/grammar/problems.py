@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kzram_ci.base.errors import PlanError
+from kzram_ci.base.escaped import escaped
 
 Key = str | int
 Where = tuple[Key, ...]
@@ -23,7 +24,7 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.path + ': ' if self.path else ''}{self.text}"
+        return escaped(f"{self.file}:{self.line}:{self.column}: {self.path + ': ' if self.path else ''}{self.text}")
 
 
 class GrammarErrors(PlanError):

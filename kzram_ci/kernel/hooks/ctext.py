@@ -10,13 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _BLANK = re.compile(
-    r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|^[ \t]*#(?:\\\n|[^\n])*', re.DOTALL | re.MULTILINE
+    # what is not closed ends with the text or the line: to begin anew at each `/*` takes a large text's length squared
+    r'/\*.*?(?:\*/|\Z)|//[^\n]*|"(?:\\.|[^"\\\n])*+"?|\'(?:\\.|[^\'\\\n])*+\'?|^[ \t]*#(?:\\\n|[^\n])*+',
+    re.DOTALL | re.MULTILINE,
 )
-_NAME = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
+_PART = re.compile(r"(?P<stop>[;}])|(?P<open>^\{)|\b(?P<name>[A-Za-z_]\w*+)\s*+\(|(?P<set>=)|\w++|\S", re.MULTILINE)
 _IF = re.compile(r"(?:if|while|for|switch)\s*\(")
 _ELSE = re.compile(r"\s*else\b\s*")
 _LABEL = re.compile(r"(?:^|[;{}])\s*(?:case\b[^:;{}]*|\w+)\s*:\s*$")
 _DECLARATIONS = re.compile(r"(?:\s*+(?:\w+\s+|\w+\s*\*[\s*]*)+\w+(?:\[\w*\])?(?:\s*[=,][^;]*)?;)++\s*")
+_DEEPEST = 100
 _BRACKETS = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
 
 
@@ -41,13 +44,21 @@ def blank(text: str) -> str:
 
 def functions(code: str) -> Iterator[Function]:
     """The functions of blanked text, in order. A `{` in column 0 without a name and `(` before it is no function's."""
-    for match in re.finditer(r"^\{", code, re.MULTILINE):
-        before = max(code.rfind(char, 0, match.start()) for char in ";}")
-        head = re.compile(r"\S").search(code, before + 1, match.start())
-        name = _NAME.search(code, before + 1, match.start())
-        end = code.find("\n}", match.end())
-        if head and name and end >= 0 and "=" not in code[head.start() : match.start()]:
-            yield Function(name=name[1], start=head.start(), brace=match.start(), end=end + 2)
+    head, name, value, end = -1, "", False, 0  # since the last `;` or `}`
+    for part in _PART.finditer(code):
+        if part.lastgroup == "stop":
+            head, name, value = -1, "", False
+            continue
+        if part.lastgroup == "open":
+            if end < part.end():
+                end = code.find("\n}", part.end())
+            if end < 0:
+                return
+            if name and not value:
+                yield Function(name=name, start=head, brace=part.start(), end=end + 2)
+        head = part.start() if head < 0 else head
+        name = name or part["name"] or ""
+        value = value or part.lastgroup == "set"
 
 
 def behind_bracket(code: str, at: int) -> int:
@@ -60,13 +71,15 @@ def behind_bracket(code: str, at: int) -> int:
     raise Unreadable(f"line {line_of(code, at)}: the bracket is not closed")
 
 
-def behind_statement(code: str, at: int) -> int:
+def behind_statement(code: str, at: int, depth: int = 0) -> int:
     """Behind the statement that begins at `at`; of an `if` with all its `else`. Raises Unreadable."""
+    if depth > _DEEPEST:
+        raise Unreadable(f"line {line_of(code, at)}: {_DEEPEST} statements within one another")
     if match := _IF.match(code, at):
         at = _behind_blanks(code, behind_bracket(code, match.end() - 1))
-        at = behind_statement(code, at)
+        at = behind_statement(code, at, depth + 1)
         if match[0].startswith("if") and (other := _ELSE.match(code, at)):
-            at = behind_statement(code, other.end())
+            at = behind_statement(code, other.end(), depth + 1)
         return at
     if code[at : at + 1] == "{":
         return behind_bracket(code, at)
@@ -115,7 +128,7 @@ def line_end(text: str, at: int) -> int:
         end = text.find("\n", at)
         if end < 0:
             return len(text)
-        if not text[:end].endswith("\\"):
+        if text[end - 1 : end] != "\\":
             return end + 1
         at = end + 1
 

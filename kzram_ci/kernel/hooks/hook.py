@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from kzram_ci.base.patterns import Bounded
+
 _GROUP = re.compile(r"(?<!\(\?)(?<!\(\?P)<(\w+)>")
 _LVALUE = r"[\w>.\[\]-]+"
 
@@ -75,7 +77,7 @@ class Search:
         return tuple(dict.fromkeys(hook.file for hook in self.hooks))
 
 
-def compiled(pattern: str) -> re.Pattern[str]:
-    """A pattern of a hook as a regular expression. Raises re.error."""
+def compiled(pattern: str) -> Bounded:
+    """A pattern of a hook as a regular expression that comes to an end."""
     spaced = re.sub(r"(?<![\\\[]) +", lambda match: r"\s+", pattern)
-    return re.compile(_GROUP.sub(lambda match: f"(?P<{match[1]}>{_LVALUE})", spaced), re.MULTILINE)
+    return Bounded(pattern=_GROUP.sub(lambda match: f"(?P<{match[1]}>{_LVALUE})", spaced), multiline=True)

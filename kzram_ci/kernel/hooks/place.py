@@ -6,10 +6,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from string import Template
+from typing import TYPE_CHECKING
 
+from kzram_ci.base.patterns import Bounded
 from kzram_ci.kernel.hooks import ctext
 from kzram_ci.kernel.hooks.ctext import Function, Unreadable
 from kzram_ci.kernel.hooks.hook import Hook, Put, Way, compiled
+
+if TYPE_CHECKING:
+    from regex import Match
 
 
 class Misplaced(ValueError):
@@ -73,7 +78,7 @@ def wanted(hook: Hook, text: str) -> int:
         return 0
     if not hook.each:
         return hook.times
-    among, each = re.compile(hook.among or r"\w+"), compiled(hook.each)
+    among, each = Bounded(pattern=hook.among or r"\w+"), compiled(hook.each)
     others = [item for item in ctext.functions(code) if not among.fullmatch(item.name)]
     # what is in no function that is known counts too: it would have no hook, and that must be told
     places = (match.start() for match in each.finditer(code))
@@ -82,14 +87,14 @@ def wanted(hook: Hook, text: str) -> int:
 
 def _of(hook: Hook, file: _File) -> list[Insert]:
     """The inserts of one hook: all its ways together must give as many places as it wants, no place twice."""
-    want, made = wanted(hook, file.text), list[Insert]()
-    for way in hook.ways:
-        made += [_insert(hook, way, place, file) for place in _places(way, file)]
-    places = {item.at for item in made}
-    if len(made) != want or len(places) != len(made) or not want:
-        told = "once" if want == 1 else f"{want} times"
-        twice = ", one place twice" if len(places) != len(made) else ""
-        raise Misplaced(f"{hook.name}: its place was found {len(made)} times{twice}, wanted {told}")
+    want = wanted(hook, file.text)
+    found = [(way, place) for way in hook.ways for place in _places(way, file)]
+    told = f"{hook.name}: its place was found {len(found)} times, wanted {'once' if want == 1 else f'{want} times'}"
+    if len(found) != want or not want:
+        raise Misplaced(told)
+    made = [_insert(hook, way, place, file) for way, place in found]
+    if len({item.at for item in made}) != want:
+        raise Misplaced(f"{told}, and one place twice")
     return made
 
 
@@ -102,7 +107,7 @@ def _places(way: Way, file: _File) -> Iterator[_Found]:
         yield from (_found(match, None) for match in compiled(way.at).finditer(file.text))
         return
     for function in file.functions:
-        if not re.fullmatch(way.function, function.name):
+        if not Bounded(pattern=way.function).fullmatch(function.name):
             continue
         if not all(compiled(item).search(file.code, function.brace, function.end) for item in way.having):
             continue
@@ -113,7 +118,7 @@ def _places(way: Way, file: _File) -> Iterator[_Found]:
             yield _found(match, function)
 
 
-def _found(match: re.Match[str], function: Function | None) -> _Found:
+def _found(match: Match[str], function: Function | None) -> _Found:
     groups = match.groupdict()
     at = match.start("here") if groups.get("here") is not None else match.start()
     return _Found(at=at, groups=_values(groups), function=function)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
+from string import Template
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from kzram_ci.base import patterns
 from kzram_ci.base.grammar.scalars import Name, Text, choice, one_or_many, text_of
 from kzram_ci.base.grammar.strict import Strict
 from kzram_ci.kernel.hooks.hook import Hook, Order, Put, Search, Way, compiled
@@ -18,9 +19,15 @@ _EXAMPLE = (
 
 def _check_pattern(value: str) -> str:
     try:
-        compiled(value)
-    except re.error as error:
-        raise ValueError(f"{value!r} is not a pattern: {error}") from error
+        patterns.check(compiled(value).pattern)
+    except ValueError as error:
+        raise ValueError(f"{value!r} is not a pattern: {error.__cause__}") from error
+    return value
+
+
+def _check_template(value: str) -> str:
+    if not Template(value).is_valid():
+        raise ValueError(f"{value!r} has a $ that begins no name; a dollar of its own is $$")
     return value
 
 
@@ -31,6 +38,7 @@ Patterns = Annotated[
     BeforeValidator(one_or_many),
     WithJsonSchema({"anyOf": [_STRING, {"type": "array", "items": _STRING}]}),
 ]
+Filled = Annotated[Text, AfterValidator(_check_template)]
 PutWord = Annotated[str, choice("place", tuple(Put)), WithJsonSchema({"enum": list(Put)})]
 
 
@@ -39,7 +47,7 @@ class WayModel(Strict):
 
     at: Pattern | None = Field(None, description=f"what is found; a group (?P<here>) in it is the place. {_EXAMPLE}")
     put: PutWord = Field(description="where the text goes, seen from there")
-    text: Text = Field(description="what is put there; $name is a group, or one of `set`")
+    text: Filled = Field(description="what is put there; $name is a group, or one of `set`")
     function: Pattern | None = Field(None, description="only in functions of this name; omitted: in the whole text")
     having: Patterns = Field(default_factory=list, description="only in functions that have all of these")
     given: Patterns = Field(default_factory=list, description="only in files that have all of these")
@@ -48,7 +56,7 @@ class WayModel(Strict):
         default_factory=list, description="more groups, each with one value in the function"
     )
     from_file: Patterns = Field(default_factory=list, description="more groups, each with one value in the file")
-    set: dict[Name, Annotated[str, BeforeValidator(text_of)]] = Field(
+    set: dict[Name, Annotated[str, BeforeValidator(text_of), AfterValidator(_check_template)]] = Field(
         default_factory=dict, description="more names for the text"
     )
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from kzram_ci.base import patterns
 from kzram_ci.kernel.kbuild.causes import COMPILERS, HEADERS, HOST, OTHERS, PROGRAMS, Blame, Cause
 
 _STEP = re.compile(rb"^ {2}(?:\[M\] ?)?[A-Z][A-Z0-9_+-]* +(?:\[M\] +)?\S")
@@ -75,9 +76,16 @@ def _advice(near: Sequence[str], shown: str, advice: Sequence[tuple[str, str]]) 
     """What is known to help: against the line that is shown, else against what was printed beside it."""
     for searched in ((shown,), near):
         for pattern, hint in advice:
-            if any(re.search(pattern, line) for line in searched):
+            if _told(pattern, searched):
                 return hint
     return ""
+
+
+def _told(pattern: str, lines: Iterable[str]) -> bool:
+    try:
+        return any(patterns.found(pattern, line) for line in lines)
+    except patterns.PatternTooSlow:  # advice less: the failure itself is known
+        return False
 
 
 def _short(line: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from kzram_ci.base.errors import UserError
+from kzram_ci.base.patterns import Bounded, PatternTooSlow
 from kzram_ci.kernel.mechanism.data import Probe, Question, questions
 
 Read = Callable[[str], bytes | None]  # a path in the pristine tree; None: no such file
@@ -53,7 +54,10 @@ def _answer(question: Question, texts: Mapping[str, str]) -> Fact:
 
 
 def _first(item: Probe, text: str) -> tuple[int, str] | None:
-    match = re.search(item.pattern, text, re.MULTILINE)
+    try:
+        match = Bounded(pattern=item.pattern, multiline=True).search(text)
+    except PatternTooSlow as error:
+        raise UserError(f"{item.file} of this source is not code as the kernel has it: {error.message}") from error
     if match is None:
         return None
     start = text.rfind("\n", 0, match.end() - 1) + 1

@@ -1,5 +1,6 @@
 """Regular expressions of a plan, a series or a tree cannot hang whoever searches with them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,12 @@ from kzram_ci.base import clock, patterns
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.patterns import PatternTooSlow, check, found
 from kzram_ci.cli.main import main
-from kzram_ci.kernel import presence
+from kzram_ci.kernel import hooks, presence
+from kzram_ci.kernel.hooks import Hook, Order, Put, Search, Way
+from kzram_ci.kernel.kbuild.causes import Blame
+from kzram_ci.kernel.kbuild.log import diagnose
+from kzram_ci.kernel.mechanism import facts
+from kzram_ci.kernel.mechanism.data import questions
 from kzram_ci.model.cell import Expectation, OopsWanted
 from kzram_ci.model.evidence import Evidence, OopsSummary
 from kzram_ci.oops import maintainers
@@ -59,8 +65,61 @@ def test_a_hostile_tree_does_not_hang_those_who_look_into_it() -> None:
     began = clock.monotonic()
     assert section.closeness("drivers/block/zram/zram_drv_of_a_long_name_of_a_file.c") == 0
     assert clock.monotonic() - began < 20
+    assert not maintainers.matches(f"{'*a' * 30}/", f"{'a' * 60}b/b")
+    assert maintainers.matches("*a*b[/x?", "xaxb[/xy")
     with pytest.raises(PatternTooSlow):
         presence.unmet([("a.c", [SLOW])], lambda path: TEXT)
+
+
+def test_neither_does_one_who_asks_for_facts(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = tuple(
+        replace(one, probes=tuple(replace(probe, pattern=SLOW) for probe in one.probes)) for one in questions()
+    )
+    monkeypatch.setattr(facts, "questions", lambda: slow)
+    with pytest.raises(UserError, match="of this source is not code as the kernel has it"):
+        facts.probe(lambda path: CODE.encode())
+
+
+WORDS = r"(?:(\w|\w\w)+)+\W\W\W"  # no text of one word ends it
+BODY = r"(?:(\w|\w\w|[:! ])+)+[%&]"
+HERE = r"^\tx;"
+PLACES = {
+    "at": {"at": SLOW},
+    "given": {"at": HERE, "given": (SLOW,)},
+    "unless": {"at": HERE, "unless": (SLOW,)},
+    "function": {"at": HERE, "function": WORDS},
+    "having": {"at": HERE, "function": r"\w+", "having": (BODY,)},
+    "from-file": {"at": HERE, "from_file": (SLOW,)},
+    "from-function": {"at": HERE, "function": r"\w+", "from_function": (BODY,)},
+}
+CODE = f"int a_function_of_a_long_name_that_goes_on_and_on_and_on(void)\n{{\n\tx;\n{TEXT}\n}}\n{TEXT}\n"
+
+
+def searched(hook: Hook, *orders: Order) -> None:
+    began = clock.monotonic()
+    with pytest.raises(PatternTooSlow, match="did not come to an end"):
+        hooks.applied(Search(hooks=(hook,), orders=orders), lambda path: CODE)
+    assert clock.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_code_search_has_an_end(place: str) -> None:
+    way = Way(put=Put.BELOW, text="y;", **PLACES[place])  # type: ignore[arg-type]
+    searched(Hook(name="h", file="a.c", mark="y;", ways=(way,)))
+
+
+def test_so_has_the_search_for_how_often_a_hook_is_wanted_and_for_its_order() -> None:
+    ways = (Way(put=Put.BELOW, text="y;", at=HERE),)
+    searched(Hook(name="h", file="a.c", mark="y;", ways=ways, given=SLOW))
+    searched(Hook(name="h", file="a.c", mark="y;", ways=ways, each=SLOW))
+    searched(Hook(name="h", file="a.c", mark="y;", ways=ways, each=HERE, among=WORDS))
+    hook = Hook(name="h", file="a.c", mark="y;", ways=ways)
+    searched(hook, Order(file="a.c", mark="y;", steps=(BODY, "x")))
+
+
+def test_advice_that_does_not_come_to_an_end_hides_no_failure_of_a_build() -> None:
+    found = diagnose(f"a.c:1:2: error: {TEXT}\n", [(SLOW, "never"), ("NULL", "this")])
+    assert (found.blame, found.hint) == (Blame.KERNEL, "this")
 
 
 def test_a_plan_with_a_pattern_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
