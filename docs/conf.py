@@ -24,6 +24,7 @@ exclude_patterns = [".git", ".venv", "build", "dist", "kernels", "runs", "tests"
 source_suffix = {".md": "markdown"}
 nitpicky = True
 # Headings are link targets to the depth that pages link to
+myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 4
 
 html_theme = "furo"

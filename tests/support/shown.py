@@ -20,6 +20,7 @@ LAUNCHER = re.compile(
 )
 FENCE = re.compile(r"^\s*(?:```|~~~)(.*)$")
 TICKED = re.compile(r"`(kzram-ci [^`]+)`")
+QUOTED = re.compile(r"'(kzram-ci [^']+)'")
 SEPARATORS = frozenset({"|", "||", "&&", ";", "&"})
 
 
@@ -60,14 +61,15 @@ def _of_pages() -> Iterator[Shown]:
     for page in pages():
         for number, line, inside in blocks(page.read_text()):
             where = f"{page.relative_to(ROOT)}:{number}"
-            for text in [line] if inside else TICKED.findall(line):
+            for text in [line] if inside or line.startswith("    kzram-ci ") else TICKED.findall(line):
                 yield from commands(text, where)
 
 
 def _of_templates() -> Iterator[Shown]:
     for path in templates():
         for number, line in _joined(path.read_text().splitlines()):
-            yield from commands(line.strip(), f"{path.relative_to(ROOT)}:{number}")
+            for text in QUOTED.findall(line) or [line.strip()]:
+                yield from commands(text, f"{path.relative_to(ROOT)}:{number}")
 
 
 def _of_help() -> Iterator[Shown]:

@@ -10,6 +10,7 @@ import git_tree
 import pytest
 import report_samples as samples
 import shown
+import tutorial
 import zram_like
 from shown import ROOT, Shown
 
@@ -26,10 +27,10 @@ LOOKING = ("validate", "plan", "schema", "oops", "ktap", "report", "history", "c
 SOURCE = r"(git|directory|debian|tarball|image):"
 MAKEFILE = "VERSION = 6\nPATCHLEVEL = 13\nSUBLEVEL = 0\nEXTRAVERSION =\n"
 # What stands for the reader's own plan
-THEIRS = re.compile(r"(\S*/)?my[\w-]*\.yaml|PLAN")
+THEIRS = re.compile(r"(\S*/)?(my[\w-]*|mine|repro|evidence)\.yaml|PLAN|\$+\w+")
 # It serves, it waits for another command, it needs a history, symbols, or the source of a distribution
 NOT_RUN = re.compile(r"serve|-|last-good|20260101\S+|(\S*/)?vmlinux|KERNEL|FILE|[\w-]+-\d\.\d+")
-SAID = {"COMMAND": "run", "CELL": "stock/anonmutate"}
+SAID = {"COMMAND": "run", "X": "RUNDIR", "LOG...": "LOG", "CELL": "stock/anonmutate"}
 
 
 def unique(commands: list[Shown]) -> list[Shown]:
@@ -116,11 +117,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (here / "runs").mkdir(parents=True)
     for name in ("testplans", "kernels", "rootfs", "docs", "tests"):
         (here / name).symlink_to(ROOT / name)
-    for name in ("my.yaml", "my-plan.yaml", "PLAN"):
+    for name in ("my.yaml", "my-plan.yaml", "mine.yaml", "PLAN"):
         shutil.copy(ROOT / "testplans" / "smoke.yaml", here / name)
     oops = (ROOT / "tests" / "golden" / "oops" / "general-protection.log").read_text()
     for name in ("console.log", "LOG", "serial.txt", "test.tap"):
         (here / name).write_text(f"KTAP version 1\n1..1\nok 1 a\n{oops}")
+    tutorial.write(here)
     (here / "junit.xml").write_text('<testsuite name="s" tests="1"><testcase classname="a" name="b"/></testsuite>')
     for name in (
         "runs/20260101T000000Z-overrun-1a2b3c",
