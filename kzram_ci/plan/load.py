@@ -13,6 +13,7 @@ from kzram_ci.base.grammar.validation import checked
 from kzram_ci.base.grammar.yaml_source import parse
 from kzram_ci.base.library import Library
 from kzram_ci.kernel.mechanism import Facts
+from kzram_ci.model.arch import arch_of
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.source import DirectorySource
@@ -123,6 +124,8 @@ def _on_archs(
     """Each kernel on each of the architectures; as they are where none is asked for."""
     if not archs:
         return dict(specs)
+    for arch in archs:
+        arch_of(arch)  # a word of a command line; one of the plan was checked with its grammar
     place: Where = ("arch",) if document.has(("arch",)) else ("kernels",)
     made: dict[str, KernelSpec] = {}
     for spec in specs.values():

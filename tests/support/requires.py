@@ -25,6 +25,7 @@ KINDS = {
     "debuggers": "gdb, drgn as a module of Python, and the time to build a kernel with debug info",
     "browser": "chromium, and playwright to drive it",
     "shells": "zsh, fish, groff and mandoc, which read completions and man pages",
+    "arm64": "cross tools and QEMU for arm64, and the time to build kernels for it",
     "long": "half an hour for one test; only where it is asked for",
 }
 

@@ -9,7 +9,7 @@ import pytest
 
 from kzram_ci.base import needs, packages, proc
 from kzram_ci.base.clock import Deadline
-from kzram_ci.base.errors import UserError
+from kzram_ci.base.errors import CommandFailed, UserError
 from kzram_ci.base.needs import NEEDS, Proof, Task
 from kzram_ci.base.packages import MANAGERS, Packages, manager_of
 from kzram_ci.model import arch
@@ -137,9 +137,9 @@ class TestSetUp:
         monkeypatch.setenv("OS_RELEASE", str(tmp_path / "os-release"))
         return tmp_path
 
-    def printed(self, host: Path, os_release: str) -> list[str]:
+    def printed(self, host: Path, os_release: str, *words: str) -> list[str]:
         (host / "os-release").write_text(os_release)
-        bash = (str(host / "bin" / "bash"), str(ROOT / "scripts" / "setup"), "--print")
+        bash = (str(host / "bin" / "bash"), str(ROOT / "scripts" / "setup"), *words, "--print")
         return proc.run(bash, deadline=Deadline.after(60)).text().splitlines()
 
     @pytest.mark.parametrize("manager", MANAGERS)
@@ -157,6 +157,18 @@ class TestSetUp:
         assert set(found) - {"debian-archive-keyring", "debian-keyring"} == set(names)
         assert len(found) == len(set(found))
         assert not rest
+
+    @pytest.mark.parametrize("row", [row for row in arch.ARCHS if row.name != arch.DEFAULT], ids=lambda row: row.name)
+    def test_another_architecture_is_installed_on_demand_only(self, host: Path, row: arch.Arch) -> None:
+        (plain,) = self.printed(host, OS_RELEASES["apt"])
+        (asked,) = self.printed(host, OS_RELEASES["apt"], "--arch", row.name)
+        more = set(asked.split()) - set(plain.split())
+        native = os.uname().machine in row.uname
+        assert more == {*row.qemu_packages.apt.split(), *(() if native else row.cross_packages.apt.split())}
+
+    def test_an_architecture_that_is_not_known(self, host: Path) -> None:
+        with pytest.raises(CommandFailed, match="unknown architecture amd64"):
+            self.printed(host, OS_RELEASES["apt"], "--arch", "amd64")
 
     def test_an_unknown_host_gets_words(self, host: Path) -> None:
         (words,) = self.printed(host, "ID=plan9\n")

@@ -86,6 +86,17 @@ def test_disassembles_the_faulting_instruction() -> None:
     assert fault == "  +0> mov 0x10(%rax,%rcx,8),%rax"
 
 
+def test_another_architectures_instructions_need_its_own_objdump(monkeypatch: pytest.MonkeyPatch) -> None:
+    """binutils of one architecture disassemble no other's."""
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    assert [symbolize.objdump(word) for word in ("aarch64", "i386:x86-64")] == ["aarch64-linux-gnu-objdump", "objdump"]
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    assert symbolize.objdump("aarch64") == "objdump"
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert symbolize.objdump("aarch64") == ""
+
+
 def test_a_missing_vmlinux_is_the_users(tmp_path: Path) -> None:
     with pytest.raises(UserError):
         symbolize.decode(parse(LOG), tmp_path / "vmlinux", deadline=Deadline.after(1))

@@ -101,6 +101,12 @@ def test_what_is_asked_for_takes_the_place_of_the_plans(tmp_path: Path) -> None:
     assert found[1].kernel.config[-3:] == ("net", "x86_64", "acpi")
 
 
+def test_an_unknown_one_of_a_command_line_is_told_once(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^unknown architecture 'arm65'; fix: use one of x86_64, arm64") as caught:
+        plan(tmp_path, "kernels: [stock, unstable]\n", ("arm65",))
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
