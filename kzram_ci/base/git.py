@@ -73,7 +73,7 @@ def run(
         env={
             **ENVIRONMENT,
             **({"GIT_INDEX_FILE": str(index)} if index else {}),
-            **(_FETCHING if words[0] in ("clone", "fetch") else {}),
+            **(_FETCHING if words[0] in ("clone", "fetch", "ls-remote") else {}),
             **(env or {}),
         },
         input=input,

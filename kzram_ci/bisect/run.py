@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from kzram_ci.base import budget
 from kzram_ci.base.cache import cache_root
+from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import KzramError
 from kzram_ci.base.files import held
 from kzram_ci.bisect.belief.decide import Answer
@@ -24,7 +25,7 @@ from kzram_ci.run.stages import real_stages
 def work(session: Session, request: WorkRequest, *, tell: Callable[[str, str], None], listener: Listener) -> Answer:
     """Go on until there is an answer; reports are up to date after every step, also after an error.
 
-    Raises UserError when another process works on it, InfraError, Interrupted.
+    Raises UserError when another process works on it, InfraError, Interrupted, OutOfTime.
     """
     with held(session.path):
         engine = Engine(
@@ -32,6 +33,7 @@ def work(session: Session, request: WorkRequest, *, tell: Callable[[str, str], N
             runner=local_runner(session, request, listener),
             tell=tell,
             show=lambda: files.write(session),
+            until=Deadline.after(request.budget_s) if request.budget_s else None,
         )
         try:
             return engine.run()

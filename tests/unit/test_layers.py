@@ -23,8 +23,9 @@ FLOORS = {
     "bisect": 5,
     "trial": 5,
     "host": 5,
-    "cli": 6,
-    "__main__": 7,
+    "watch": 6,
+    "cli": 7,
+    "__main__": 8,
 }
 # base has an order of its own, so that errors stay free of everything and proc of files
 BASE = {"errors": 0, "expressions": 0, "packages": 0, "reaper": 0, "clock": 1, "needs": 1, "priority": 1, "proc": 2}
@@ -98,6 +99,9 @@ PURE = (
     "vm.argv",
     "vm.by_hand",
     "vm.tiny_guest",
+    "watch.decide",
+    "watch.model",
+    "watch.report",
 )
 EDGE = (
     "base.grammar.read",

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from kzram_ci.base import proc
-from kzram_ci.base.errors import Interrupted
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import Interrupted, OutOfTime
 from kzram_ci.bisect.belief.decide import Answer, Boot, Costs, Done, Kind, Stage, next_step
 from kzram_ci.bisect.session.boots import Boots
 from kzram_ci.bisect.session.builds import Builds, Tell
@@ -39,10 +40,11 @@ class Engine:
     runner: Runner
     tell: Tell
     show: Callable[[], None] = lambda: None
+    until: Deadline | None = None  # no step begins later
     _local: dict[str, bool] = field(default_factory=dict)
 
     def run(self) -> Answer:
-        """Go on until there is an answer. Raises InfraError, UserError, Interrupted; what happened is on disk."""
+        """Go on until there is an answer. Raises InfraError, UserError, Interrupted, OutOfTime; all is on disk."""
         session, runner = self.session, self.runner
         self._local = dict(runner.cached(session.asked.commits))
         builds = Builds(session=session, runner=runner, tell=self.tell)
@@ -51,6 +53,8 @@ class Engine:
             while isinstance(step := self._next(), Boot):
                 if proc.cancelled():
                     raise Interrupted("interrupted between two boots")
+                if self._over():
+                    raise OutOfTime("the budget was spent before there was an answer")
                 self._say_step(step)
                 fresh = step.commit not in session.findings.builds
                 kernel = builds.kernel(session.findings.commit(step.commit))
@@ -64,6 +68,9 @@ class Engine:
         self.show()
         return step.answer
 
+    def _over(self) -> bool:
+        return self.until is not None and self.until.expired()
+
     def _next(self) -> Boot | Done:
         return next_step(self.session.findings.standing.state, self.costs())
 
@@ -72,6 +79,8 @@ class Engine:
 
         def more() -> int:
             again = self._next()
+            if self._over():
+                return 0
             return again.times if isinstance(again, Boot) and again.commit == step.commit else 0
 
         boots.run(step.commit, kernel, step.times, more)

@@ -75,6 +75,7 @@ class WorkRequest:
     accel: Accel | None = None
     snapshot: Snapshot | None = None
     sandbox: bool = False  # makefiles run under bubblewrap
+    budget_s: float = 0.0  # seconds; 0: until there is an answer
 
 
 def begin(request: BisectRequest, warn: Callable[[str], None]) -> Session:
