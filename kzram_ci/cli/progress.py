@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import IO, Any
 
@@ -17,6 +17,7 @@ from kzram_ci.results.reports.sanitize import one_line
 from kzram_ci.results.reports.table import printable
 
 REFRESH_PER_SECOND = 4
+NARROW = 60  # columns
 
 
 def bar(fraction: float | None, width: int) -> str:
@@ -29,13 +30,19 @@ def bar(fraction: float | None, width: int) -> str:
 
 @contextmanager
 def watch(
-    plan: Plan, stream: IO[str], *, done: frozenset[str] = frozenset(), plain: bool | None = None
+    plan: Plan,
+    stream: IO[str],
+    *,
+    done: frozenset[str] = frozenset(),
+    usual: Mapping[str, float] | None = None,
+    plain: bool | None = None,
 ) -> Iterator[Listener]:
-    """Show a run on a stream; yields the listener to hand to the run. `done`: cells that had ended before.
+    """Show a run on a stream; yields the listener to hand to the run. `done`: cells that had ended before;
+    `usual`: how long cells took before.
 
     Plain lines when the stream is not a terminal that takes escapes, or $CI is set; `plain` overrules.
     """
-    state = RunState(plan, done)
+    state = RunState(plan, done, usual)
     if plain is None:
         terminal = terminal_of(stream)
         plain = terminal is None or not terminal.styled or bool(os.environ.get("CI"))
@@ -93,12 +100,12 @@ def _live(state: RunState, stream: IO[str]) -> Iterator[Listener]:
 
 
 def render(state: RunState, width: int) -> Any:
-    """The live view as rich text: one line a task, then what was found, then the whole run. Never wraps."""
+    """The live view as rich text: a line or two a task, then what was found, then the whole run. Never wraps."""
     from rich.text import Text
 
     with state.lock:
         tasks: list[RunningBuild | RunningCell] = [*state.builds.values(), *state.boots.values()]
-        lines = [_task_line(task, width) for task in tasks]
+        lines = [line for task in tasks for line in _task_lines(task, width)]
         found = [Text(f"! {line}", style="red") for line in state.found]
         overall = _overall(state, width)
     everything = [*lines, *found, Text(overall, style="bold")]
@@ -107,17 +114,22 @@ def render(state: RunState, width: int) -> Any:
     return Text("\n").join(everything)
 
 
-def _task_line(task: RunningBuild | RunningCell, width: int) -> Any:
+def _task_lines(task: RunningBuild | RunningCell, width: int) -> list[Any]:
+    """A line; on a narrow terminal two, since a name alone fills one."""
     from rich.text import Text
 
+    now = clock.monotonic()
     space = max(0, min(24, width // 5))
     name, style = (f"build {task.kernel}", "blue") if isinstance(task, RunningBuild) else (task.cell, "cyan")
-    text = Text(f"{say_seconds(clock.monotonic() - task.began):>7} ")
+    text = Text(f"{say_seconds(now - task.began):>7} ")
+    if width < NARROW:
+        text.append(one_line(name, 60), style="bold")
+        return [text, Text(f"        {one_line(task.how_far(now))}")]
     if space >= 6:
         text.append(f"[{bar(task.fraction(), space)}] ", style=style)
     text.append(f"{one_line(name, 60)} ", style="bold")
-    text.append(one_line(task.how_far()))
-    return text
+    text.append(one_line(task.how_far(now)))
+    return [text]
 
 
 def _overall(state: RunState, width: int) -> str:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from kzram_ci.base import clock
+from kzram_ci.model.again import base_id
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.events import (
     BuildDone,
@@ -31,6 +32,8 @@ from kzram_ci.model.outcome import Verdict
 from kzram_ci.results.reports.sanitize import one_line, visible
 from kzram_ci.verdict.exposure import OVERRUNS
 
+LEAST_OBJECTS = 20  # of a build, until its pace says something
+LEAST_SECONDS = 2.0  # between two samples, until they make a rate
 QUIET_SECONDS = 10.0  # between two plain lines on the same subject
 FOUND_KEPT = 6
 
@@ -62,9 +65,17 @@ class RunningBuild:
     done: int = 0
     total: int = 0
 
-    def how_far(self) -> str:
-        """Objects made."""
-        return f"{self.done:,}/{self.total:,} objects" if self.total else f"{self.done:,} objects"
+    def how_far(self, now: float | None = None) -> str:
+        """Objects made, and when the rest should be, at the pace so far."""
+        if not self.total:
+            return f"{self.done:,} objects"
+        return f"{self.done:,}/{self.total:,} objects{_left(self.left(now))}"
+
+    def left(self, now: float | None) -> float | None:
+        """Seconds to go; None while that is a guess."""
+        if now is None or self.done < LEAST_OBJECTS or not self.total:
+            return None
+        return (now - self.began) / self.done * max(0, self.total - self.done)
 
     def fraction(self) -> float | None:
         """How much is done, 0 to 1; None while it is not known."""
@@ -73,25 +84,60 @@ class RunningBuild:
 
 @dataclass(slots=True, kw_only=True)
 class RunningCell:
-    """A cell that runs now. `goals`: counter and what is wanted of it: what ends the cell, or else its proof."""
+    """A cell that runs now. `goals`: counter and what is wanted of it: what ends the cell, or else its proof.
+
+    `usual`: how long it took before, in seconds; 0 where that is not known.
+    """
 
     cell: str
     began: float
     shown: float
     goals: tuple[tuple[str, int], ...] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
+    usual: float = 0.0
+    _first: tuple[float, Mapping[str, int]] | None = None  # the first sample of this boot
+    _last: float = 0.0
+
+    def sample(self, counters: Mapping[str, int], now: float) -> None:
+        """Note what the guest counted. Counters that went back are of another boot."""
+        back = any(counters.get(name, 0) < value for name, value in self.counters.items() if "." not in name)
+        if self._first is None or back:
+            self._first = now, counters
+        self.counters, self._last = counters, now
+
+    def rate(self) -> tuple[str, float] | None:
+        """The slowest goal, and how much it gains a second; None until two samples tell."""
+        shares = self._shares()
+        if not shares or self._first is None or self._last - self._first[0] < LEAST_SECONDS:
+            return None
+        _, name, value, _ = shares[0]
+        return name, (value - self._first[1].get(name, 0)) / (self._last - self._first[0])
+
+    def left(self, now: float | None) -> float | None:
+        """Seconds to go: what is wanting at the rate so far, else what it took before; None where neither is known."""
+        if now is None:
+            return None
+        if (pace := self.rate()) is not None and pace[1] > 0:
+            wanting = next(wanted - value for _, name, value, wanted in self._shares() if name == pace[0])
+            return max(0, wanting) / pace[1]
+        return max(0.0, self.usual - (now - self.began)) or None if self.usual else None
 
     def _shares(self) -> list[tuple[float, str, int, int]]:
         values = ((name, self.counters.get(name, 0), wanted) for name, wanted in self.goals)
         return sorted((min(1.0, value / wanted), name, value, wanted) for name, value, wanted in values)
 
-    def how_far(self) -> str:
-        """Exposure, the slowest goal first."""
-        shares = self._shares()
+    def how_far(self, now: float | None = None) -> str:
+        """Exposure, the slowest goal first with its rate, and when the cell should be done."""
+        return f"{self._exposure()}{_left(self.left(now))}"
+
+    def _exposure(self) -> str:
+        shares, pace = self._shares(), self.rate()
         parts = [f"{name} {value:,}/{wanted:,}" for _, name, value, wanted in shares]
+        if pace is not None:
+            parts[0] += f" ({pace[1]:,.0f}/s)"
         if OVERRUNS in self.counters and all(name != OVERRUNS for name, _ in self.goals):
             parts.append(f"{OVERRUNS} {self.counters[OVERRUNS]:,}")
-        return ", ".join(parts) or "running"
+        return ", ".join(parts) if self.counters or not self.usual else "booting"
 
     def fraction(self) -> float | None:
         """A cell is as far as its slowest goal; None where it has none."""
@@ -100,9 +146,15 @@ class RunningCell:
 
 
 class RunState:
-    """The run as its events show it. `done`: cells that had ended before it was gone on with."""
+    """The run as its events show it.
 
-    def __init__(self, plan: Plan, done: frozenset[str] = frozenset()) -> None:
+    `done`: cells that had ended before it was gone on with. `usual`: seconds that cells took before.
+    """
+
+    def __init__(
+        self, plan: Plan, done: frozenset[str] = frozenset(), usual: Mapping[str, float] | None = None
+    ) -> None:
+        self._usual = usual or {}
         self.lock = threading.Lock()
         self.began = clock.monotonic()
         active = [cell for cell in plan.cells if not cell.skip]
@@ -111,6 +163,8 @@ class RunState:
             for cell in active
         }
         self.total = len(active)
+        self._planned = {cell.id for cell in plan.cells}
+        self._open = {cell.id for cell in active} - done
         self._before = len(done & self._goals.keys())
         self._ended = 0
         self._first: float | None = None
@@ -161,12 +215,16 @@ class RunState:
         match event:
             case CellStarted(cell=cell, goals=goals):
                 self._first = self._first or now
+                if cell not in self._planned:  # a repeat, for time that is left
+                    self._planned.add(cell)
+                    self.total += 1
                 self._goals[cell] = tuple((dict(self._goals.get(cell, ())) | dict(goals)).items())
                 self.boots[cell] = self._boot(cell, now)
                 return _line(cell, "booting", passing=True)
             case CellProgress(cell=cell, counters=counters):
                 boot = self.boots.setdefault(cell, self._boot(cell, now))
-                boot.counters = counters or boot.counters
+                if counters:
+                    boot.sample(counters, now)
                 return _progress(cell, boot, now)
             case CellOops(cell=cell, title=title):
                 self._keep(_line(cell, title))
@@ -179,6 +237,7 @@ class RunState:
 
     def _cell_done(self, event: CellDone, now: float) -> LogLine:
         self._ended += 1
+        self._open.discard(event.cell)
         word = event.judgement
         text = f"{word.verdict}: {self._once(word.cause, event.cell, word.reason)}"
         if word.verdict not in (Verdict.OK, Verdict.SKIPPED):
@@ -197,24 +256,44 @@ class RunState:
         return reason if first == subject else f"as {first}"
 
     def _boot(self, cell: str, now: float) -> RunningCell:
-        return RunningCell(cell=cell, began=now, shown=now, goals=self._goals.get(cell, ()))
+        usual = self._usual.get(base_id(cell), 0.0)
+        return RunningCell(cell=cell, began=now, shown=now, goals=self._goals.get(cell, ()), usual=usual)
 
     def _keep(self, line: LogLine) -> None:
         if line.text not in self.found:
             self.found = [*self.found, line.text][-FOUND_KEPT:]
 
+    def _from_history(self) -> float | None:
+        """What the cells that are left took before, one after another among as many as run now."""
+        now = clock.monotonic()
+        if not self._open or any(base_id(cell) not in self._usual for cell in self._open):
+            return None
+        going = [
+            max(0.0, self._usual[base_id(cell)] - (now - boot.began))
+            for cell, boot in self.boots.items()
+            if base_id(cell) in self._usual
+        ]
+        waiting = sum(self._usual[cell] for cell in self._open if cell not in self.boots)
+        return (waiting + sum(going)) / max(1, len(self.boots))
+
     def eta(self) -> float | None:
-        """Seconds until the end, if cells go on as they went; None before the first is done."""
+        """Seconds until the end: as long as cells took before, or as they went so far; None where neither is known."""
+        if (known := self._from_history()) is not None:
+            return known
         if not self._ended or self._first is None or self.finished >= self.total:
             return None
         return (clock.monotonic() - self._first) / self._ended * (self.total - self.finished)
+
+
+def _left(seconds: float | None) -> str:
+    return "" if seconds is None else f", about {say_seconds(seconds)} left"
 
 
 def _progress(subject: str, task: RunningBuild | RunningCell, now: float) -> LogLine | None:
     if now - task.shown < QUIET_SECONDS:
         return None
     task.shown = now
-    return _line(subject, task.how_far(), passing=True)
+    return _line(subject, task.how_far(now), passing=True)
 
 
 def _took(task: RunningBuild | RunningCell | None, now: float, text: str) -> str:

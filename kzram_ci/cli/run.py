@@ -135,7 +135,7 @@ def main(args: argparse.Namespace) -> int:
 
 def run(request: RunRequest, *, quiet: bool = False, only_changes: bool = False) -> int:
     """Run, report, return the exit code."""
-    from kzram_ci.run.recorded import execute, report_files, shown_at, view_of
+    from kzram_ci.run.recorded import execute, report_files, shown_at, usual_seconds, view_of
     from kzram_ci.run.request import begin
 
     directory = begin(request, _warn)
@@ -143,7 +143,12 @@ def run(request: RunRequest, *, quiet: bool = False, only_changes: bool = False)
     try:
         with (
             Path(os.devnull).open("w") as nowhere,
-            progress.watch(directory.plan, nowhere if quiet else sys.stderr, done=directory.finished()) as listener,
+            progress.watch(
+                directory.plan,
+                nowhere if quiet else sys.stderr,
+                done=directory.finished(),
+                usual=usual_seconds(request, directory),
+            ) as listener,
         ):
             results = execute(request, directory, tools=environment.tools, listener=listener, warn=_warn)
     finally:

@@ -14,7 +14,7 @@ from typing import Any
 from kzram_ci.base import budget
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
-from kzram_ci.base.errors import InfraError, Interrupted
+from kzram_ci.base.errors import InfraError, Interrupted, KzramError
 from kzram_ci.base.spans import span
 from kzram_ci.base.units import say_count, say_duration
 from kzram_ci.kernel.sandbox import required
@@ -153,6 +153,14 @@ def _remember(history: History, run: RunDir, result: CellResult, warn: Warn) -> 
         history.add_result(run.path.name, result)
     except InfraError as error:
         warn(f"history: {error}")
+
+
+def usual_seconds(request: RunRequest, run: RunDir) -> dict[str, float]:
+    """How long the cells of a run took before; empty where that is not known."""
+    try:
+        return request.history.seconds(run.plan.name) if request.history is not None else {}
+    except KzramError:  # it is only for the view: a history that cannot be used is told when it is written
+        return {}
 
 
 def view_of(run: RunDir, history: History | None = None) -> RunView:

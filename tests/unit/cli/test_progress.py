@@ -74,9 +74,9 @@ def test_plain_lines_are_few_and_say_how_far(time: Clock) -> None:
         listen(Note(subject="", text="accel: tcg"))
     assert stream.getvalue().splitlines() == [
         "[    0 s] stock: building",
-        "[   10 s] stock: 390/1,200 objects",
-        "[   20 s] stock: 790/1,200 objects",
-        "[   30 s] stock: 1,190/1,200 objects",
+        "[   10 s] stock: 390/1,200 objects, about 20 s left",
+        "[   20 s] stock: 790/1,200 objects, about 10 s left",
+        "[   30 s] stock: 1,190/1,200 objects, about 0 s left",
         "[   30 s] stock: 30 s: built",
         "[   30 s] stock/anonmutate: booting",
         "[   41 s] stock/anonmutate: recompressions 31,204/50,000, grew 190/200, overruns 0",
@@ -103,6 +103,63 @@ def test_a_goal_that_is_known_once_the_cell_starts(time: Clock) -> None:
     (task,) = state.boots.values()
     state.take(CellProgress(cell=CELL.id, counters={"recompressions": 99_000, "grew": 200}))
     assert task.fraction() == 0.25
+
+
+def test_a_cell_says_its_rate_and_when_it_should_be_done(time: Clock) -> None:
+    state = RunState(samples.PLAN, usual={CELL.id: 90.0})
+    state.take(CellStarted(cell=CELL.id))
+    boot = state.boots[CELL.id]
+    assert boot.how_far() == "booting"
+    time.now += 30
+    assert boot.how_far(time.now) == "booting, about 1:00 left"  # as long as it took before
+    state.take(CellProgress(cell=CELL.id, counters={name: 0 for name, _ in boot.goals}))
+    time.now += 10
+    state.take(CellProgress(cell=CELL.id, counters={name: bound // 4 for name, bound in boot.goals}))
+    goal, wanted = sorted(boot.goals)[0]  # all are as far: the first by name is shown first
+    assert f"{goal} {wanted // 4:,}/{wanted:,} ({wanted // 40:,}/s)" in boot.how_far(time.now)
+    assert boot.how_far(time.now).endswith(", about 30 s left")  # by its rate
+    time.now += 5
+    state.take(CellProgress(cell=CELL.id, counters={name: 1 for name, _ in boot.goals}))
+    assert boot.rate() is None  # another boot began to count anew
+    assert boot.left(time.now) == 45.0
+
+
+def test_a_rate_of_nothing_promises_nothing(time: Clock) -> None:
+    state = RunState(samples.PLAN)
+    state.take(CellStarted(cell=CELL.id))
+    for _ in range(3):
+        state.take(CellProgress(cell=CELL.id, counters={name: 0 for name, _ in state.boots[CELL.id].goals}))
+        time.now += 5
+    assert state.boots[CELL.id].left(time.now) is None
+    assert "(0/s)" in state.boots[CELL.id].how_far(time.now)
+
+
+def test_a_narrow_terminal_shows_name_and_counters_on_two_lines(time: Clock) -> None:
+    state = RunState(samples.PLAN)
+    state.take(CellStarted(cell=CELL.id))
+    state.take(CellProgress(cell=CELL.id, counters={"recompressions": 31_204}))
+    first, second, *_ = render(state, 40).plain.splitlines()
+    assert first == f"    0 s {CELL.id}"
+    assert second.startswith("        ")
+    assert len(second) <= 40
+    assert "/" in second
+
+
+def test_the_end_is_foreseen_from_the_history_before_any_cell_is_done(time: Clock) -> None:
+    usual = {cell.id: 60.0 for cell in samples.PLAN.cells}
+    state = RunState(samples.PLAN, usual=usual)
+    assert state.eta() == 60.0 * state.total
+    state.take(CellStarted(cell=CELL.id))
+    time.now += 20
+    assert state.eta() == 60.0 * state.total - 20
+    assert RunState(samples.PLAN, usual={CELL.id: 60.0}).eta() is None
+
+
+def test_repeats_are_counted_as_they_come(time: Clock) -> None:
+    state = RunState(samples.PLAN)
+    total = state.total
+    state.take(CellStarted(cell=f"{CELL.id}/again=2"))
+    assert state.total == total + 1
 
 
 def test_eta_counts_from_the_first_cell_and_ends(time: Clock) -> None:
@@ -198,7 +255,7 @@ def test_the_live_view_fits_any_width(width: int, time: Clock) -> None:
     stream = io.StringIO()
     Console(file=stream, width=width, force_terminal=False).print(render(state, width))
     lines = stream.getvalue().splitlines()
-    assert len(lines) == 4
+    assert len(lines) == (4 if width >= 60 else 6)
     assert max(map(len, lines)) <= width
     if width >= 100:
         assert "recompressions 31,204/50,000" in stream.getvalue()

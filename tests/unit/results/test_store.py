@@ -10,6 +10,7 @@ import report_samples as samples
 from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, UserError
+from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results.history import History
 from kzram_ci.results.history_schema import SCHEMA_VERSION
 
@@ -122,3 +123,15 @@ def test_parallel_processes_lose_nothing(tmp_path: Path) -> None:
     codes = [proc.wait(child, ("writer",), Deadline.after(120)) for child in children]
     assert codes == [0, 0, 0]
     assert len(History(path=Path(path)).records()) == 3 * 70
+
+
+def test_how_long_cells_took_is_the_mean_of_those_with_a_verdict(tmp_path: Path) -> None:
+    history = History(path=tmp_path / "h.sqlite")
+    assert history.seconds("overrun") == {}
+    history.add_run("r", samples.PLAN, tmp_path)
+    good = samples.result(samples.PLAN.cells[0])
+    broken = samples.result(samples.PLAN.cells[1], Outcome.INFRA, Verdict.ERROR)
+    for result in (replace(good, seconds=10.0), replace(good, seconds=20.0), replace(broken, seconds=9.0)):
+        history.add_result("r", result)
+    assert history.seconds(samples.PLAN.name) == {good.id: 15.0}
+    assert history.seconds("other") == {}
