@@ -30,6 +30,7 @@ COMMANDS = {
     "history": "outcomes of cells over all recorded runs",
     "compare": "what changed between two runs",
     "bisect": "find the commit that brought a crash, even one that comes only sometimes",
+    "issues": "one issue on GitHub for each new finding of a run",
     "watch": "run what is new on a branch; bisect and report new findings",
     "try": "a patch series before and after, with a stated chance of being fooled",
     "repro": "run one cell of a run directory again",

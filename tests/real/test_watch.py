@@ -52,18 +52,20 @@ def test_what_is_new_is_run_and_a_finding_is_bisected_and_told_once(
         "clone", "--quiet", "--shared", "--bare", str(source), str(repository), cwd=tmp_path,
         deadline=Deadline.after(120),
     )  # fmt: skip
-    ask(repository, "branch", "--force", "work", "base")
+    log = ask(repository, "log", "--format=%H %s", "short").splitlines()
+    at = next(number for number, line in enumerate(log) if line.endswith(grown.CULPRIT))
+    bad, good = (log[number].split()[0] for number in (at - 1, at + 2))  # a short search: four commits
+    ask(repository, "branch", "--force", "work", good)
     words = ("watch", str(repository), "work", "watched.yaml", "--once", "--no-history", "--budget", "20m", "--quiet")
     assert main(words) == 0, capsys.readouterr().err
     outbox = next(tmp_path.glob("runs/watch-work-*")) / "outbox"
     assert not outbox.exists()
 
-    ask(repository, "branch", "--force", "work", "short")
+    ask(repository, "branch", "--force", "work", bad)
     assert main(words) == 1, capsys.readouterr().err
     (file,) = outbox.glob("*.json")
     report = json.loads(file.read_text())
-    assert report["last_good"] == ask(repository, "rev-parse", "base").strip()
-    assert report["commit"] == ask(repository, "rev-parse", "short").strip()
+    assert (report["last_good"], report["commit"]) == (good, bad)
     assert report["bisected"]["subject"] == grown.CULPRIT
     mail = message_from_bytes(file.with_suffix(".eml").read_bytes(), policy=default)
     assert report["bisected"]["commit"] in mail.get_content()

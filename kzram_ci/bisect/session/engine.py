@@ -63,7 +63,7 @@ class Engine:
                 self.show()
             session.keep(replace(session.facts, answer=step.answer))
             self.show()
-            if step.answer.kind is Kind.CULPRIT:
+            if step.answer.kind is Kind.CULPRIT and not self._over():
                 try_revert(session, builds, boots, step.answer.commits[0])
         self.show()
         return step.answer

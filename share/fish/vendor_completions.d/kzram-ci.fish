@@ -13,6 +13,7 @@ complete -c kzram-ci -n __fish_use_subcommand -a report -d 'render the reports o
 complete -c kzram-ci -n __fish_use_subcommand -a history -d 'outcomes of cells over all recorded runs'
 complete -c kzram-ci -n __fish_use_subcommand -a compare -d 'what changed between two runs'
 complete -c kzram-ci -n __fish_use_subcommand -a bisect -d 'find the commit that brought a crash, even one that comes only sometimes'
+complete -c kzram-ci -n __fish_use_subcommand -a issues -d 'one issue on GitHub for each new finding of a run'
 complete -c kzram-ci -n __fish_use_subcommand -a watch -d 'run what is new on a branch; bisect and report new findings'
 complete -c kzram-ci -n __fish_use_subcommand -a try -d 'a patch series before and after, with a stated chance of being fooled'
 complete -c kzram-ci -n __fish_use_subcommand -a repro -d 'run one cell of a run directory again'
@@ -166,6 +167,12 @@ complete -c kzram-ci -n '__fish_seen_subcommand_from bisect; and __fish_seen_sub
 complete -c kzram-ci -n '__fish_seen_subcommand_from bisect; and __fish_seen_subcommand_from mark' -F
 complete -c kzram-ci -n '__fish_seen_subcommand_from bisect; and __fish_seen_subcommand_from mark' -s h -l help -d 'show this help message and exit'
 complete -c kzram-ci -n '__fish_seen_subcommand_from bisect; and __fish_seen_subcommand_from mark' -l runs -r -F -d 'where run directories are'
+complete -c kzram-ci -n '__fish_seen_subcommand_from issues' -F
+complete -c kzram-ci -n '__fish_seen_subcommand_from issues' -s h -l help -d 'show this help message and exit'
+complete -c kzram-ci -n '__fish_seen_subcommand_from issues' -l repo -x -d 'default'
+complete -c kzram-ci -n '__fish_seen_subcommand_from issues' -l label -x -d 'of the issues'
+complete -c kzram-ci -n '__fish_seen_subcommand_from issues' -l link -x -d 'where the run can be seen'
+complete -c kzram-ci -n '__fish_seen_subcommand_from issues' -l dry-run -d 'show the commands that would change something'
 complete -c kzram-ci -n '__fish_seen_subcommand_from watch' -F
 complete -c kzram-ci -n '__fish_seen_subcommand_from watch' -s h -l help -d 'show this help message and exit'
 complete -c kzram-ci -n '__fish_seen_subcommand_from watch' -l kernel -x -d 'only these kernels'
