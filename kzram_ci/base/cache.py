@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kzram_ci.base.clock import Deadline
-from kzram_ci.base.files import disk_errors, lock
+from kzram_ci.base.files import disk_errors, keep_names, lock, settle
 
 MANIFEST = "manifest.json"
 
@@ -69,6 +69,8 @@ def entry_in_progress(entry: Path) -> Iterator[Path]:
             if complete(entry):
                 return
             shutil.rmtree(entry, ignore_errors=True)
+            settle(temporary)
             os.replace(temporary, entry)
+            keep_names(entry.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import json
 import os
@@ -45,6 +46,31 @@ def disk_errors(what: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise InfraError(f"{what}: {error.strerror or error}", hint=_HINTS.get(error.errno or 0, "")) from error
+
+
+def settle(path: Path) -> None:
+    """Have all that was written below a directory on the disk: what says that it is complete is written behind it.
+
+    A file system may keep a name and lose what the file held when the power goes. For a tree of 90,000 files one
+    call for the whole file system takes a second where one for each file takes minutes.
+    """
+    library = ctypes.CDLL(None, use_errno=True)
+    where = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with disk_errors(f"cannot write {path}"):
+            if library.syncfs(where) < 0:
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    finally:
+        os.close(where)
+
+
+def keep_names(directory: Path) -> None:
+    """Have the names in a directory on the disk: of files that are there, or are not there any more."""
+    where = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(where)
+    finally:
+        os.close(where)
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:

@@ -135,6 +135,9 @@ def create(root: Path, plan: Plan, *, environment: Mapping[str, Any] | None = No
     files.write_atomic(layout.file(RunFile.RESULTS), "")
     for cell in plan.cells:
         _be_born(run.cell_dir(cell), cell)
+    with files.disk_errors(f"cannot write {layout.path}"):
+        files.keep_names(layout.path)
+        files.keep_names(layout.path.parent)
     return run
 
 

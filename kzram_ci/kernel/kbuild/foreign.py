@@ -53,5 +53,6 @@ def _copied(donor: Slot, path: Path, key: str, deadline: Deadline) -> bool:
     proc.run(("cp", "-a", "--reflink=auto", "--", str(donor.out), str(temporary / OBJECTS)), deadline=deadline)
     slot.state = donor.state
     slot.remember(foreign=key)  # first: without its sources the slot is made anew
+    files.settle(path)
     temporary.rename(slot.src)
     return True

@@ -2,7 +2,8 @@
 
 What a slot holds is written down before it is changed, so a slot left behind by kill -9 heals: files that may
 deviate from the pristine tree are compared by content the next time; an object directory in which make was
-killed is thrown away, since a truncated object may look newer than its source.
+killed is thrown away, since a truncated object may look newer than its source. So does one whose host lost its power:
+what says that something is there is written when it is on the disk.
 """
 
 from __future__ import annotations
@@ -118,6 +119,7 @@ class Slot:
         for path in gone:
             remove(self.src, path)
         base.copy_to(self.src, changed)
+        files.settle(self.path)
         self.remember(base=dict(base.files))
 
     def switch(self, base: BaseTree, desired: Mapping[str, bytes | None], executable: frozenset[str]) -> int:
@@ -132,6 +134,8 @@ class Slot:
                 written += remove(self.src, path)
             else:
                 written += write_if_changed(self.src / path, content, executable=path in executable)
+        if written:
+            files.settle(self.path)  # what is pristine again is not looked at the next time
         self.remember(touched=tuple(sorted(desired)))
         return written
 
@@ -141,10 +145,13 @@ class Slot:
         with files.disk_errors(f"cannot write {self.path}"):
             self.out.mkdir(exist_ok=True)
             self._mark.touch()
+            files.keep_names(self.path)
         return fresh
 
     def mark_clean(self) -> None:
-        """Make ended by itself: its own rules removed what was half done."""
+        """Make ended by itself: its own rules removed what was half done. What it made outlasts a loss of power."""
+        if self._mark.exists():
+            files.settle(self.path)
         self._mark.unlink(missing_ok=True)
 
 

@@ -64,6 +64,9 @@ def _receive(url: str, part: Path, context: Context) -> None:
             _copy(answer, out, url, total, context)
             if total and out.tell() < total:
                 raise http.client.IncompleteRead(b"", total - out.tell())
+            with files.disk_errors(f"cannot write {part}"):
+                out.flush()
+                os.fsync(out.fileno())
 
 
 @contextmanager
