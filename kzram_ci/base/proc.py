@@ -30,6 +30,7 @@ _POLL_SECONDS = 0.2
 _NAME_CHARS = 60
 
 Child = subprocess.Popen[bytes]  # what `spawn` returns, for annotations elsewhere
+PIPE = subprocess.PIPE
 
 _token = os.urandom(16).hex()
 _lock = threading.Lock()
@@ -112,6 +113,9 @@ def _start_guardian() -> None:
             return
         _guardian = subprocess.Popen(
             (sys.executable, "-I", "-S", reaper.__file__, _token, *_temporary_roots()),
+            # Where this kzram-ci was started by another, whose guardian kills all that carry its token: not this one,
+            # which has the children of this one to end.
+            env={name: value for name, value in os.environ.items() if name != reaper.VARIABLE},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

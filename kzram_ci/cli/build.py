@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.cli.kernel_names import kernels_there_are
 from kzram_ci.cli.kernel_option import (
     PATCH_HELP,
     REFRESH_HELP,
@@ -15,7 +16,6 @@ from kzram_ci.cli.kernel_option import (
     add_arch,
     add_sandbox,
     add_stores,
-    kernels_there_are,
     patches_of,
     stores_from,
 )

@@ -1,20 +1,21 @@
-"""`--kernel GLOB|SOURCE`, `--patch [NAME=]FILE`, the stores, and what goes with them."""
+"""`--kernel GLOB|SOURCE`, `--patch [NAME=]FILE`, stores, schedulers, and what goes with them."""
 
 from __future__ import annotations
 
+import os
 import sys
-import textwrap
 from argparse import ArgumentParser, BooleanOptionalAction
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from kzram_ci.base.errors import UserError
 from kzram_ci.model.arch import ARCHS
 from kzram_ci.plan.source_args import FORMS
 from kzram_ci.store.shared import Stores, stores_of
 
 if TYPE_CHECKING:
     from kzram_ci.kernel.oneoff import OneOff
+    from kzram_ci.run.elsewhere import Opener
 
 _FORMS = ", ".join(FORMS.values())
 KERNEL_HELP = (
@@ -67,6 +68,34 @@ def stores_from(write: str | None, read: Sequence[str]) -> Stores:
     return stores_of(write, tuple(read))
 
 
+def add_farm(parser: ArgumentParser) -> None:
+    """Add `--scheduler` and what goes with it."""
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS|local:N", help="boot on workers of a scheduler of dask, or on N of this host"
+    )
+    add_tls(parser)
+
+
+def add_tls(parser: ArgumentParser) -> None:
+    """Add `--tls` and `--insecure`."""
+    parser.add_argument(
+        "--tls", metavar="DIR", default=os.environ.get("KZRAM_TLS", ""),
+        help="ca.pem, cert.pem and key.pem for the scheduler (default: $KZRAM_TLS)",
+    )  # fmt: skip
+    parser.add_argument("--insecure", action="store_true", help="a scheduler by tcp:// that is not on the loopback")
+
+
+def farm_of(scheduler: str | None, tls: str, insecure: bool, jobs: int) -> Opener | None:
+    """What opens other machines to a run; None without a scheduler. Raises UserError."""
+    if not scheduler:
+        return None
+    from kzram_ci.farm.opened import FarmRequest, opened
+
+    wanted = FarmRequest(scheduler=scheduler, tls=tls, insecure=insecure, jobs=jobs)
+    wanted.address()  # before anything is written
+    return partial(opened, wanted)
+
+
 def patches_of(words: Sequence[str]) -> tuple[OneOff, ...]:
     """The patches that `--patch` names. Raises UserError."""
     if not words:
@@ -74,22 +103,3 @@ def patches_of(words: Sequence[str]) -> tuple[OneOff, ...]:
     from kzram_ci.kernel.oneoff import read_oneoffs  # --help needs none of it
 
     return read_oneoffs(words, sys.stdin.buffer.read)
-
-
-def kernels_there_are() -> str:
-    """The variants and lines of kernels, two lines."""
-    from kzram_ci.base.library import Library
-    from kzram_ci.plan.tables import axes
-
-    try:
-        found = axes(Library())
-    except UserError as error:
-        return f"  (not known: {error})"
-    lines = (f"{line} (needs no suffix)" if line == found.default else line for line in found.lines)
-    rows = (("variants", found.variants), ("lines", lines))
-    return "\n".join(
-        textwrap.fill(
-            ", ".join(names), 110, break_on_hyphens=False, initial_indent=f"  {what:<10}", subsequent_indent=" " * 12
-        )
-        for what, names in rows
-    )

@@ -36,6 +36,7 @@ COMMANDS = {
     "repro": "run one cell of a run directory again",
     "drgn": "open the memory of a guest that crashed",
     "mechanism": "the facts about the overrun in a kernel's source, and what to expect",
+    "worker": "boot cells for runs on other machines",
     "doctor": "check what this host has and what is missing",
     "cache": "list or clean the build cache",
 }

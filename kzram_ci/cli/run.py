@@ -16,8 +16,10 @@ from kzram_ci.cli.kernel_option import (
     REFRESH_HELP,
     SNAPSHOT_HELP,
     add_arch,
+    add_farm,
     add_sandbox,
     add_stores,
+    farm_of,
     patches_of,
     stores_from,
 )
@@ -93,6 +95,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--snapshot", choices=arguments.SNAPSHOTS, help=SNAPSHOT_HELP)
     add_sandbox(parser)
     add_stores(parser)
+    add_farm(parser)
     parser.add_argument("--bisect-run", action="store_true", help="exit codes for `git bisect run`")
     parser.add_argument("--no-history", action="store_true", help="leave the results out of the history")
     parser.add_argument(
@@ -127,6 +130,7 @@ def main(args: argparse.Namespace) -> int:
         refresh=args.refresh,
         sandbox=args.sandbox,
         stores=stores_from(args.store, args.store_read),
+        elsewhere=farm_of(args.scheduler, args.tls, args.insecure, args.jobs),
         record=not args.no_history,
         for_git=args.bisect_run,
     )

@@ -14,7 +14,7 @@ from kzram_ci.base import budget, elf, needs, packages, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import KzramError
 from kzram_ci.base.needs import Need, Proof, Task
-from kzram_ci.model.arch import Arch, arch_of, needs_of
+from kzram_ci.model.arch import ARCHS, Arch, arch_of, needs_of
 from kzram_ci.model.machine import Accel
 from kzram_ci.vm import accel, binary
 
@@ -49,6 +49,11 @@ def examine(archs: tuple[str, ...] = ("x86_64",), *, cache: Path, deadline: Dead
         _disk(cache),
         _memory(),
     )
+
+
+def architectures() -> tuple[str, ...]:
+    """Those whose guests QEMU can run here."""
+    return tuple(row.name for row in ARCHS if binary.look_for(row))
 
 
 def acceleration(arch: str, *, cache: Path, deadline: Deadline) -> Check:

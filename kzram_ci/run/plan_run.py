@@ -15,6 +15,7 @@ from kzram_ci.model.layout import CellFile
 from kzram_ci.model.outcome import Verdict
 from kzram_ci.results.layout import CellDir
 from kzram_ci.run.cell_run import from_error, skipped
+from kzram_ci.run.elsewhere import Elsewhere
 from kzram_ci.run.job import Stages
 from kzram_ci.run.pool import Budget
 from kzram_ci.run.scheduler import More, Work, run_all
@@ -38,6 +39,7 @@ class PlanRun:
     listener: Listener
     until: Deadline | None = None
     more: More | None = None
+    elsewhere: Elsewhere | None = None
 
     def execute(
         self,
@@ -84,6 +86,7 @@ class PlanRun:
             known=known,
             until=self.until,
             more=self.more,
+            elsewhere=self.elsewhere,
         )
 
     def _result(self, cell: Cell, ended: CellResult | BaseException) -> CellResult:

@@ -6,7 +6,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,8 @@ def execute(
         except Interrupted as stop:
             done = sum(cell.id in run.finished() for cell in run.plan.cells)
             of = f"{done} of {say_count(len(run.plan.cells), 'cell')} done"
-            raise Interrupted(f"interrupted, {of}; to go on: kzram-ci run --resume {shown_at(run)}") from stop
+            what = "interrupted" if type(stop) is Interrupted else stop.message
+            raise type(stop)(f"{what}, {of}; to go on: kzram-ci run --resume {shown_at(run)}") from stop
 
 
 def _execute(
@@ -88,7 +89,8 @@ def _execute(
     with span("look ahead", "plan"):
         plan = stages.ahead(plan, done)
     night = _night(request, run, history, plan, until) if until is not None else None
-    with Reports(run=run, history=history).kept_up(), _noted_meanwhile(run, tools):
+    away = nullcontext() if request.elsewhere is None else request.elsewhere(context, request.accel)
+    with away as elsewhere, Reports(run=run, history=history).kept_up(), _noted_meanwhile(run, tools):
         PlanRun(
             plan=plan if night is None else replace(plan, cells=least_known_first(plan.cells, night.past)),
             stages=stages,
@@ -98,6 +100,7 @@ def _execute(
             listener=listener,
             until=until,
             more=None if night is None else night.more,
+            elsewhere=elsewhere,
         ).execute(done=done, before=tuple(result for result in run.results() if result.id in done))
         if night is not None:
             run.note_environment({"budget": f"{say_duration(request.budget_s)}; {night.words()}"})

@@ -16,6 +16,7 @@ from kzram_ci.results import rundir
 from kzram_ci.results.history import History, default_history
 from kzram_ci.results.reports.sanitize import one_line
 from kzram_ci.results.rundir import RunDir
+from kzram_ci.run.elsewhere import Opener
 from kzram_ci.run.selection import Selection, again, plan_of, plan_without_name, selected
 from kzram_ci.store.shared import Stores
 from kzram_ci.verdict import repeats
@@ -47,6 +48,7 @@ class RunRequest:
     refresh: bool = False
     sandbox: bool = False  # makefiles run under bubblewrap
     stores: Stores | None = None  # None: those of the environment
+    elsewhere: Opener | None = None  # opens other machines for the cells
     record: bool = True  # in the history
     for_git: bool = False  # `git bisect run` reads the exit code
 

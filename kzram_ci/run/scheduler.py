@@ -25,6 +25,7 @@ from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.machine import AccelChoice
 from kzram_ci.results.layout import CellDir
 from kzram_ci.run.cell_run import run_cell
+from kzram_ci.run.elsewhere import Elsewhere, Window
 from kzram_ci.run.job import CellJob, Stages, equipment
 from kzram_ci.run.pool import Budget, Gate
 from kzram_ci.run.relay import Relay, relayed
@@ -44,7 +45,8 @@ class Work:
     """Cells, and all that is needed to run them. `place` gives a cell's directory.
 
     `known`: results there are already, of controls. `until`: nothing begins later. `more`: asked for another cell when
-    all that were planned have begun and there is room.
+    all that were planned have begun and there is room. `elsewhere`: where cells run, if not on threads of this
+    process.
     """
 
     cells: tuple[Cell, ...]
@@ -53,6 +55,7 @@ class Work:
     place: Callable[[Cell], CellDir]
     boot_retries: int
     listener: Listener
+    elsewhere: Elsewhere | None = None
     known: Mapping[str, CellResult] = field(default_factory=dict)
     until: Deadline | None = None
     more: More | None = None
@@ -70,6 +73,8 @@ def run_all(work: Work, executor: Executor | None = None) -> Iterator[Ended]:
     for. After a cancellation nothing new starts: what did not run ends with Interrupted.
     """
     with ExitStack() as stack:
+        if executor is None and work.elsewhere is not None:
+            executor = work.elsewhere.executor
         if executor is None:
             size = max(1, min(work.budget.most, len(work.cells)))
             executor = stack.enter_context(ThreadPoolExecutor(size, thread_name_prefix="cell"))
@@ -87,7 +92,7 @@ class _Scheduler:
         self._work = work
         self._cells, self._builder, self._helper = cells, builder, helper
         self._relay = relay
-        self._gate = Gate(work.budget)
+        self._gate = Gate(work.budget) if work.elsewhere is None else Window(work.elsewhere)
         self._pending: dict[Future[Any], Callable[[Future[Any]], Iterator[Ended]]] = {}
         self._equipment: dict[tuple[Any, ...], Equipment] = {}
         self._unequipped: dict[tuple[Any, ...], list[Built]] = {}

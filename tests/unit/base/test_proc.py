@@ -151,6 +151,29 @@ def test_no_orphan_after_kill_9(tmp_path: Path) -> None:
     assert not left.exists()
 
 
+def test_no_orphan_of_a_kzram_ci_that_another_started(tmp_path: Path) -> None:
+    """The outer guardian ends the inner kzram-ci; the inner guardian must be left, to end what that one started."""
+    pidfile = tmp_path / "pid"
+    inner = textwrap.dedent(f"""
+        from kzram_ci.base import proc, clock
+        proc.spawn(("sh", "-c", "setsid sleep 300 & echo $! > {pidfile}; wait"))
+        clock.sleep(300)
+    """)
+    outer = textwrap.dedent(f"""
+        import sys
+        from kzram_ci.base import proc, clock
+        proc.spawn((sys.executable, "-c", {inner!r}))
+        clock.sleep(300)
+    """)
+    parent = proc.spawn((sys.executable, "-c", outer))
+    deadline = Deadline.after(20)
+    while not (pidfile.exists() and pidfile.read_text().strip()) and not deadline.expired():
+        clock.sleep(0.05)
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait(timeout=10)
+    assert wait_until_gone(int(pidfile.read_text()))
+
+
 def test_logged_run_keeps_output_of_a_failure(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with pytest.raises(CommandFailed) as caught:

@@ -1,0 +1,103 @@
+"""The process of one cell on a worker: `python -m kzram_ci.farm.child DIRECTORY`.
+
+It reads the parcel that its worker put there, tells on standard output, a line of JSON each, and leaves what it returns
+beside the parcel. Both are pickles: they never leave the machine, and the directory is the worker's own.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import kzram_ci
+from kzram_ci.base import clock, proc
+from kzram_ci.base.cache import cache_root
+from kzram_ci.base.clock import Deadline
+from kzram_ci.base.errors import UserError
+from kzram_ci.farm.messages import event_of, render
+from kzram_ci.farm.parcel import Parcel, brought
+from kzram_ci.model.events import CellProgress, Event, Listener, Note
+from kzram_ci.model.evidence import CellResult
+from kzram_ci.results.layout import CellDir
+from kzram_ci.run.cell_run import run_cell
+from kzram_ci.run.stages import STAGE_SECONDS, QemuBoot
+from kzram_ci.store.shared import Shelf, Stores, stores_of
+from kzram_ci.vm import accel
+
+PARCEL, RETURNED, CELL = "parcel", "returned", "cell"
+PROGRESS_SECONDS = 1.0  # between two looks at the counters of a cell: many cells share a scheduler
+
+
+def main(directory: Path) -> int:
+    """Run the cell of a directory."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: proc.cancel_all())
+    parcel: Parcel = pickle.loads((directory / PARCEL).read_bytes())
+    ended: CellResult | BaseException
+    try:
+        ended = _run(parcel, directory / CELL, _teller(sys.stdout.write, sys.stdout.flush))
+    except Exception as error:
+        ended = error
+    (directory / RETURNED).write_bytes(_pickled(ended))
+    return 0
+
+
+def _run(parcel: Parcel, place: Path, listener: Listener) -> CellResult:
+    """Here, with what this machine has: its cache, its stores beside those of the run, its accelerator."""
+    if parcel.version != kzram_ci.__version__:
+        raise UserError(f"the worker has kzram-ci {kzram_ci.__version__}, the run {parcel.version}", hint="install one")
+    cache, cell = cache_root(), parcel.job.cell
+    job = replace(parcel.job, place=CellDir(path=place, relative=parcel.job.place.relative))
+    boot = parcel.boot
+    if not parcel.here:
+        shelf = Shelf(_merged(parcel.stores, stores_of()))
+        job = brought(replace(parcel, job=job), cache, shelf, lambda text: listener(Note(subject=cell.id, text=text)))
+    if isinstance(boot, QemuBoot):
+        boot = replace(boot, cache=cache)
+        wanted, deadline = parcel.accel or cell.machine.accel, Deadline.after(STAGE_SECONDS)
+        job = replace(job, accel=accel.choose(wanted, cell.machine.arch, cache=cache, deadline=deadline))
+    return run_cell(job, boot, listener)
+
+
+def _merged(ours: Stores, own: Stores) -> Stores:
+    """A worker only reads: the run's store first, then the worker's own."""
+    urls = (ours.write, *ours.read, own.write, *own.read)
+    return Stores(read=tuple(dict.fromkeys(url for url in urls if url)))
+
+
+def _teller(write: Callable[[str], object], flush: Callable[[], object]) -> Listener:
+    lock, last = threading.Lock(), [0.0]
+
+    def tell(event: Event) -> None:
+        message = event_of(event)
+        if message is None:
+            return
+        with lock:
+            if isinstance(message, CellProgress):
+                if clock.monotonic() - last[0] < PROGRESS_SECONDS:
+                    return
+                last[0] = clock.monotonic()
+            write(json.dumps(render(message)) + "\n")
+            flush()
+
+    return tell
+
+
+def _pickled(ended: CellResult | BaseException) -> bytes:
+    """An error that cannot be pickled is its words."""
+    try:
+        data = pickle.dumps(ended)
+        pickle.loads(data)
+        return data
+    except Exception:
+        return pickle.dumps(RuntimeError(f"{type(ended).__name__}: {ended}"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
