@@ -54,7 +54,7 @@ def test_what_is_new_is_run_and_a_finding_is_bisected_and_told_once(
     )  # fmt: skip
     log = ask(repository, "log", "--format=%H %s", "short").splitlines()
     at = next(number for number, line in enumerate(log) if line.endswith(grown.CULPRIT))
-    bad, good = (log[number].split()[0] for number in (at - 1, at + 2))  # a short search: four commits
+    bad, good = (log[number].split()[0] for number in (at - 1, at + 4))  # a short search; two do not build
     ask(repository, "branch", "--force", "work", good)
     words = ("watch", str(repository), "work", "watched.yaml", "--once", "--no-history", "--budget", "20m", "--quiet")
     assert main(words) == 0, capsys.readouterr().err
