@@ -86,7 +86,7 @@ def _live(state: RunState, stream: IO[str]) -> Iterator[Listener]:
     def listen(event: Event) -> None:
         line = state.take(event)
         if line is not None and not line.passing:
-            console.print(Text(line.text, style=line.tone))
+            console.print(Text(line.text, style=line.tone), soft_wrap=True)  # whole paths stay copyable
 
     with Live(
         console=console,
@@ -136,6 +136,7 @@ def _overall(state: RunState, width: int) -> str:
     eta = state.eta()
     left = f", about {say_seconds(eta)} left" if eta is not None else ""
     space = max(0, min(24, width // 5))
-    drawn = f"[{bar(state.finished / state.total if state.total else None, space)}] " if space >= 6 else ""
+    share = state.finished / state.total if state.total else None
+    drawn = f"[{bar(share, space)}] " if width >= NARROW else ""
     elapsed = say_seconds(clock.monotonic() - state.began)
     return f"{elapsed:>7} {drawn}{state.finished}/{state.total} cells{left}"

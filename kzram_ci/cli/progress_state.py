@@ -131,13 +131,15 @@ class RunningCell:
         return f"{self._exposure()}{_left(self.left(now))}"
 
     def _exposure(self) -> str:
+        if not self.counters:
+            return "booting"
         shares, pace = self._shares(), self.rate()
         parts = [f"{name} {value:,}/{wanted:,}" for _, name, value, wanted in shares]
         if pace is not None:
             parts[0] += f" ({pace[1]:,.0f}/s)"
         if OVERRUNS in self.counters and all(name != OVERRUNS for name, _ in self.goals):
             parts.append(f"{OVERRUNS} {self.counters[OVERRUNS]:,}")
-        return ", ".join(parts) if self.counters or not self.usual else "booting"
+        return ", ".join(parts) or "running"
 
     def fraction(self) -> float | None:
         """A cell is as far as its slowest goal; None where it has none."""
