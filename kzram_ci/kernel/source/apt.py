@@ -97,9 +97,9 @@ def download(ref: DebianSource, scratch: Path, context: Context) -> Fetched:
 
 
 def _foreign(ref: DebianSource) -> str:
-    """The architecture that the name of a ready kernel's package ends in, where it is not this host's; else ""."""
-    others = (row.debian for row in ARCHS if platform.machine() not in row.uname)
-    return next((name for name in others if ref.ready and ref.package.endswith(f"-{name}")), "")
+    """The architecture in the name of a ready kernel's package (linux-image-arm64-16k), where not this host's."""
+    words = ref.package.split("-") if ref.ready else ()
+    return next((row.debian for row in ARCHS if platform.machine() not in row.uname and row.debian in words), "")
 
 
 def elsewhere() -> tuple[str, ...]:

@@ -142,6 +142,27 @@ def test_a_package_without_a_kernel(archive: Archive, tmp_path: Path) -> None:
         image(tmp_path, "linux-image-other")
 
 
+@pytest.mark.parametrize(
+    ("package", "arch"),
+    [
+        ("linux-image-cloud-amd64", ""),
+        ("linux-image-6.12.117+deb13-arm64", "arm64"),
+        ("linux-image-arm64-16k", "arm64"),
+        ("linux-source-6.12", ""),
+    ],
+)
+def test_a_kernel_of_another_architecture_comes_from_its_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str, arch: str
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    ref = DebianSource(package=package)
+    assert apt._foreign(ref) == arch
+    words = apt._options(tmp_path, ref, arch)
+    assert [word for word in words if "Architecture" in word] == (
+        [f"APT::Architecture={arch}", f"APT::Architectures={arch}"] if arch else []
+    )
+
+
 def sources_list(tmp_path: Path, suite: str, mirror: str = "") -> str:
     ref = DebianSource(package="linux-image-amd64", suite=suite, mirror=mirror)
     options = apt._options(tmp_path / f"apt-{suite}", ref)
