@@ -1,4 +1,4 @@
-"""The process of one cell on a worker: `python -m kzram_ci.farm.child DIRECTORY`.
+"""The process of one cell, or of one build, on a worker: `python -m kzram_ci.farm.child DIRECTORY`.
 
 It reads the parcel that its worker put there, tells on standard output, a line of JSON each, and leaves what it returns
 beside the parcel. Both are pickles: they never leave the machine, and the directory is the worker's own.
@@ -20,9 +20,13 @@ from kzram_ci.base import clock, proc
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.library import Library
 from kzram_ci.farm.messages import event_of, render
-from kzram_ci.farm.parcel import Parcel, brought
-from kzram_ci.model.events import CellProgress, Event, Listener, Note
+from kzram_ci.farm.parcel import Order, Parcel, brought, unpack
+from kzram_ci.kernel import source
+from kzram_ci.kernel.sandbox import required
+from kzram_ci.kernel.workshop import KernelContext, image_of, keys_of
+from kzram_ci.model.events import BuildProgress, CellProgress, Event, Listener, Note
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.results.layout import CellDir
 from kzram_ci.run.cell_run import run_cell
@@ -30,18 +34,26 @@ from kzram_ci.run.stages import STAGE_SECONDS, QemuBoot
 from kzram_ci.store.shared import Shelf, Stores, stores_of
 from kzram_ci.vm import accel
 
-PARCEL, RETURNED, CELL = "parcel", "returned", "cell"
+PARCEL, RETURNED, CELL, OWN = "parcel", "returned", "cell", "own"
 PROGRESS_SECONDS = 1.0  # between two looks at the counters of a cell: many cells share a scheduler
 
 
 def main(directory: Path) -> int:
-    """Run the cell of a directory."""
+    """Run the cell of a directory, or build its kernel."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: proc.cancel_all())
-    parcel: Parcel = pickle.loads((directory / PARCEL).read_bytes())
-    ended: CellResult | BaseException
+    parcel: Parcel | Order = pickle.loads((directory / PARCEL).read_bytes())
+    ended: CellResult | str | BaseException
+    listener = _teller(sys.stdout.write, sys.stdout.flush)
     try:
-        ended = _run(parcel, directory / CELL, _teller(sys.stdout.write, sys.stdout.flush))
+        if parcel.version != kzram_ci.__version__:
+            words = f"the worker has kzram-ci {kzram_ci.__version__}, the run {parcel.version}"
+            raise UserError(words, hint="install one version")
+        ended = (
+            _build(parcel, directory / OWN, listener)
+            if isinstance(parcel, Order)
+            else _run(parcel, directory / CELL, listener)
+        )
     except Exception as error:
         ended = error
     (directory / RETURNED).write_bytes(_pickled(ended))
@@ -50,8 +62,6 @@ def main(directory: Path) -> int:
 
 def _run(parcel: Parcel, place: Path, listener: Listener) -> CellResult:
     """Here, with what this machine has: its cache, its stores beside those of the run, its accelerator."""
-    if parcel.version != kzram_ci.__version__:
-        raise UserError(f"the worker has kzram-ci {kzram_ci.__version__}, the run {parcel.version}", hint="install one")
     cache, cell = cache_root(), parcel.job.cell
     job = replace(parcel.job, place=CellDir(path=place, relative=parcel.job.place.relative))
     boot = parcel.boot
@@ -63,6 +73,23 @@ def _run(parcel: Parcel, place: Path, listener: Listener) -> CellResult:
         wanted, deadline = parcel.accel or cell.machine.accel, Deadline.after(STAGE_SECONDS)
         job = replace(job, accel=accel.choose(wanted, cell.machine.arch, cache=cache, deadline=deadline))
     return run_cell(job, boot, listener)
+
+
+def _build(order: Order, own: Path, listener: Listener) -> str:
+    """The kernel into the store of the run; "" or why it is not the kernel that is asked for.
+
+    Where a source or a tool is another here, so is the key: nothing is built then that would be no use to the run.
+    """
+    shelf = Shelf(Stores(write=order.stores.write, read=order.stores.read))
+    unpack(order.own, own)
+    library = Library(roots=(own, *Library().roots[1:]))
+    context = KernelContext(listener=listener, shelf=shelf, sandbox=required(order.sandbox), library=library)
+    tree = source.fetch(order.spec.source, context.begin())
+    (key, _), *_rest = keys_of(order.spec, (tree,), context)
+    if key != order.key:
+        return "another source or compiler"
+    image_of(order.spec, tree, context)
+    return "" if shelf.put(context.cache / "kernels" / key, lambda text: None) else "its store cannot be written"
 
 
 def _merged(ours: Stores, own: Stores) -> Stores:
@@ -79,7 +106,7 @@ def _teller(write: Callable[[str], object], flush: Callable[[], object]) -> List
         if message is None:
             return
         with lock:
-            if isinstance(message, CellProgress):
+            if isinstance(message, CellProgress | BuildProgress):
                 if clock.monotonic() - last[0] < PROGRESS_SECONDS:
                     return
                 last[0] = clock.monotonic()
@@ -89,7 +116,7 @@ def _teller(write: Callable[[str], object], flush: Callable[[], object]) -> List
     return tell
 
 
-def _pickled(ended: CellResult | BaseException) -> bytes:
+def _pickled(ended: CellResult | str | BaseException) -> bytes:
     """An error that cannot be pickled is its words."""
     try:
         data = pickle.dumps(ended)

@@ -87,7 +87,7 @@ class FarmExecutor(Executor):
     def __init__(self, client: Any, terms: Terms, task: Callable[..., Returned] = there.cell) -> None:
         """On a client of dask. `task`: what a worker is to do with a parcel and the topic of its messages."""
         self._client, self._terms, self._task = client, terms, task
-        self._topic = f"kzram-ci-{client.id}"
+        self.topic = f"kzram-ci-{client.id}"
         self._lock = threading.Lock()
         self._jobs: dict[str, tuple[CellJob, Away, Any]] = {}  # by the task's key
         self._begun: dict[str, tuple[str, str]] = {}  # by the cell's id: the worker it began on, why it failed there
@@ -96,7 +96,7 @@ class FarmExecutor(Executor):
         self._resources: list[dict[str, float]] = []
         self._numbers = 0
         self._over = threading.Event()
-        client.subscribe_topic(self._topic, self._heard)
+        client.subscribe_topic(self.topic, self._heard)
         self._look()
         threading.Thread(target=self._watch, name="workers", daemon=True).start()
 
@@ -127,7 +127,7 @@ class FarmExecutor(Executor):
         )
         self._numbers += 1
         key = f"cell-{self._client.id}-{self._numbers}"
-        task = self._client.submit(self._task, parcel, self._topic, key=key, resources=needs, retries=RETRIES)
+        task = self._client.submit(self._task, parcel, self.topic, key=key, resources=needs, retries=RETRIES)
         away.give_up = task.cancel
         with self._lock:
             self._jobs[key] = (job, away, task)
@@ -137,6 +137,10 @@ class FarmExecutor(Executor):
     def room(self) -> int:
         """How many cells the workers can take together."""
         return sum(int(one.get("vm", 0)) for one in self._resources)
+
+    def least(self, name: str) -> float:
+        """What every worker has of a resource; 0 without workers."""
+        return min((one.get(name, 0.0) for one in self._resources), default=0.0)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Give up what still runs."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kzram_ci.model import codec
-from kzram_ci.model.events import CellOops, CellProgress, CellRetried, Event, Note
+from kzram_ci.model.events import BuildProgress, BuildStarted, CellOops, CellProgress, CellRetried, Event, Note
 
-_KINDS = {kind.__name__: kind for kind in (CellProgress, CellOops, CellRetried, Note)}
+_KINDS = {kind.__name__: kind for kind in (BuildStarted, BuildProgress, CellProgress, CellOops, CellRetried, Note)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Failed:
     why: str
 
 
-Message = Began | Failed | CellProgress | CellOops | CellRetried | Note
+Message = Began | Failed | BuildStarted | BuildProgress | CellProgress | CellOops | CellRetried | Note
 _ALL: dict[str, Any] = {**_KINDS, "Began": Began, "Failed": Failed}
 
 

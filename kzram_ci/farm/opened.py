@@ -16,6 +16,7 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, Interrupted, UserError
 from kzram_ci.farm import security
 from kzram_ci.farm.address import Address, address_of, checked
+from kzram_ci.farm.builds import MOST, Builders
 from kzram_ci.farm.client import FarmExecutor, Terms
 from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.events import Listener, Note
@@ -66,7 +67,11 @@ def opened(request: FarmRequest, context: KernelContext, accel: Accel | None) ->
         )
         executor = FarmExecutor(client, terms)
         stack.callback(executor.shutdown, cancel_futures=True)
-        yield Elsewhere(executor=executor, room=executor.room, here=address.local)
+        if address.local or not context.shelf.stores.write:
+            yield Elsewhere(executor=executor, room=executor.room, here=address.local)
+            return
+        ahead = Builders(client=client, executor=executor, context=context)
+        yield Elsewhere(executor=executor, room=executor.room, builds=MOST, ahead=ahead)
 
 
 @contextmanager

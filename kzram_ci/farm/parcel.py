@@ -10,6 +10,7 @@ from kzram_ci.base import files
 from kzram_ci.base.cache import complete
 from kzram_ci.base.errors import InfraError
 from kzram_ci.model.evidence import CellResult
+from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.layout import CellFile
 from kzram_ci.model.machine import Accel
 from kzram_ci.run.job import BootStage, CellJob
@@ -33,6 +34,21 @@ class Parcel:
     version: str
     here: bool = False
     accel: Accel | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A kernel to build on a worker and to leave in the store, if it comes to be the one with this key there.
+
+    `own`: series, fragments and tables of the run's working directory, which win over those that ship.
+    """
+
+    spec: KernelSpec
+    key: str
+    stores: Stores
+    version: str
+    own: tuple[Packed, ...] = ()
+    sandbox: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

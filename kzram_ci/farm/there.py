@@ -17,7 +17,7 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, Interrupted
 from kzram_ci.farm.child import CELL, PARCEL, RETURNED
 from kzram_ci.farm.messages import Began, Failed, Message, parse, render
-from kzram_ci.farm.parcel import Parcel, Returned, pack
+from kzram_ci.farm.parcel import Order, Parcel, Returned, pack
 from kzram_ci.model.evidence import CellResult
 
 CELL_SECONDS = 24 * 3600.0  # a cell's own deadlines are far below; this one is for a process that forgot them
@@ -56,6 +56,29 @@ def cell(parcel: Parcel, topic: str) -> Returned:
         _running.discard(key)
 
 
+def build(order: Order, topic: str) -> str:
+    """A kernel into the store; "" or why not. Raises InfraError only, as `cell` does."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    key = str(worker.get_current_task())
+    _running.add(key)
+    try:
+        with tempfile.TemporaryDirectory(prefix=proc.temporary_prefix()) as scratch:
+            directory = Path(scratch)
+            (directory / PARCEL).write_bytes(pickle.dumps(order))
+            ended = _process(
+                directory,
+                lambda message: worker.log_event(topic, render(message)),
+                lambda: _wanted(worker, key),
+            )
+    finally:
+        _running.discard(key)
+    if isinstance(ended, InfraError):
+        raise ended
+    return ended if isinstance(ended, str) else str(ended)
+
+
 def running() -> int:
     """How many cells this worker has not ended yet."""
     return len(_running)
@@ -73,6 +96,7 @@ def run(parcel: Parcel, name: str, tell: Callable[[Message], None], wanted: Call
         if isinstance(ended, Interrupted):  # a signal from elsewhere: the run itself would not ask for the answer
             raise InfraError("a cell was interrupted on its worker")
         packed, left_out = pack(directory / CELL)
+        assert not isinstance(ended, str)  # which is the answer to an order
         if isinstance(ended, CellResult):
             return Returned(worker=name, result=ended, files=packed, left_out=left_out)
         return Returned(worker=name, error=ended, files=packed, left_out=left_out)
@@ -80,7 +104,7 @@ def run(parcel: Parcel, name: str, tell: Callable[[Message], None], wanted: Call
 
 def _process(
     directory: Path, tell: Callable[[Message], None], wanted: Callable[[], bool]
-) -> CellResult | BaseException:
+) -> CellResult | str | BaseException:
     log = directory / "log"
     with log.open("wb") as err:
         argv = (sys.executable, "-m", "kzram_ci.farm.child", str(directory))
@@ -93,7 +117,7 @@ def _process(
             child.stdout.close()
     left = directory / RETURNED
     if left.is_file() and code == 0:
-        found: CellResult | BaseException = pickle.loads(left.read_bytes())
+        found: CellResult | str | BaseException = pickle.loads(left.read_bytes())
         return found
     if not wanted():
         raise InfraError("a cell was stopped with its worker")

@@ -37,7 +37,7 @@ class WorkerRequest:
     def resources(self) -> dict[str, float]:
         """As the scheduler counts them."""
         kinds = {f"vm-{arch}": float(self.vms) for arch in self.archs}
-        return {"vm": float(self.vms), "cpu": float(self.cpus), "memory": float(self.memory_mib), **kinds}
+        return {"vm": float(self.vms), "build": 1.0, "cpu": float(self.cpus), "memory": float(self.memory_mib), **kinds}
 
 
 def serve(request: WorkerRequest) -> str:
@@ -49,7 +49,7 @@ def serve(request: WorkerRequest) -> str:
         words["security"] = security.of_directory(request.tls)
     with tempfile.TemporaryDirectory(prefix=proc.temporary_prefix()) as scratch:
         words |= {
-            "nthreads": request.vms,
+            "nthreads": request.vms + 1,  # and a build
             "resources": request.resources,
             "name": request.name or platform.node(),
             "local_directory": scratch,

@@ -8,19 +8,27 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from kzram_ci.kernel.workshop import KernelContext
+from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.machine import Accel, MachineSpec
+
+
+def _nothing(spec: KernelSpec) -> None:
+    """Nothing is built elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Elsewhere:
     """An executor of cells, and how many it can take at a time, asked again and again: machines come and go.
 
-    `here`: they run on this host all the same, so that a build beside them takes from them.
+    `here`: they run on this host all the same, so that a build beside them takes from them. `builds`: kernels at a
+    time; `ahead`: has a kernel built elsewhere and left where this host finds it, as far as that can be done.
     """
 
     executor: Executor
     room: Callable[[], int]
     here: bool = False
+    builds: int = 1
+    ahead: Callable[[KernelSpec], None] = _nothing
 
 
 # What gives a run its Elsewhere, for as long as it runs: by how it builds, and the accelerator that it asks for.

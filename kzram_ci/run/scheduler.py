@@ -6,6 +6,7 @@ that ends by evidence waits for its control, whose kernel is built first.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
@@ -78,7 +79,8 @@ def run_all(work: Work, executor: Executor | None = None) -> Iterator[Ended]:
         if executor is None:
             size = max(1, min(work.budget.most, len(work.cells)))
             executor = stack.enter_context(ThreadPoolExecutor(size, thread_name_prefix="cell"))
-        builder, helper = ThreadPoolExecutor(1, "build"), ThreadPoolExecutor(1, "prepare")
+        builds = 1 if work.elsewhere is None else work.elsewhere.builds
+        builder, helper = ThreadPoolExecutor(builds, "build"), ThreadPoolExecutor(1, "prepare")
         for pool in (builder, helper):
             stack.callback(pool.shutdown, cancel_futures=True)
         relay = stack.enter_context(relayed(work.listener))
@@ -100,6 +102,7 @@ class _Scheduler:
         self._known: dict[str, CellResult | BaseException] = dict(work.known)
         self._awaited = {cell.id for cell in work.cells}  # not ended yet
         self._running: set[str] = set()
+        self._building = threading.Lock()  # of this host's processors
         self._images: dict[str, KernelImage] = {}  # by the kernel's name
         self._held: dict[str, list[CellJob]] = {}  # by the id of the control they wait for
 
@@ -130,7 +133,7 @@ class _Scheduler:
                 yield from self._pending.pop(future)(future)
 
     def _start_builds(self) -> None:
-        """One build at a time: a kernel build takes every core, and variants share an object tree.
+        """One build at a time on this host: it takes every core, and variants share an object tree.
 
         Beside guests it takes what they leave: processor time that they do not get are races that they do not make.
         """
@@ -140,7 +143,14 @@ class _Scheduler:
                 raise Interrupted("interrupted before the kernel was built")
             if self._work.over:
                 raise OutOfTime("the budget was spent before its kernel was built")
-            with span(f"kernel {spec.name}", "build"), priority.giving_way(lambda: self._gate.busy):
+            if self._work.elsewhere is not None:
+                with span(f"kernel {spec.name}", "build elsewhere"):
+                    self._work.elsewhere.ahead(spec)
+            with (
+                self._building,
+                span(f"kernel {spec.name}", "build"),
+                priority.giving_way(lambda: self._gate.busy),
+            ):
                 return self._work.stages.image(spec)
 
         cells: dict[str, list[Cell]] = {}

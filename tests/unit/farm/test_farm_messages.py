@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kzram_ci.farm.messages import Began, Failed, Message, event_of, parse, render
-from kzram_ci.model.events import BuildStarted, CellOops, CellProgress, CellRetried, CellStarted, Note
+from kzram_ci.model.events import (
+    BuildDone,
+    BuildProgress,
+    BuildStarted,
+    CellOops,
+    CellProgress,
+    CellRetried,
+    CellStarted,
+    Note,
+)
 
 ALL: tuple[Message, ...] = (
     Began(cell="k/t", worker="w"),
@@ -15,6 +24,8 @@ ALL: tuple[Message, ...] = (
     CellOops(cell="k/t", title="BUG"),
     CellRetried(cell="k/t", reason="silent"),
     Note(subject="k", text="x"),
+    BuildStarted(kernel="k"),
+    BuildProgress(kernel="k", done=1, total=2),
 )
 
 
@@ -25,7 +36,7 @@ def test_a_message_comes_as_it_was_sent(message: Message) -> None:
 
 def test_what_the_run_says_itself_is_not_passed_on() -> None:
     assert event_of(CellStarted(cell="c")) is None
-    assert event_of(BuildStarted(kernel="k")) is None
+    assert event_of(BuildDone(kernel="k", how="cached")) is None
     assert event_of(ALL[2]) == ALL[2]
 
 

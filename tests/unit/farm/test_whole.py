@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import store_server
 from house import OOPS, Done, House
 
 from kzram_ci.base import proc
+from kzram_ci.base.digest import digest_file
 from kzram_ci.farm import security
 
 STORE = "store"
@@ -133,3 +135,20 @@ def test_what_stands_in_the_way_is_a_line(house: House, tmp_path: Path) -> None:
         assert done.code == code, done.out
         assert line in done.out
     assert not proc.cancelled()
+
+
+def test_a_kernel_whose_source_all_can_have_is_built_on_a_worker(house: House, farm: Farm, tmp_path: Path) -> None:
+    house.plan(one="FAKE pass")
+    archive = house.path / "linux-6.12.1.tar.xz"
+    with tarfile.open(archive, "w:xz") as out:
+        out.add(house.path / "trees" / "one", "linux-6.12.1")
+    tarball = f"{{kind: tarball, url: 'file://{archive}', sha256: {digest_file(archive)}}}"
+    plan = (house.path / "whole.yaml").read_text().replace("{kind: directory, path: trees/one}", tarball)
+    (house.path / "whole.yaml").write_text(plan)
+    done = house.run("whole.yaml", *farm.options())
+    assert done.code == 0, done.out
+    assert set(done.verdicts.values()) == {("pass", "ok")}
+    assert (tmp_path / "cache-of-the-worker" / "slots").is_dir(), done.out
+    assert not (tmp_path / "cache" / "slots").exists()
+    assert "one: building" in done.out, "the worker's progress is shown here"
+    alike(done, house)
