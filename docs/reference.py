@@ -15,10 +15,11 @@ from typing import Any
 
 import shtab
 
-from kzram_ci.cli import main
+from kzram_ci.cli import answers, main
 
 ROOT = Path(__file__).resolve().parents[1]
 CLI_PAGE = "docs/cli.md"
+JSON_PAGE = "docs/json.md"
 MAN = "share/man/man1"
 BASH = "share/bash-completion/completions/kzram-ci"
 ZSH = "share/zsh/site-functions/_kzram-ci"
@@ -201,6 +202,68 @@ def _roff(text: str) -> str:
     return f"\\&{made}" if made.startswith(".") else made
 
 
+JSON_HEAD = f"""\
+# JSON
+
+<!-- made by `make reference` from the schemas -->
+
+Every command that has `--json` prints one document on standard output, and nothing else there; what a person should
+know goes to standard error. `kzram-ci schema --json-of COMMAND` prints the JSON Schema (2020-12) of it, whose `$id`
+ends in its version, {answers.VERSION}. The version goes up when a field goes or changes its meaning; new fields may
+come at any time, so pass over what you do not know. Words (`outcome`, `verdict`) are those of [a run and its
+results](runs.md). Tests hold real answers of all commands against these schemas. Files of the run directory
+(`cell.json`, `results.jsonl`) are written by the same code: a line of `results.jsonl` is a `CellResult`.
+"""
+
+
+def json_page() -> str:
+    """docs/json.md."""
+    lines = [JSON_HEAD, "| `--json-of` | command |\n|---|---|"]
+    lines += [f"| [`{name}`](#{name}) | `{command}` |" for name, (command, _) in answers.ANSWERS.items()]
+    parts: dict[str, dict[str, Any]] = {}
+    for name, (command, _) in answers.ANSWERS.items():
+        schema = answers.schema_of(name)
+        parts |= schema.get("$defs", {})
+        lines += [f"\n## {name}\n", f"`{command}`: {_kind_of(schema, parts)}", *_fields(schema, parts)]
+    lines.append("\n## Values\n\nWhat the names above stand for.")
+    for name in sorted(parts):
+        if parts[name].get("properties"):
+            text = " ".join(parts[name].get("description", "").split())
+            lines += [f"\n### {name}\n", text, *_fields(parts[name], parts)]
+    return "\n".join(lines) + "\n"
+
+
+def _fields(schema: dict[str, Any], parts: dict[str, Any]) -> list[str]:
+    rows = _rows(schema, "", parts)
+    return ["\n| field | type | meaning |\n|---|---|---|", *rows] if rows else []
+
+
+def _rows(schema: dict[str, Any], prefix: str, parts: dict[str, Any]) -> list[str]:
+    while schema.get("type") == "array" and "items" in schema:
+        schema, prefix = schema["items"], f"{prefix}[]"
+    rows = []
+    for name, its in schema.get("properties", {}).items():
+        path = f"{prefix}.{name}" if prefix else name
+        rows.append(f"| `{path}` | {_kind_of(its, parts)} | {_cell(' '.join(its.get('description', '').split()))} |")
+        rows += _rows(its, path, parts) if its.get("type") in ("array", "object") else []
+    return rows
+
+
+def _kind_of(schema: dict[str, Any], parts: dict[str, Any]) -> str:
+    """The type of a value, in words."""
+    if reference := schema.get("$ref"):
+        name = reference.rpartition("/")[2]
+        return f"[{name}](#{name.lower()})" if "properties" in parts[name] else _kind_of(parts[name], parts)
+    if "const" in schema or "enum" in schema:
+        return ", ".join(f"`{word}`" for word in schema.get("enum", [schema.get("const")]))
+    if several := schema.get("anyOf") or schema.get("oneOf"):
+        return " or ".join(dict.fromkeys(_kind_of(one, parts) for one in several))
+    kind = schema.get("type", "anything")
+    if kind == "array":
+        return f"array of {_kind_of(schema['items'], parts)}" if "items" in schema else "array"
+    return str(kind)
+
+
 def bash() -> str:
     """The completion of bash."""
     return shtab.complete(_completed(), "bash")
@@ -268,7 +331,7 @@ def _fish(text: str) -> str:
 
 def made() -> dict[str, str]:
     """All files by their paths."""
-    return {CLI_PAGE: page(), **man_pages(), BASH: bash(), ZSH: zsh(), FISH: fish()}
+    return {CLI_PAGE: page(), JSON_PAGE: json_page(), **man_pages(), BASH: bash(), ZSH: zsh(), FISH: fish()}
 
 
 def write() -> int:

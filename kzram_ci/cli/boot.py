@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.cli.kernel_option import PATCH_HELP, SOURCE_HELP, add_arch, patches_of
-from kzram_ci.model.arch import DEFAULT
+from kzram_ci.cli.answers import VERSION
+from kzram_ci.cli.kernel_option import GUEST_ARCH_HELP, PATCH_HELP, SOURCE_HELP, add_arch, patches_of
 from kzram_ci.model.cmdline import kernel_word, kernel_words
 from kzram_ci.model.machine import Accel, MachineSpec
 
@@ -73,12 +74,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--directory", type=Path, metavar="DIR", help="keep the logs here (default: they are removed at the end)"
     )
+    parser.add_argument("--json", action="store_true", help="of a command: its exit code and output, for programs")
     parser.set_defaults(func=main, takes_trailing=True)
 
 
 def _add_guest(parser: argparse.ArgumentParser) -> None:
     """What the guest is made of."""
-    add_arch(parser, f"of kernel and guest (default: the kernel's own; of a ready one {DEFAULT})")
+    add_arch(parser, GUEST_ARCH_HELP)
     parser.add_argument(
         "--accel",
         default=Accel.AUTO,
@@ -145,7 +147,18 @@ def main(args: argparse.Namespace) -> int:
         ssh=args.ssh,
         arch=args.arch,
     )
-    return boot(request, tell=lambda text: print(f"kzram-ci: {text}", file=sys.stderr), output=_print)
+    if not args.json:
+        return boot(request, tell=lambda text: print(f"kzram-ci: {text}", file=sys.stderr), output=_print)
+    if not request.command:
+        raise UserError(
+            "--json is for a command, and a shell has none", hint=f"kzram-ci boot {args.kernel} --json -- CMD"
+        )
+    notes, printed = list[str](), list[str]()
+    code = boot(request, tell=notes.append, output=printed.append)
+    directory = "" if args.directory is None else str(args.directory)
+    told = {"version": VERSION, "kernel": args.kernel, "exit_code": code, "output": "".join(printed)}
+    print(json.dumps({**told, "notes": notes, "directory": directory}, indent=2))
+    return code
 
 
 def _kernel_words(text: str, words: Sequence[str]) -> tuple[str, ...]:

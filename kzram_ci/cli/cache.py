@@ -10,6 +10,7 @@ from typing import Any
 
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.units import parse_bytes, parse_duration, say_size
+from kzram_ci.cli.answers import VERSION
 from kzram_ci.host.cache_gc import PARTS, Entry, entries, remove, select
 
 EXAMPLE = """\
@@ -29,6 +30,7 @@ class CleanRequest:
     older_than: float
     max_bytes: int | None
     dry_run: bool
+    as_json: bool = False
 
 
 def add_parser(subparsers: Any) -> None:
@@ -56,6 +58,7 @@ def add_parser(subparsers: Any) -> None:
         help="then the least recently used, until it fits: 20G",
     )
     cleaning.add_argument("--dry-run", action="store_true", help="show what would go")
+    cleaning.add_argument("--json", action="store_true", help="for programs")
     cleaning.set_defaults(func=_clean)
 
 
@@ -82,20 +85,27 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _clean(args: argparse.Namespace) -> int:
-    return clean(CleanRequest(older_than=args.older_than, max_bytes=args.max_size, dry_run=args.dry_run))
+    return clean(
+        CleanRequest(older_than=args.older_than, max_bytes=args.max_size, dry_run=args.dry_run, as_json=args.json)
+    )
 
 
 def clean(request: CleanRequest) -> int:
     """Remove what is asked for, a line each."""
     chosen = select(entries(cache_root()), older_than=request.older_than, max_bytes=request.max_bytes)
-    freed = 0
+    freed, told = 0, list[dict[str, Any]]()
     for entry in chosen:
-        if request.dry_run or remove(entry):
-            freed += entry.size
-            print(f"{'would remove' if request.dry_run else 'removed'} {entry.name} ({say_size(entry.size)})")
-        else:
-            print(f"kept {entry.name}: in use")
-    print(f"{'would free' if request.dry_run else 'freed'} {say_size(freed)}")
+        goes = request.dry_run or remove(entry)
+        freed += entry.size if goes else 0
+        told.append({"entry": entry.name, "bytes": entry.size, "removed": goes and not request.dry_run})
+        if not request.as_json:
+            done = f"{'would remove' if request.dry_run else 'removed'} {entry.name} ({say_size(entry.size)})"
+            print(done if goes else f"kept {entry.name}: in use")
+    if request.as_json:
+        answer = {"version": VERSION, "dry_run": request.dry_run, "freed_bytes": freed, "entries": told}
+        print(json.dumps(answer, indent=2))
+    else:
+        print(f"{'would free' if request.dry_run else 'freed'} {say_size(freed)}")
     return 0
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.cli.repro import find_cell
 from kzram_ci.results import rundir
+from kzram_ci.results.again import find_cell
 
 TRAILING = True  # words after `--` are drgn's: a script and its arguments
 EPILOG = """\

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kzram_ci.model.arch import ARCHS
+from kzram_ci.model.arch import ARCHS, DEFAULT
 from kzram_ci.plan.source_args import FORMS
 from kzram_ci.store.shared import Stores, stores_of
 
@@ -23,6 +23,7 @@ KERNEL_HELP = (
     "of their own while their series and config stay "
     f"(with several, all kernels on each): {_FORMS}. An image gets no series and no config"
 )
+GUEST_ARCH_HELP = f"of kernel and guest (default: the kernel's own; of a ready one {DEFAULT})"
 ARCHS_HELP = "architecture of the plan's kernels and guests, in place of the plan's own; may be given several times"
 SOURCE_HELP = f"source to take in place of the kernel's own: {_FORMS}"
 REFRESH_HELP = "ask for newer packages than were downloaded before"

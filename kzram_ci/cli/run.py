@@ -23,7 +23,7 @@ from kzram_ci.cli.kernel_option import (
     patches_of,
     stores_from,
 )
-from kzram_ci.cli.show import show_changes, show_run
+from kzram_ci.cli.show import show_changes, show_json, show_run
 from kzram_ci.host import environment
 from kzram_ci.verdict.exitcode import exit_code
 
@@ -102,6 +102,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--trace", type=Path, metavar="FILE", help="write where the time went, in Chrome's trace format"
     )
     parser.add_argument("--quiet", action="store_true", help="no progress, only the table")
+    parser.add_argument("--json", action="store_true", help="print the results for programs instead of the table")
     parser.set_defaults(func=main)
 
 
@@ -134,16 +135,17 @@ def main(args: argparse.Namespace) -> int:
         record=not args.no_history,
         for_git=args.bisect_run,
     )
-    return run(request, quiet=args.quiet, only_changes=args.since_last_good)
+    return run(request, quiet=args.quiet, only_changes=args.since_last_good, as_json=args.json)
 
 
-def run(request: RunRequest, *, quiet: bool = False, only_changes: bool = False) -> int:
+def run(request: RunRequest, *, quiet: bool = False, only_changes: bool = False, as_json: bool = False) -> int:
     """Run, report, return the exit code."""
     from kzram_ci.run.recorded import execute, report_files, shown_at, usual_seconds, view_of
     from kzram_ci.run.request import begin
 
     directory = begin(request, _warn)
     directory.note_environment(environment.describe())
+    code = 0
     try:
         with (
             Path(os.devnull).open("w") as nowhere,
@@ -155,10 +157,17 @@ def run(request: RunRequest, *, quiet: bool = False, only_changes: bool = False)
             ) as listener,
         ):
             results = execute(request, directory, tools=environment.tools, listener=listener, warn=_warn)
+        code = exit_code(results, bisect=request.for_git)
+    except Exception as error:
+        code = getattr(error, "exit_code", 70)
+        raise
     finally:
-        shown = view_of(directory, request.history if only_changes else None)
-        (show_changes if only_changes else show_run)(shown, root=shown_at(directory), files=report_files(directory))
-    return exit_code(results, bisect=request.for_git)
+        if as_json:
+            show_json(directory.results(), run=shown_at(directory), code=code)
+        else:
+            shown = view_of(directory, request.history if only_changes else None)
+            (show_changes if only_changes else show_run)(shown, root=shown_at(directory), files=report_files(directory))
+    return code
 
 
 def _warn(text: str) -> None:

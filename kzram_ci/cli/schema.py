@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from kzram_ci.base import files
+from kzram_ci.cli import answers
+from kzram_ci.cli.answers import ANSWERS
 
 EXAMPLE = """\
 example: kzram-ci schema --output .kzram-schema.json
          then, as first line of a plan:  # yaml-language-server: $schema=.kzram-schema.json
          kzram-ci schema series --output .kzram-series.json
+         kzram-ci schema --json-of run          # of what `kzram-ci run --json` prints
 
 plan       testplans/*.yaml
 kernel     kernels/*.yaml, but for these two:
@@ -46,6 +49,7 @@ class SchemaRequest:
 
     of: str = "plan"
     output: Path | None = None
+    answer: str = ""  # of what a command prints, in place of a file's
 
 
 def add_parser(subparsers: Any) -> None:
@@ -61,18 +65,22 @@ def add_parser(subparsers: Any) -> None:
         "of", nargs="?", default="plan", choices=list(MODELS), metavar="KIND", help="kind of file (default: plan)"
     )
     parser.add_argument("--kernel", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--json-of", choices=list(ANSWERS), metavar="COMMAND", help="of what a command prints with --json, such as run"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there instead of standard output")
     parser.set_defaults(func=main)
 
 
 def main(args: argparse.Namespace) -> int:
     """The command."""
-    return write(SchemaRequest(of="kernel" if args.kernel else args.of, output=args.output))
+    return write(SchemaRequest(of="kernel" if args.kernel else args.of, output=args.output, answer=args.json_of or ""))
 
 
 def write(request: SchemaRequest) -> int:
     """Print or write the schema. Raises InfraError (disk)."""
-    text = json.dumps(schema_of(request.of), indent=2, ensure_ascii=False) + "\n"
+    document = answers.schema_of(request.answer) if request.answer else schema_of(request.of)
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     if request.output is None:
         print(text, end="")
     else:

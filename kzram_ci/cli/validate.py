@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.grammar.problems import GrammarErrors
 from kzram_ci.base.library import Library
 from kzram_ci.base.units import say_count
+from kzram_ci.cli.answers import VERSION
 from kzram_ci.run import good_plans
 from kzram_ci.run.good_plans import Good
 
@@ -32,27 +36,51 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("plans", nargs="+", metavar="PLAN", help="file, or name of a plan that ships")
+    parser.add_argument(
+        "--json", action="store_true", help="for programs; also what is wrong, with file, line and column"
+    )
     parser.set_defaults(func=main)
 
 
 def main(args: argparse.Namespace) -> int:
     """The command."""
-    return check(args.plans)
+    return check(args.plans, as_json=args.json)
 
 
-def check(plans: Sequence[str]) -> int:
+def check(plans: Sequence[str], *, as_json: bool = False) -> int:
     """Check every plan, also after one that is not good."""
-    failed, library = False, Library()
+    failed, library, told = False, Library(), list[dict[str, Any]]()
     for word in plans:
         try:
             path = library.plan(word)
             good = _good(path, library)
         except UserError as error:
             failed = True
-            print(error, file=sys.stderr)  # bare, so that editors and CI find file:line:column
+            told.append(_answer(word, problems=_problems(error)))
+            if not as_json:
+                print(error, file=sys.stderr)  # bare, so that editors and CI find file:line:column
+            continue
+        told.append(_answer(word, path=str(path), good=good))
+        if as_json:
             continue
         print(f"{path}: good, {say_count(good.cells, 'cell')} on {say_count(good.kernels, 'kernel')}")
+    if as_json:
+        print(json.dumps({"version": VERSION, "plans": told}, indent=2))
     return UserError.exit_code if failed else 0
+
+
+def _answer(word: str, *, path: str = "", good: Good | None = None, problems: Any = ()) -> dict[str, Any]:
+    """What is known of a plan, for programs."""
+    cells, kernels = (good.cells, good.kernels) if good is not None else (0, 0)
+    told = {"plan": word, "good": good is not None, "path": path, "cells": cells, "kernels": kernels}
+    return {**told, "problems": list(problems)}
+
+
+def _problems(error: UserError) -> list[dict[str, Any]]:
+    """What is wrong, each with its place; an error without one is of the file as a whole."""
+    if isinstance(error, GrammarErrors):
+        return [asdict(problem) for problem in error.errors]
+    return [{"file": "", "line": 0, "column": 0, "path": "", "text": str(error)}]
 
 
 def _good(path: Path, library: Library) -> Good:

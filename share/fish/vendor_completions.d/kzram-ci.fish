@@ -49,6 +49,7 @@ complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l bisect-run -d 'exit
 complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l no-history -d 'leave the results out of the history'
 complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l trace -r -F -d 'write where the time went, in Chrome\'s trace format'
 complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l quiet -d 'no progress, only the table'
+complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l json -d 'print the results for programs instead of the table'
 complete -c kzram-ci -n '__fish_seen_subcommand_from plan' -F
 complete -c kzram-ci -n '__fish_seen_subcommand_from plan' -s h -l help -d 'show this help message and exit'
 complete -c kzram-ci -n '__fish_seen_subcommand_from plan' -l kernel -x -d 'only these kernels'
@@ -59,8 +60,10 @@ complete -c kzram-ci -n '__fish_seen_subcommand_from plan' -l arch -x -a 'x86_64
 complete -c kzram-ci -n '__fish_seen_subcommand_from plan' -l json -d 'for programs'
 complete -c kzram-ci -n '__fish_seen_subcommand_from validate' -F
 complete -c kzram-ci -n '__fish_seen_subcommand_from validate' -s h -l help -d 'show this help message and exit'
+complete -c kzram-ci -n '__fish_seen_subcommand_from validate' -l json -d 'for programs'
 complete -c kzram-ci -n '__fish_seen_subcommand_from schema' -a 'plan kernel lines variants series hooks fixes rootfs workloads'
 complete -c kzram-ci -n '__fish_seen_subcommand_from schema' -s h -l help -d 'show this help message and exit'
+complete -c kzram-ci -n '__fish_seen_subcommand_from schema' -l json-of -x -a 'run plan validate build boot oops oops-group ktap report history history-runs history-crashes history-import compare bisect try mechanism doctor repro cache-ls cache-gc' -d 'of what a command prints with --json, such as run'
 complete -c kzram-ci -n '__fish_seen_subcommand_from schema' -l output -r -F -d 'write there instead of standard output'
 complete -c kzram-ci -n '__fish_seen_subcommand_from build' -s h -l help -d 'show this help message and exit'
 complete -c kzram-ci -n '__fish_seen_subcommand_from build' -l kernel -x -d 'source to take in place of the kernel\'s own'
@@ -93,6 +96,7 @@ complete -c kzram-ci -n '__fish_seen_subcommand_from boot' -l qemu-arg -x -d 'mo
 complete -c kzram-ci -n '__fish_seen_subcommand_from boot' -l rootfs -r -F -d 'an initramfs of your own with our init'
 complete -c kzram-ci -n '__fish_seen_subcommand_from boot' -l timeout -x -d 'for a command'
 complete -c kzram-ci -n '__fish_seen_subcommand_from boot' -l directory -r -F -d 'keep the logs here'
+complete -c kzram-ci -n '__fish_seen_subcommand_from boot' -l json -d 'of a command'
 complete -c kzram-ci -n '__fish_seen_subcommand_from oops' -F
 complete -c kzram-ci -n '__fish_seen_subcommand_from oops' -s h -l help -d 'show this help message and exit'
 complete -c kzram-ci -n '__fish_seen_subcommand_from oops' -l json -d 'print a JSON array, one object a log'
@@ -222,6 +226,7 @@ complete -c kzram-ci -n '__fish_seen_subcommand_from try' -l quiet -d 'no progre
 complete -c kzram-ci -n '__fish_seen_subcommand_from repro' -F
 complete -c kzram-ci -n '__fish_seen_subcommand_from repro' -s h -l help -d 'show this help message and exit'
 complete -c kzram-ci -n '__fish_seen_subcommand_from repro' -l print -d 'print the commands, run nothing'
+complete -c kzram-ci -n '__fish_seen_subcommand_from repro' -l json -d 'for programs'
 complete -c kzram-ci -n '__fish_seen_subcommand_from drgn' -F
 complete -c kzram-ci -n '__fish_seen_subcommand_from drgn' -s h -l help -d 'show this help message and exit'
 complete -c kzram-ci -n '__fish_seen_subcommand_from drgn' -l print -d 'print the commands, run nothing'
@@ -246,3 +251,4 @@ complete -c kzram-ci -n '__fish_seen_subcommand_from cache; and __fish_seen_subc
 complete -c kzram-ci -n '__fish_seen_subcommand_from cache; and __fish_seen_subcommand_from gc' -l older-than -x -d '30d, 12h, 2w'
 complete -c kzram-ci -n '__fish_seen_subcommand_from cache; and __fish_seen_subcommand_from gc' -l max-size -x -d 'then the least recently used, until it fits'
 complete -c kzram-ci -n '__fish_seen_subcommand_from cache; and __fish_seen_subcommand_from gc' -l dry-run -d 'show what would go'
+complete -c kzram-ci -n '__fish_seen_subcommand_from cache; and __fish_seen_subcommand_from gc' -l json -d 'for programs'

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from answer_schemas import check
 from bisect_lab import Repo, SimLab
 
 from kzram_ci.bisect import run as bisect_run
@@ -84,6 +85,7 @@ def test_again_boots_nothing(bisect: Bisect, lab: SimLab) -> None:
 def test_status_and_json(bisect: Bisect, repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
     assert bisect(*FULL, "--json", "--quiet") == 0
     data = json.loads(capsys.readouterr().out)
+    check("bisect", data)
     assert data["answer"]["commits"] == [repo.names[5]]
     assert data["done"] is True
     assert bisect("status") == 0

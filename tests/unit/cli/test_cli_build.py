@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from answer_schemas import check
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.cli.main import main
@@ -44,7 +45,8 @@ def test_it_names_each_kernel_and_where_it_is(
 
 def test_json_for_programs(asked: list[tuple[KernelSpec, KernelContext]], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(("build", "git:/linux@v6.13", "--json")) == 0
-    (row,) = json.loads(capsys.readouterr().out)
+    (row,) = found = json.loads(capsys.readouterr().out)
+    check("build", found)
     assert row["image"] == f"/{row['name']}"
     assert asked[0][0].source.words() == "git:/linux@v6.13"
 

@@ -12,12 +12,12 @@ import pytest
 import report_samples as samples
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.cli.repro import listed
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.layout import REPORTS
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.model.provenance import Provenance
 from kzram_ci.results import rundir
+from kzram_ci.results.again import listed
 from kzram_ci.results.history import History, Record
 from kzram_ci.results.trails import trails
 

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+from answer_schemas import check
 from house import OOPS, Done, House
 
 
@@ -208,3 +209,16 @@ def test_a_budget_is_spent_on_repeats_and_the_end_says_only_what_changed(house: 
     assert "no change in 2 cells since " in done.out.splitlines()[-1]
     assert "repeat" in json.loads((done.path / "environment.json").read_text())["budget"]
     assert len(done.junit) == 1
+
+
+def test_json_for_programs(house: House) -> None:
+    house.plan(good="FAKE pass", bad=f"FAKE oops {OOPS}")
+    done = house.run("whole.yaml", "--json", "--quiet", "--kernel", "bad", "--kernel", "good", "--test", "race")
+    told = json.loads(done.out[done.out.index("{\n") :])
+    check("run", told)
+    assert (told["exit_code"], done.code) == (1, 1)
+    assert Path(told["run"]).name == done.path.name
+    assert {one["id"]: one["judgement"]["outcome"] for one in told["results"]} == {
+        "good/race": "pass",
+        "bad/race": "oops",
+    }

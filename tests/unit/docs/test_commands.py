@@ -72,7 +72,7 @@ def test_the_parser_takes_it(command: Shown, capsys: pytest.CaptureFixture[str])
         return
     for name in main.COMMANDS if command.words[0] == "COMMAND" else command.words[:1]:
         try:
-            main.parse((name, *command.words[1:]))
+            main.parse((name, *(SAID.get(word, word) for word in command.words[1:])))
         except SystemExit as stopped:
             assert stopped.code == 0, f"{command}\n{capsys.readouterr().err}"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from answer_schemas import check
 
 from kzram_ci.base.library import Library
 from kzram_ci.kernel import mechanism
@@ -361,6 +362,7 @@ def test_the_command_shows_facts_and_what_follows() -> None:
     remedy = load_kernel("saved-clen-6.1", Library())
     assert any(line.startswith("with async-window: swap writes by") for line in describe.as_lines(remedy, facts("6.1")))
     told = json.loads(json.dumps(describe.as_json(stock, facts("6.1"))))
+    check("mechanism", told)
     assert told["expected"]["directmutate"]["outcome"] == "oops"
     assert told["amplifier"]["cmdline"] == "slub_debug=A,zs_handle"
     assert "expected of anonmutate: pass: swap writes by rw_page" in "\n".join(describe.as_lines(stock, facts("6.1")))

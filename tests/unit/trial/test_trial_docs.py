@@ -17,6 +17,7 @@ from pathlib import Path
 
 import git_tree
 import pytest
+from answer_schemas import check
 from trial_rig import BUG, PLAN, Rig
 
 from kzram_ci.cli import trial as command
@@ -110,6 +111,7 @@ def test_what_the_docs_show_runs(line: str, here: Path, rig: Rig, capsys: pytest
     if "b4" in words:
         assert json.loads(out)[0]["status"] == "pass"
     elif "--json" in words:
+        check("try", json.loads(out))
         assert json.loads(out)["answer"] == "fixed"
     else:
         assert "fixed: the crash comes without the series" in " ".join(out.split())

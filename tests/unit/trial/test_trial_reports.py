@@ -10,6 +10,7 @@ from email.policy import default
 from pathlib import Path
 
 import pytest
+from answer_schemas import check
 from trial_rig import BUG, Rig
 
 from kzram_ci.cli.main import main
@@ -191,13 +192,16 @@ def test_the_command(rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     made = Path(next(line.rpartition("reply: ")[2] for line in err.splitlines() if "reply: " in line))
     assert made.read_bytes().startswith(b"From: " if b"From: " in made.read_bytes() else b"To: ")
     assert main(["try", "--resume", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["answer"] == "fixed"
+    told = json.loads(capsys.readouterr().out)
+    check("try", told)
+    assert told["answer"] == "fixed"
     broken = rig.patch(FIXED, FIXED + "#error told\n", name="broken.mbox")
     assert main(["try", str(broken), *words_[2:6], "--format", "b4", "--quiet"]) == 4
     out, err = capsys.readouterr()
     assert json.loads(out)[0]["status"] == "fail" and "patch 2/2" in err
     assert main(["try", str(broken), *words_[2:6], "--json", "--quiet"]) == 4
     told = json.loads(capsys.readouterr().out)
+    check("try", told)
     assert (told["answer"], told["exit_code"]) == (None, 4) and "patch 2/2" in told["why"]
     assert main(["try", str(path), *words_[2:6], "--luck", "2"]) == 2
     assert main(["try", "no-such-thing", *words_[2:6]]) == 2
