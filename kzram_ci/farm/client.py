@@ -128,7 +128,7 @@ class FarmExecutor(Executor):
         self._numbers += 1
         key = f"cell-{self._client.id}-{self._numbers}"
         task = self._client.submit(self._task, parcel, self.topic, key=key, resources=needs, retries=RETRIES)
-        away.give_up = task.cancel
+        away.give_up = task.release  # waits for no answer, unlike `cancel`: there may be a thousand
         with self._lock:
             self._jobs[key] = (job, away, task)
         self._await(key, task)

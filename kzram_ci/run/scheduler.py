@@ -6,11 +6,12 @@ that ends by evidence waits for its control, whose kernel is built first.
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -101,6 +102,7 @@ class _Scheduler:
         self._ready: deque[CellJob] = deque()
         self._known: dict[str, CellResult | BaseException] = dict(work.known)
         self._awaited = {cell.id for cell in work.cells}  # not ended yet
+        self._done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
         self._running: set[str] = set()
         self._building = threading.Lock()  # of this host's processors
         self._images: dict[str, KernelImage] = {}  # by the kernel's name
@@ -128,9 +130,20 @@ class _Scheduler:
                 yield from self._start_cells()
             if not self._pending and not self._ready:
                 return
-            done, _ = wait(self._pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-            for future in done:
+            for future in self._ended_now():
                 yield from self._pending.pop(future)(future)
+
+    def _await(self, future: Future[Any], then: Callable[[Future[Any]], Iterator[Ended]]) -> None:
+        """Have `then` called in this thread once the future is done. What waits costs nothing until then."""
+        self._pending[future] = then
+        future.add_done_callback(self._done.put)
+
+    def _ended_now(self) -> Iterator[Future[Any]]:
+        """What is done, after a moment if need be."""
+        with suppress(queue.Empty):
+            yield self._done.get(timeout=POLL_SECONDS)
+            while True:
+                yield self._done.get_nowait()
 
     def _start_builds(self) -> None:
         """One build at a time on this host: it takes every core, and variants share an object tree.
@@ -158,7 +171,7 @@ class _Scheduler:
             cells.setdefault(cell.kernel.name, []).append(cell)
         for of_kernel in sorted(cells.values(), key=lambda own: not any(cell.measured for cell in own)):
             future = self._builder.submit(build, of_kernel[0].kernel)
-            self._pending[future] = partial(self._built, tuple(of_kernel))
+            self._await(future, partial(self._built, tuple(of_kernel)))
 
     def _built(self, cells: tuple[Cell, ...], future: Future[KernelImage]) -> Iterator[Ended]:
         if (error := _error(future)) is not None:
@@ -189,7 +202,7 @@ class _Scheduler:
         waiting.append((cell, kernel))
         if len(waiting) == 1:
             future = self._helper.submit(self._fetch, cell)
-            self._pending[future] = partial(self._equipped, key)
+            self._await(future, partial(self._equipped, key))
 
     def _fetch(self, cell: Cell) -> Equipment:
         with span("root file system", "prepare"):
@@ -250,7 +263,7 @@ class _Scheduler:
                 yield job.cell, broken
                 continue
             self._running.add(job.cell.id)
-            self._pending[future] = partial(self._ran, job)
+            self._await(future, partial(self._ran, job))
         self._ready.extendleft(reversed(left))
 
     def _ran(self, job: CellJob, future: Future[CellResult]) -> Iterator[Ended]:
