@@ -16,7 +16,7 @@ from kzram_ci.results.rundir import open_run
 EXAMPLE = """\
 A finding is the same where its crash has the same signature; without a crash, where the same cell did the same. Its
 issue has a mark that does not show, by which it is found again: then the run is added as a comment, once, and a closed
-issue is opened again. Needs gh (https://cli.github.com) and a login, or $GH_TOKEN.
+issue is opened again. Needs gh, the command line of GitHub, and a login, or $GH_TOKEN.
 
 example: kzram-ci issues runs/20260101T000000Z-overrun-1a2b3c --dry-run
          kzram-ci issues runs/* --repo me/linux --link "$RUN_URL"

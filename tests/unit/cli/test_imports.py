@@ -35,7 +35,9 @@ def test_help_loads_the_front_door_only() -> None:
         "base",
         "base.clock",
         "base.errors",
+        "base.escaped",
         "base.expressions",
+        "base.priority",
         "base.proc",
     )
     assert ours <= {f"kzram_ci.{name}" for name in (*wanted, "base.reaper")}
