@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +39,18 @@ class Command:
     house: House
     start: tuple[str, ...]
     resume: tuple[str, ...]
+    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def begin(self, runs: Path, words: tuple[str, ...]) -> subprocess.Popen[bytes]:
         """Start it in the house; its results are in `runs`."""
         argv = (sys.executable, "-m", "kzram_ci", *words, "--runs", str(runs))
         with (self.house.path / "out").open("ab") as out:
-            return subprocess.Popen(
+            child = subprocess.Popen(
                 argv, cwd=self.house.path, env=self.house.env, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                 start_new_session=True,
             )  # fmt: skip
+        self.running[:] = [child]
+        return child
 
 
 def results(runs: Path) -> dict[str, dict[str, Any]]:
@@ -101,7 +104,8 @@ def one_moment(command: Command, runs: Path, number: int, after: float) -> tuple
 
 def command_of(args: argparse.Namespace, work: Path) -> Command:
     """The user's command in a house with real tools, or one with fakes."""
-    cache = Path(os.environ.get("KZRAM_CACHE") or Path.home() / ".cache/kzram-ci") if args.words else work / "cache"
+    usual = Path(os.environ.get("KZRAM_CACHE") or Path.home() / ".cache/kzram-ci")
+    cache = getattr(args, "cache", None) or (usual if args.words else work / "cache")
     house = House(work / "house", cache)
     if args.words:
         house.env["PATH"] = os.environ["PATH"]

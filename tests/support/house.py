@@ -103,16 +103,21 @@ class House:
     def run(self, *words: str) -> Done:
         return self.finish(self.start(*words))
 
-    def ours(self) -> list[str]:
-        """Every process that came of this house: its HOME is in their environment."""
+    def processes(self) -> list[tuple[int, str]]:
+        """Every process that came of this house, and its command line: its HOME is in their environment."""
         mark, found = f"HOME={self.path}".encode(), []
         for process in Path("/proc").glob("[0-9]*"):
             try:
                 if mark in (process / "environ").read_bytes().split(b"\0"):
-                    found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+                    line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    found.append((int(process.name), line))
             except OSError:
                 continue  # gone meanwhile
-        return [line for line in found if line]
+        return [(pid, line) for pid, line in found if line]
+
+    def ours(self) -> list[str]:
+        """The command lines of every process that came of this house."""
+        return [line for _, line in self.processes()]
 
     def builds(self) -> int:
         return (self.path / "make-calls").read_text().count("bzImage")
