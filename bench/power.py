@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/support"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import power_loss
 from house import OOPS, House
-from kill import Verdicts, verdicts
+from killable import Found, verdicts
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 300.0
@@ -56,7 +56,7 @@ class Lab:
         shim = (str(ROOT / "tests/support/power_loss.py"), str(self.record), *map(str, self.roots), "--")
         return self.call(*words, before=shim)[0]
 
-    def wrong_at(self, state: Path, way: str, wanted: Verdicts) -> list[str]:
+    def wrong_at(self, state: Path, way: str, wanted: Found) -> list[str]:
         """What is wrong when the power went at a state."""
         power_loss.put_back(state, way, self.roots)
         runs = self.roots[0]

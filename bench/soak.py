@@ -27,7 +27,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from kill import Command, command_of, left_over, one_moment, verdicts
+from kill import left_over, one_moment
+from killable import Command, command_of
 
 from kzram_ci.base import files
 from kzram_ci.base.clock import Deadline
@@ -103,7 +104,7 @@ def disturbed(command: Command, runs: Path, act: Act, after: float) -> None:
     except subprocess.TimeoutExpired:
         act(command, runs)
     if child.wait(timeout=ROUND_SECONDS) < 0:
-        command.begin(runs, command.resume if any(runs.glob("*")) else command.start).wait(timeout=ROUND_SECONDS)
+        command.go_on(runs).wait(timeout=ROUND_SECONDS)
 
 
 def on_a_full_disk(command: Command, runs: Path) -> list[str]:
@@ -113,7 +114,7 @@ def on_a_full_disk(command: Command, runs: Path) -> list[str]:
     subprocess.run(mount, check=True)
     try:
         code = command.begin(runs, command.start).wait(timeout=ROUND_SECONDS)
-        ended = set(verdicts(runs).values())
+        ended = set(command.ended(runs).values())
     finally:
         subprocess.run(("umount", "--lazy", str(runs)), check=True)
     return [] if code and not ended & {("pass", "ok")} else [f"full disk: exit code {code}, {ended}"]
@@ -184,7 +185,7 @@ def one_round(command: Command, runs: Path, what: str, after: float, wanted: dic
     else:
         act, may_be_spoilt = ACTS[what]
         disturbed(command, runs, act, after)
-    found = verdicts(runs)
+    found = command.ended(runs)
     for name, word in wanted.items():
         if found.get(name) != word and not (may_be_spoilt and found.get(name) in SPOILT):
             wrong.append(f"{name}: {found.get(name)}, wanted {word}")
@@ -203,7 +204,6 @@ def main() -> int:
     """Print a line a round, and a summary."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--resume", default="run --resume", metavar="WORDS")
     parser.add_argument("--work", type=Path, help="default: a temporary directory")
     parser.add_argument("--cache", type=Path, help="default: one of its own, empty")
     parser.add_argument("--seed", type=int, default=1)
@@ -211,12 +211,12 @@ def main() -> int:
     args = parser.parse_args()
     dice, end = random.Random(args.seed), time.monotonic() + args.minutes * 60
     work = Path(args.work or tempfile.mkdtemp(prefix="kzram-soak-"))
-    command = command_of(args, work)
+    command = command_of(tuple(args.words), "run", work, args.cache)
     command.house.env["TMPDIR"] = tempfile.mkdtemp(prefix="kzram-soak-")
     command.begin(work / "warm", command.start).wait()
     began = time.monotonic()
     command.begin(work / "first", command.start).wait()
-    took, wanted = time.monotonic() - began, verdicts(work / "first")
+    took, wanted = time.monotonic() - began, command.ended(work / "first")
     print(f"undisturbed: {took:.1f} s, {wanted}", flush=True)
     counts, cards, bad = Counter[str](), list[str](), 0
     while time.monotonic() < end:

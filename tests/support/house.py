@@ -104,12 +104,16 @@ class House:
         return self.finish(self.start(*words))
 
     def processes(self) -> list[tuple[int, str]]:
-        """Every process that came of this house, and its command line: its HOME is in their environment."""
-        mark, found = f"HOME={self.path}".encode(), []
+        """Every process that came of this house, and its command line: its HOME is in their environment.
+
+        The sandbox of a build has another one, and names the house.
+        """
+        mark, name, found = f"HOME={self.path}".encode(), os.fsencode(self.path), []
         for process in Path("/proc").glob("[0-9]*"):
             try:
-                if mark in (process / "environ").read_bytes().split(b"\0"):
-                    line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                sandboxed = line.startswith("bwrap ") and name in os.fsencode(line)
+                if sandboxed or mark in (process / "environ").read_bytes().split(b"\0"):
                     found.append((int(process.name), line))
             except OSError:
                 continue  # gone meanwhile

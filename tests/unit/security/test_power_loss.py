@@ -14,7 +14,7 @@ from kzram_ci.base import cache, files
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "bench"))
 import power
 import power_loss
-from kill import verdicts
+from killable import verdicts
 from power import Lab
 from power_loss import Recorder
 
