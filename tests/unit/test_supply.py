@@ -45,7 +45,7 @@ def test_the_lock_has_a_digest_of_everything_that_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     declared = [*project["dependencies"], *extras["dev"], *extras["docs"]]
-    names = {re.split(r"[<>=~! ]", one)[0].lower().replace("_", "-").replace(".", "-") for one in declared}
+    names = {re.split(r"[\[<>=~! ]", one)[0].lower().replace("_", "-").replace(".", "-") for one in declared}
     assert names <= locked
 
 
