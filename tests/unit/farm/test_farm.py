@@ -23,12 +23,12 @@ from builders import a_cell, a_kernel
 
 from kzram_ci.base import clock, proc
 from kzram_ci.base.clock import Deadline
-from kzram_ci.base.errors import Interrupted
+from kzram_ci.base.errors import InfraError, Interrupted
 from kzram_ci.farm.client import Gone, needed
 from kzram_ci.farm.opened import FarmRequest, opened
 from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.cell import Expectation, Plan
-from kzram_ci.model.events import CellProgress, CellRetried, Event
+from kzram_ci.model.events import CellProgress, CellRetried, Event, silent
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.layout import CellFile, RunFile
 from kzram_ci.model.machine import MachineSpec
@@ -200,6 +200,16 @@ def test_a_farm_whose_workers_are_gone_is_given_up(tmp_path: Path, monkeypatch: 
             run.execute(elsewhere)
         wait_for(lambda: not farm_stages.guests(), 30)
     assert not run.sunk
+
+
+def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kzram_ci.farm.opened.CONNECT_SECONDS", 0.5)
+    with (
+        pytest.raises(InfraError, match=r"no scheduler answers at tcp://127\.0\.0\.1:9") as told,
+        opened(FarmRequest(scheduler="127.0.0.1:9"), KernelContext(listener=silent), None),
+    ):
+        pass
+    assert told.value.exit_code == 69
 
 
 def test_a_guest_takes_its_part_of_a_worker() -> None:

