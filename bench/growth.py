@@ -42,7 +42,7 @@ def cells(size: int) -> dict[str, float]:
     """A run of so many cells, with nothing to boot."""
     from kzram_ci.results import rundir
     from kzram_ci.results.draw import Reports
-    from kzram_ci.results.history import History
+    from kzram_ci.results.history import history_at
     from kzram_ci.run.job import Stages
     from kzram_ci.run.plan_run import PlanRun
     from kzram_ci.run.pool import Budget
@@ -56,7 +56,7 @@ def cells(size: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as scratch:
         began = time.process_time()
         run = rundir.create(Path(scratch), drawing.plan(size))
-        history = History(path=Path(scratch) / "history.sqlite")
+        history = history_at(Path(scratch) / "history.sqlite")
         history.add_run(run.path.name, run.plan, run.path)
 
         def sink(result: CellResult) -> None:
@@ -76,15 +76,15 @@ def history(size: int) -> dict[str, float]:
     import sqlite3
 
     from kzram_ci.results import crashes, trails
-    from kzram_ci.results.history import History
+    from kzram_ci.results.history import history_at
 
     with tempfile.TemporaryDirectory() as scratch:
-        kept = History(path=Path(scratch) / "history.sqlite")
+        kept = history_at(Path(scratch) / "history.sqlite")
         plan = drawing.plan(5)
         kept.add_run("run-0", plan, Path("/runs"))
         for cell in plan.cells:
             kept.add_result("run-0", drawing.result(cell, "cells/x"))
-        with sqlite3.connect(kept.path) as db:  # copies: adding each on its own is what `add` measures
+        with sqlite3.connect(Path(str(kept.database))) as db:  # copies: adding each on its own is what `add` measures
             db.execute(
                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
                 " INSERT INTO runs (id, plan, directory, recorded, environment)"

@@ -10,6 +10,10 @@ from kzram_ci.model.machine import Accel, Snapshot
 
 ACCELS = tuple(str(word) for word in Accel)
 SNAPSHOTS = tuple(str(word) for word in Snapshot)
+DATABASE_HELP = (
+    "the history: a file, or a server of PostgreSQL, postgresql://USER@HOST/NAME (default: $KZRAM_DATABASE, or a file "
+    "in the cache)"
+)
 
 
 def accel(word: str | None) -> Accel | None:
@@ -44,3 +48,8 @@ def repeat(word: str) -> int | Literal["auto"]:
     if boots < 1:
         raise argparse.ArgumentTypeError(f"{boots} boots show nothing: 1 or more, or 'auto'")
     return boots
+
+
+def add_database(parser: argparse.ArgumentParser) -> None:
+    """Add `--database`."""
+    parser.add_argument("--database", default="", metavar="FILE|URL", help=DATABASE_HELP)

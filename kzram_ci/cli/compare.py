@@ -6,11 +6,11 @@ import argparse
 import json
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from kzram_ci.cli.arguments import add_database
 from kzram_ci.model import codec
-from kzram_ci.results.history import History, default_history
+from kzram_ci.results.history import default_history
 from kzram_ci.results.past import changes_of, pair_of
 from kzram_ci.results.reports.compare import as_lines, kernel_changes
 from kzram_ci.results.reports.table import printable
@@ -35,7 +35,7 @@ class CompareRequest:
     after: str
     as_json: bool = False
     fail_on_regression: bool = False
-    database: Path | None = None
+    database: str = ""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -51,7 +51,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("after", metavar="RUN_B", help="run directory, or the name of a run in the history")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--fail-on-regression", action="store_true", help="exit 1 also when a cell is not ok any more")
-    parser.add_argument("--database", type=Path, metavar="FILE", help="history file (default: in the cache)")
+    add_database(parser)
     parser.set_defaults(func=main)
 
 
@@ -70,7 +70,7 @@ def main(args: argparse.Namespace) -> int:
 
 def show(request: CompareRequest) -> int:
     """Compare and print. Raises UserError for a run that is not known."""
-    history = History(path=request.database) if request.database else default_history()
+    history = default_history(request.database)
     before, after, names = pair_of(request.before, request.after, history)
     changes = changes_of(before, after, history, names=names)
     kernels = kernel_changes(before, after)

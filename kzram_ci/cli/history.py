@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.base.units import say_count
+from kzram_ci.cli.arguments import add_database
 from kzram_ci.model import codec
 from kzram_ci.results import questions
 from kzram_ci.results.history import History, default_history
@@ -46,12 +46,12 @@ class HistoryRequest:
     runs: bool = False
     crashes: bool = False
     as_json: bool = False
-    database: Path | None = None
+    database: str = ""
 
     @property
     def history(self) -> History:
-        """The file that is asked for."""
-        return History(path=self.database) if self.database else default_history()
+        """The history that is asked for."""
+        return default_history(self.database)
 
 
 def add_parser(subparsers: Any) -> None:
@@ -74,7 +74,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--runs", action="store_true", help="list the runs, newest first")
     parser.add_argument("--crashes", action="store_true", help="list the crashes by signature, most frequent first")
     parser.add_argument("--json", action="store_true", help="for programs")
-    parser.add_argument("--database", type=Path, metavar="FILE", help="history file (default: in the cache)")
+    add_database(parser)
     parser.add_argument("--address", default="127.0.0.1", help="of serve (default: %(default)s, for this host only)")
     parser.add_argument("--port", type=int, default=8080, help="of serve; 0: any (default: %(default)s)")
     parser.set_defaults(func=main)
@@ -108,8 +108,7 @@ def take_in(request: HistoryRequest, paths: Sequence[Path]) -> int:
         one = import_path(path, request.history)
         done.append(one)
         if not request.as_json:
-            known = f", {one.known:,} known already" if one.known else ""
-            print(printable(f"{path}: {say_count(one.new, 'result')} of {one.run}{known}", sys.stdout))
+            print(printable(str(one), sys.stdout))
     if request.as_json:
         print(json.dumps([codec.to_json(one) for one in done], indent=2))
     return 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kzram_ci.cli.arguments import add_database
 from kzram_ci.cli.show import show_annotations, show_run
 from kzram_ci.model import codec
 from kzram_ci.model.layout import REPORTS
@@ -30,6 +31,7 @@ class ReportRequest:
     as_json: bool = False
     exit_code: bool = False
     annotations: bool = False
+    database: str = ""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -47,20 +49,27 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--annotations", action="store_true", help="print what went wrong as workflow commands of GitHub instead"
     )
+    add_database(parser)
     parser.set_defaults(func=main)
 
 
 def main(args: argparse.Namespace) -> int:
     """The command."""
     return render(
-        ReportRequest(run=args.run, as_json=args.json, exit_code=args.exit_code, annotations=args.annotations)
+        ReportRequest(
+            run=args.run,
+            as_json=args.json,
+            exit_code=args.exit_code,
+            annotations=args.annotations,
+            database=args.database,
+        )
     )
 
 
 def render(request: ReportRequest) -> int:
     """Render; exit 0 when that worked, whatever the results are, unless the run's own exit code is wanted."""
     run = rundir.open_run(request.run)
-    reports = Reports(run=run, history=default_history())
+    reports = Reports(run=run, history=default_history(request.database))
     if request.as_json:
         print(json.dumps([codec.to_json(result) for result in run.results()], indent=2))
     elif request.annotations:

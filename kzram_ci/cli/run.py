@@ -98,6 +98,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     add_farm(parser)
     parser.add_argument("--bisect-run", action="store_true", help="exit codes for `git bisect run`")
     parser.add_argument("--no-history", action="store_true", help="leave the results out of the history")
+    arguments.add_database(parser)
     parser.add_argument(
         "--trace", type=Path, metavar="FILE", help="write where the time went, in Chrome's trace format"
     )
@@ -133,6 +134,7 @@ def main(args: argparse.Namespace) -> int:
         stores=stores_from(args.store, args.store_read),
         elsewhere=farm_of(args.scheduler, args.tls, args.insecure, args.jobs),
         record=not args.no_history,
+        database=args.database,
         for_git=args.bisect_run,
     )
     return run(request, quiet=args.quiet, only_changes=args.since_last_good, as_json=args.json)

@@ -67,6 +67,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs it may use)")
     parser.add_argument("--accel", choices=arguments.ACCELS, help="overrides the plan's")
     parser.add_argument("--no-history", action="store_true", help="leave the results out of the history")
+    arguments.add_database(parser)
     add_sandbox(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress")
     parser.set_defaults(func=main, takes_trailing=True)
@@ -86,6 +87,7 @@ def main(args: argparse.Namespace) -> int:
         accel=arguments.accel(args.accel),
         sandbox=args.sandbox,
         record=not args.no_history,
+        database=args.database,
     )
     request = WatchRequest(
         repository=args.repository,

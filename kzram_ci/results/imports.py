@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 from kzram_ci.base import clock, files
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.units import say_count
 from kzram_ci.model.evidence import CellResult, Evidence, Judgement, OopsSummary
 from kzram_ci.model.layout import RunFile
 from kzram_ci.model.outcome import Outcome, Verdict
@@ -36,6 +37,11 @@ class Imported:
     run: str
     new: int
     known: int
+
+    def __str__(self) -> str:
+        """The line for people."""
+        known = f", {self.known:,} known already" if self.known else ""
+        return f"{self.path}: {say_count(self.new, 'result')} of {self.run}{known}"
 
 
 def import_path(path: Path, history: History) -> Imported:

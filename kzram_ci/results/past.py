@@ -40,7 +40,7 @@ def pair_of(
     name, plan = Path(after).name, _plan_of(after, history)
     good = last_good(history, plan, name, len({base_id(result.id) for result in now}))
     if good is None:
-        where = f"before {name} in {history.path}"
+        where = f"before {name} in {history.database}"
         raise UserError(f"no good run of the plan {plan} {where}", hint="kzram-ci history --runs")
     return good.of(now), now, (good.record.run, after)
 

@@ -49,8 +49,8 @@ def nothing(history: History, *, plan: str = "", cell: str = "") -> str:
     """Why there is nothing to show: no history, or none that fits."""
     known_cells, known_runs = history.cells(), history.runs()
     if not known_cells and not known_runs:
-        return f"nothing recorded in {history.path}"
-    known = f"{say_count(len(known_cells), 'cell')} recorded in {history.path}"
+        return f"nothing recorded in {history.database}"
+    known = f"{say_count(len(known_cells), 'cell')} recorded in {history.database}"
     plans = sorted({run.plan for run in known_runs})
     if plan and plan not in plans:
         return (

@@ -40,6 +40,7 @@ from kzram_ci.run.stages import real_stages
 from kzram_ci.store.shared import Shelf
 
 _TOOLS_SECONDS = 60.0  # for asking every tool its version
+HISTORY_FAILURES = 3
 
 
 def execute(
@@ -64,6 +65,7 @@ def _execute(
 ) -> tuple[CellResult, ...]:
     plan, history = run.plan, request.history
     until = Deadline.after(request.budget_s) if request.budget_s else None
+    memory = None if history is None else _Memory(history, run, warn)
     if history is not None:
         history.add_run(run.path.name, plan, run.path)
     jobs = request.make_jobs or budget.cpus()
@@ -81,9 +83,9 @@ def _execute(
         with span("record", "record", cell=result.id):
             run.finish(result)
         run.note_environment(_accelerators(chosen.accels))
-        if history is not None and result.judgement.outcome is not Outcome.NOT_RUN:
+        if memory is not None and result.judgement.outcome is not Outcome.NOT_RUN:
             with span("history", "record", cell=result.id):
-                _remember(history, run, result, warn)
+                memory.add(result)
 
     done = run.finished()
     with span("look ahead", "plan"):
@@ -150,12 +152,27 @@ def _noted_meanwhile(run: RunDir, ask: Callable[[], Mapping[str, Any]]) -> Itera
         asking.join(_TOOLS_SECONDS)
 
 
-def _remember(history: History, run: RunDir, result: CellResult, warn: Warn) -> None:
+class _Memory:
     """The run directory is the record; a history that cannot be written is worth a warning, not the run."""
-    try:
-        history.add_result(run.path.name, result)
-    except InfraError as error:
-        warn(f"history: {error}")
+
+    def __init__(self, history: History, run: RunDir, warn: Warn) -> None:
+        self._history, self._run, self._warn = history, run, warn
+        self._failed = 0  # in a row
+
+    def add(self, result: CellResult) -> None:
+        """Record a result. A server that is lost costs each result a wait, so it is given up after some."""
+        if self._failed >= HISTORY_FAILURES:
+            return
+        try:
+            self._history.add_result(self._run.path.name, result)
+        except InfraError as error:
+            self._failed += 1
+            self._warn(f"history: {error}")
+            if self._failed == HISTORY_FAILURES:
+                again = f"kzram-ci history import {shown_at(self._run)}"
+                self._warn(f"nothing more of this run goes into the history; it is added later by: {again}")
+        else:
+            self._failed = 0
 
 
 def usual_seconds(request: RunRequest, run: RunDir) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -50,12 +50,13 @@ class RunRequest:
     stores: Stores | None = None  # None: those of the environment
     elsewhere: Opener | None = None  # opens other machines for the cells
     record: bool = True  # in the history
+    database: str = field(default="", repr=False)  # of the history, where it is not the usual one; may hold a password
     for_git: bool = False  # `git bisect run` reads the exit code
 
     @property
     def history(self) -> History | None:
         """Where results of all runs go."""
-        return default_history() if self.record else None
+        return default_history(self.database) if self.record else None
 
 
 def begin(request: RunRequest, warn: Warn) -> RunDir:

@@ -21,6 +21,7 @@ KINDS = {
     "llvm": "llvm-symbolizer",
     "lore": "b4 as a module of Python",
     "store": "fsspec, s3fs and moto as modules of Python (a server of S3 on the loopback)",
+    "postgres": "a server of PostgreSQL to start, SQLAlchemy and psycopg as modules of Python",
     "cluster": "dask.distributed and cryptography as modules of Python",
     "debuggers": "gdb, drgn as a module of Python, and the time to build a kernel with debug info",
     "browser": "chromium, and playwright to drive it",

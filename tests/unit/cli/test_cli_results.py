@@ -18,7 +18,7 @@ from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.model.provenance import Provenance
 from kzram_ci.results import rundir
 from kzram_ci.results.again import listed
-from kzram_ci.results.history import History, Record
+from kzram_ci.results.history import Record, history_at
 from kzram_ci.results.trails import trails
 
 
@@ -80,7 +80,7 @@ def test_compare_directories_and_history(tmp_path: Path, capsys: pytest.CaptureF
     assert run("compare", str(after), str(before), "--fail-on-regression", "--json") == 0
     assert [change["kind"] for change in json.loads(capsys.readouterr().out)] == ["fixed"]
     database = tmp_path / "h.sqlite"
-    history = History(path=database)
+    history = history_at(database)
     history.add_run(before.name, samples.PLAN, before)
     for result in samples.results():
         history.add_result(before.name, result)
@@ -142,7 +142,7 @@ def test_history(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     database = tmp_path / "h.sqlite"
     assert run("history", "--database", str(database)) == 0
     assert "nothing recorded" in capsys.readouterr().out
-    history = History(path=database)
+    history = history_at(database)
     for number in range(3):
         history.add_run(f"run-{number}", samples.PLAN, tmp_path)
         for result in samples.results():
@@ -176,7 +176,7 @@ def test_history(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_history_shows_each_result_and_the_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     database = tmp_path / "h.sqlite"
-    history = History(path=database)
+    history = history_at(database)
     commit = "0123456789abcdef0123456789abcdef01234567"
     made_of = Provenance(source="directory:../linux", version="6.13", identity="x", commit=commit, dirty=True)
     for number in range(3):
@@ -254,7 +254,7 @@ def test_compare_with_the_last_good_run(tmp_path: Path, capsys: pytest.CaptureFi
     database = tmp_path / "h.sqlite"
     words = ("--database", str(database))
     good = tuple(samples.result(cell) for cell in samples.PLAN.cells)
-    history = History(path=database)
+    history = history_at(database)
     worse = samples.result(samples.PLAN.cells[0], Outcome.OOPS, Verdict.FINDING, oopses=(samples.OOPS,))
     after = made(tmp_path / "b", (worse, *good[1:]))
     with pytest.raises(UserError, match="no good run of the plan overrun before"):

@@ -28,8 +28,8 @@ SOURCE = r"(git|directory|debian|tarball|image):"
 MAKEFILE = "VERSION = 6\nPATCHLEVEL = 13\nSUBLEVEL = 0\nEXTRAVERSION =\n"
 # What stands for the reader's own plan
 THEIRS = re.compile(r"(\S*/)?(my[\w-]*|mine|repro|evidence)\.yaml|PLAN|\$+\w+")
-# It serves, it waits for another command, it needs a history, symbols, or the source of a distribution
-NOT_RUN = re.compile(r"serve|-|last-good|20260101\S+|(\S*/)?vmlinux|KERNEL|FILE|[\w-]+-\d\.\d+")
+# It serves, it waits for another command, it needs a server, a history, symbols, or the source of a distribution
+NOT_RUN = re.compile(r"serve|-|last-good|postgresql://\S+|20260101\S+|(\S*/)?vmlinux|KERNEL|FILE|[\w-]+-\d\.\d+")
 SAID = {"COMMAND": "run", "X": "RUNDIR", "LOG...": "LOG", "CELL": "stock/anonmutate"}
 
 

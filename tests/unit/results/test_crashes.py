@@ -11,7 +11,7 @@ from kzram_ci.cli.main import main
 from kzram_ci.model.evidence import OopsSummary
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results.crashes import crashes, lines
-from kzram_ci.results.history import Crashed, History
+from kzram_ci.results.history import Crashed, History, history_at
 
 WAY = ("zs_free", "zram_free_page", "zram_slot_free_notify", "swap_range_free", "free_swap_slot", "do_swap_page")
 
@@ -32,7 +32,7 @@ def oops(
 
 def recorded(path: Path, *runs: tuple[tuple[int, OopsSummary | None], ...]) -> History:
     """A history in which the cells of these numbers of the plan crashed so, run by run."""
-    history = History(path=path / "history.sqlite")
+    history = history_at(path / "history.sqlite")
     for number, cells in enumerate(runs):
         history.add_run(f"run-{number}", samples.PLAN, path)
         for cell, crash in cells:
@@ -118,9 +118,9 @@ def test_a_thousand_signatures_cost_no_square(monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_command_prints_and_gives_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     history = recorded(tmp_path, ((0, oops(*WAY)),))
-    assert main(["history", "--crashes", "--database", str(history.path)]) == 0
+    assert main(["history", "--crashes", "--database", str(Path(str(history.database)))]) == 0
     assert capsys.readouterr().out.startswith("1 x KASAN: use-after-free in zs_free\n")
-    assert main(["history", "--crashes", "--json", "--database", str(history.path)]) == 0
+    assert main(["history", "--crashes", "--json", "--database", str(Path(str(history.database)))]) == 0
     (crash,) = json.loads(capsys.readouterr().out)
     assert (crash["signature"], crash["count"], crash["cells"]) == (
         "kasan:slab-use-after-free:zs_free",

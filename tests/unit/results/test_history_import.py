@@ -10,7 +10,7 @@ from kzram_ci.base.errors import KzramError, UserError
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results import rundir
 from kzram_ci.results.draw import Reports
-from kzram_ci.results.history import History
+from kzram_ci.results.history import History, history_at
 from kzram_ci.results.imports import import_path
 
 PYTEST = """<?xml version="1.0" encoding="utf-8"?>
@@ -25,7 +25,7 @@ PYTEST = """<?xml version="1.0" encoding="utf-8"?>
 
 @pytest.fixture
 def history(tmp_path: Path) -> History:
-    return History(path=tmp_path / "history.sqlite")
+    return history_at(tmp_path / "history.sqlite")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 import report_samples as samples
 
 from kzram_ci.results import history_schema
-from kzram_ci.results.history import History
+from kzram_ci.results.history import History, history_at
 from kzram_ci.results.history_schema import SCHEMA_VERSION, STEPS
 
 DATA = Path(__file__).parents[2] / "data"
@@ -24,7 +24,7 @@ def old(path: Path, version: int) -> History:
         for number in range(1, version):
             db.executescript(STEPS[number])
             db.execute(f"PRAGMA user_version = {number + 1}")
-    return History(path=path)
+    return history_at(path)
 
 
 def shape(path: Path) -> list[tuple[str, str]]:
@@ -48,10 +48,10 @@ def test_every_older_version_is_renewed_without_a_loss_and_ends_as_a_new_one(tmp
     assert [run.origin for run in history.runs()] == [""]
     history.add_result(RUN, samples.results()[5])
     assert len(history.records(run=RUN)) == 6
-    new = History(path=tmp_path / "new.sqlite")
+    new = history_at(tmp_path / "new.sqlite")
     new.add_run("x", samples.PLAN, tmp_path)
-    assert shape(history.path) == shape(new.path)
-    with closing(sqlite3.connect(history.path)) as db:
+    assert shape(Path(str(history.database))) == shape(Path(str(new.database)))
+    with closing(sqlite3.connect(Path(str(history.database)))) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
@@ -60,18 +60,18 @@ def test_every_older_version_is_renewed_without_a_loss_and_ends_as_a_new_one(tmp
 
 def test_a_step_that_fails_leaves_the_version_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     history = old(tmp_path / "old.sqlite", 1)
-    before = shape(history.path)
+    before = shape(Path(str(history.database)))
     monkeypatch.setattr(history_schema, "STEPS", (STEPS[0], "CREATE TABLE half (a);\nCREATE TABLE runs (b);\n"))
     with pytest.raises(Exception, match="already exists"):
         history.records()
-    assert shape(history.path) == before
+    assert shape(Path(str(history.database))) == before
 
 
 def read(path: Path) -> int:
-    return len(History(path=path).records())
+    return len(history_at(path).records())
 
 
 def test_many_processes_renew_it_once(tmp_path: Path) -> None:
     history = old(tmp_path / "old.sqlite", 1)
     with multiprocessing.get_context("spawn").Pool(4) as pool:
-        assert pool.map(read, [history.path] * 8) == [5] * 8
+        assert pool.map(read, [Path(str(history.database))] * 8) == [5] * 8

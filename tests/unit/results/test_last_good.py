@@ -11,7 +11,7 @@ from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results import rundir
 from kzram_ci.results.draw import Reports
-from kzram_ci.results.history import History
+from kzram_ci.results.history import History, history_at
 from kzram_ci.results.last_good import MOST_LINES, last_good
 from kzram_ci.results.reports import summary, table
 from kzram_ci.results.trails import trails
@@ -22,7 +22,7 @@ BAD = replace(GOOD[0], judgement=replace(GOOD[0].judgement, outcome=Outcome.HANG
 
 @pytest.fixture
 def history(tmp_path: Path) -> History:
-    return History(path=tmp_path / "history.sqlite")
+    return history_at(tmp_path / "history.sqlite")
 
 
 def record(history: History, run: str, results: tuple[CellResult, ...]) -> None:
@@ -52,7 +52,7 @@ def test_a_cell_that_was_mended_within_a_run_does_not_spoil_it(history: History)
 
 def test_a_history_that_is_not_there_or_not_one_is_none(history: History) -> None:
     assert last_good(history, "overrun", "x", 1) is None
-    history.path.write_text("not a database")
+    Path(str(history.database)).write_text("not a database")
     assert last_good(history, "overrun", "x", 1) is None
 
 

@@ -11,7 +11,7 @@ import report_samples as samples
 from kzram_ci.model import codec
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.results import rundir
-from kzram_ci.results.history import History
+from kzram_ci.results.history import history_at
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -35,8 +35,8 @@ def test_a_run_directory_is_gone_on_with(run: Path) -> None:
 
 
 def test_a_history_is_read_and_continued(tmp_path: Path) -> None:
-    history = History(path=tmp_path / "history.sqlite")
-    db = sqlite3.connect(history.path)
+    history = history_at(tmp_path / "history.sqlite")
+    db = sqlite3.connect(Path(str(history.database)))
     db.executescript((DATA / "history_of_0.1.sql").read_text())
     db.close()
     before = history.records()

@@ -12,7 +12,7 @@ from kzram_ci.base import proc
 from kzram_ci.base.errors import UserError
 from kzram_ci.results import rundir
 from kzram_ci.results.draw import Reports
-from kzram_ci.results.history import History
+from kzram_ci.results.history import History, history_at
 from kzram_ci.results.imports import import_path
 from kzram_ci.results.serve import Site, server, until_interrupted
 
@@ -28,7 +28,7 @@ def run(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def history(tmp_path: Path, run: Path) -> History:
-    history = History(path=tmp_path / "history.sqlite")
+    history = history_at(tmp_path / "history.sqlite")
     import_path(run, history)
     return history
 
@@ -50,7 +50,7 @@ def test_cells_crashes_and_runs_with_their_reports(history: History, run: Path) 
 def test_one_plan_and_an_empty_history(history: History, tmp_path: Path) -> None:
     assert "stock/anonmutate" in Site(history=history).answer("/?plan=overrun").body.decode()
     assert "stock/anonmutate" not in Site(history=history).answer("/?plan=other").body.decode()
-    assert "nothing recorded" in Site(history=History(path=tmp_path / "none")).answer("/").body.decode()
+    assert "nothing recorded" in Site(history=history_at(tmp_path / "none")).answer("/").body.decode()
     assert not (tmp_path / "none").exists()
 
 
@@ -79,7 +79,7 @@ def test_files_of_a_run_are_text_and_nothing_outside_is_given(history: History, 
 
 def test_a_history_that_cannot_be_read_is_an_answer(tmp_path: Path) -> None:
     (tmp_path / "bad").write_text("not a database, though long enough to look at")
-    assert Site(history=History(path=tmp_path / "bad")).answer("/").status == 500
+    assert Site(history=history_at(tmp_path / "bad")).answer("/").status == 500
 
 
 @pytest.fixture

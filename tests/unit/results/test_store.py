@@ -11,15 +11,15 @@ from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.model.outcome import Outcome, Verdict
-from kzram_ci.results.history import History
+from kzram_ci.results.history import History, history_at
 from kzram_ci.results.history_schema import SCHEMA_VERSION
 
 WRITER = """
 import sys
 from pathlib import Path
 import report_samples as samples
-from kzram_ci.results.history import History
-history = History(path=Path(sys.argv[1]))
+from kzram_ci.results.history import History, history_at
+history = history_at(Path(sys.argv[1]))
 history.add_run(sys.argv[2], samples.PLAN, Path("runs") / sys.argv[2])
 for _ in range(10):
     for result in samples.results():
@@ -28,7 +28,7 @@ for _ in range(10):
 
 
 def filled(path: Path) -> History:
-    history = History(path=path / "deep" / "history.sqlite")
+    history = history_at(path / "deep" / "history.sqlite")
     history.add_run("run-1", samples.PLAN, path / "run-1", {"accel": "tcg"})
     for result in samples.results():
         history.add_result("run-1", result)
@@ -53,9 +53,9 @@ def test_filters(tmp_path: Path) -> None:
 
 
 def test_nothing_recorded_is_no_file(tmp_path: Path) -> None:
-    history = History(path=tmp_path / "none.sqlite")
+    history = history_at(tmp_path / "none.sqlite")
     assert history.records() == ()
-    assert not history.path.exists()
+    assert not Path(str(history.database)).exists()
 
 
 def test_noting_a_run_again_keeps_it(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_noting_a_run_again_keeps_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("statement", ["DELETE FROM results", "UPDATE results SET verdict = 'ok'", "DELETE FROM runs"])
 def test_history_is_append_only(tmp_path: Path, statement: str) -> None:
-    db = sqlite3.connect(filled(tmp_path).path)
+    db = sqlite3.connect(str(filled(tmp_path).database))
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
         db.execute(statement)
     db.close()
@@ -74,7 +74,7 @@ def test_history_is_append_only(tmp_path: Path, statement: str) -> None:
 
 def test_schema_version_and_journal(tmp_path: Path) -> None:
     history = filled(tmp_path)
-    db = sqlite3.connect(history.path)
+    db = sqlite3.connect(Path(str(history.database)))
     assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
     assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     db.execute("PRAGMA user_version = 99")
@@ -88,13 +88,13 @@ def test_errors_are_one_line_and_roll_back(tmp_path: Path) -> None:
     with pytest.raises(InfraError, match="FOREIGN KEY"):
         history.add_result("unknown run", samples.results()[0])
     assert len(history.records()) == 7
-    history.path.write_bytes(b"no database at all, but long enough to be looked at" * 100)
+    Path(str(history.database)).write_bytes(b"no database at all, but long enough to be looked at" * 100)
     with pytest.raises(InfraError, match="not a database"):
         history.records()
 
 
 def test_parallel_threads_lose_nothing(tmp_path: Path) -> None:
-    history = History(path=tmp_path / "history.sqlite")
+    history = history_at(tmp_path / "history.sqlite")
     failures: list[BaseException] = []
 
     def work(number: int) -> None:
@@ -122,11 +122,11 @@ def test_parallel_processes_lose_nothing(tmp_path: Path) -> None:
     children = [proc.spawn((sys.executable, "-c", WRITER, path, f"run-{n}"), env=env) for n in range(3)]
     codes = [proc.wait(child, ("writer",), Deadline.after(120)) for child in children]
     assert codes == [0, 0, 0]
-    assert len(History(path=Path(path)).records()) == 3 * 70
+    assert len(history_at(Path(path)).records()) == 3 * 70
 
 
 def test_how_long_cells_took_is_the_mean_of_those_with_a_verdict(tmp_path: Path) -> None:
-    history = History(path=tmp_path / "h.sqlite")
+    history = history_at(tmp_path / "h.sqlite")
     assert history.seconds("overrun") == {}
     history.add_run("r", samples.PLAN, tmp_path)
     good = samples.result(samples.PLAN.cells[0])

@@ -1,0 +1,48 @@
+"""What the history asks of the database it is kept in. There are two: a file of SQLite, and a server of PostgreSQL.
+
+Both take the same SQL, with named parameters, but for the few words in which they differ (`Words`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Ask = Callable[[str, Mapping[str, Any]], Sequence[Sequence[Any]]]  # a statement and its parameters to the rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """SQL that differs, and how values are written.
+
+    `fits` is put behind a column, and takes what `pattern` makes of a shell pattern. `seconds` is how long a result
+    took; where that is a column, `own_seconds` says that it is to be filled.
+    """
+
+    fits: str
+    pattern: Callable[[str], str]
+    seconds: str
+    own_seconds: bool
+    text: Callable[[str], str] = str
+
+
+class Database(Protocol):
+    """Where the history is kept. Nothing is opened before it is asked, and every transaction opens it again."""
+
+    @property
+    def words(self) -> Words:
+        """How it says what others say differently."""
+
+    def exists(self) -> bool:
+        """Whether anything was ever recorded. Raises InfraError."""
+
+    def reading(self) -> AbstractContextManager[Ask]:
+        """A transaction that sees one moment. Raises UserError (another schema), InfraError."""
+
+    def writing(self, run: str) -> AbstractContextManager[Ask]:
+        """A transaction that adds to a run, one after another. Raises UserError (another schema), InfraError."""
+
+    def __str__(self) -> str:
+        """Its name for people, without a password."""
