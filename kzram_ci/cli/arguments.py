@@ -14,6 +14,10 @@ DATABASE_HELP = (
     "the history: a file, or a server of PostgreSQL, postgresql://USER@HOST/NAME (default: $KZRAM_DATABASE, or a file "
     "in the cache)"
 )
+SNAPSHOT_HELP = (
+    "start from a saved guest that has booted; auto: where that was measured to change nothing; per-seed: one for each "
+    "seed; overrides the plan's (default: auto)"
+)
 
 
 def accel(word: str | None) -> Accel | None:

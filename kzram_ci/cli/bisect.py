@@ -23,8 +23,8 @@ from kzram_ci.bisect.session.request import (
     reopen,
 )
 from kzram_ci.bisect.session.store import Session
+from kzram_ci.cli import arguments
 from kzram_ci.cli.bisect_progress import Lines
-from kzram_ci.model.machine import Accel, Snapshot
 from kzram_ci.results.reports.table import printable
 
 EPILOG = """\
@@ -145,8 +145,8 @@ def _work_options(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=int, default=0, metavar="N", help="guests at a time (default: as many as the host has room for)"
     )
     parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs it may use)")
-    parser.add_argument("--accel", choices=[str(word) for word in Accel], help="overrides the plan's")
-    parser.add_argument("--snapshot", choices=[str(word) for word in Snapshot], help="start boots from a saved guest")
+    parser.add_argument("--accel", choices=arguments.ACCELS, help="overrides the plan's")
+    parser.add_argument("--snapshot", choices=arguments.SNAPSHOTS, help=arguments.SNAPSHOT_HELP)
     parser.add_argument(
         "--sandbox", action=argparse.BooleanOptionalAction, default=False,
         help="run the makefiles of a commit under bubblewrap: no network, no home, a read-only system (default: off)",
@@ -190,8 +190,7 @@ def _resume(args: argparse.Namespace) -> int:
 
 
 def _how(args: argparse.Namespace) -> WorkRequest:
-    accel = Accel(args.accel) if args.accel else None
-    snapshot = Snapshot(args.snapshot) if args.snapshot else None
+    accel, snapshot = arguments.accel(args.accel), arguments.snapshot(args.snapshot)
     return WorkRequest(jobs=args.jobs, make_jobs=args.make_jobs, accel=accel, snapshot=snapshot, sandbox=args.sandbox)
 
 

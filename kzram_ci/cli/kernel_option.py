@@ -27,7 +27,6 @@ GUEST_ARCH_HELP = f"of kernel and guest (default: the kernel's own; of a ready o
 ARCHS_HELP = "architecture of the plan's kernels and guests, in place of the plan's own; may be given several times"
 SOURCE_HELP = f"source to take in place of the kernel's own: {_FORMS}"
 REFRESH_HELP = "ask for newer packages than were downloaded before"
-SNAPSHOT_HELP = "start cells from a saved guest that has booted; overrides the plan's (default: off)"
 PATCH_HELP = (
     "a diff, a mail with one or a mailbox (- is standard input), applied strictly after the series of each selected "
     "kernel; NAME=FILE makes a new kernel NAME beside its base instead, which is expected to pass, and keeps the "

@@ -14,7 +14,6 @@ from kzram_ci.cli.kernel_option import (
     KERNEL_HELP,
     PATCH_HELP,
     REFRESH_HELP,
-    SNAPSHOT_HELP,
     add_arch,
     add_farm,
     add_sandbox,
@@ -92,7 +91,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--refresh", action="store_true", help=REFRESH_HELP)
     parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs it may use)")
     parser.add_argument("--accel", choices=arguments.ACCELS, help="overrides the plan's")
-    parser.add_argument("--snapshot", choices=arguments.SNAPSHOTS, help=SNAPSHOT_HELP)
+    parser.add_argument("--snapshot", choices=arguments.SNAPSHOTS, help=arguments.SNAPSHOT_HELP)
     add_sandbox(parser)
     add_stores(parser)
     add_farm(parser)

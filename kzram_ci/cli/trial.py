@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from kzram_ci.base.errors import KernelError, KzramError, UserError
+from kzram_ci.cli import arguments
 from kzram_ci.cli.trial_progress import Lines
-from kzram_ci.model.machine import Accel
 from kzram_ci.results.reports.table import printable
 from kzram_ci.trial.reports import show
 from kzram_ci.trial.session.request import TryRequest, WorkRequest, answerable, begin, reopen
@@ -88,7 +88,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run directories go")
     parser.add_argument("--jobs", type=int, default=0, metavar="N", help="guests at a time (default: all that fit)")
     parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs it may use)")
-    parser.add_argument("--accel", choices=[str(word) for word in Accel], help="overrides the plan's")
+    parser.add_argument("--accel", choices=arguments.ACCELS, help="overrides the plan's")
+    parser.add_argument("--snapshot", choices=arguments.SNAPSHOTS, help=arguments.SNAPSHOT_HELP)
     parser.add_argument(
         "--sandbox", action=argparse.BooleanOptionalAction, default=None,
         help="run the makefiles under bubblewrap: no network, no home, a read-only system (default: where it works)",
@@ -149,8 +150,9 @@ def _go(session: Session, args: argparse.Namespace, lines: Lines) -> int:
 
     root = os.path.relpath(session.path)
     lines.tell(f"in {root}")
-    accel = Accel(args.accel) if args.accel else None
-    how = WorkRequest(jobs=args.jobs, make_jobs=args.make_jobs, accel=accel, sandbox=args.sandbox)
+    accel = arguments.accel(args.accel)
+    snapshot = arguments.snapshot(args.snapshot)
+    how = WorkRequest(jobs=args.jobs, make_jobs=args.make_jobs, accel=accel, snapshot=snapshot, sandbox=args.sandbox)
     try:
         found = run.work(session, how, tell=lines.tell, listener=lines.listen)
     except KzramError:

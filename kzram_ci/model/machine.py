@@ -19,6 +19,7 @@ class Accel(StrEnum):
 class Snapshot(StrEnum):
     """Whether a cell starts from a saved guest that has booted, instead of booting."""
 
+    AUTO = "auto"  # where restored guests were measured to behave as booted ones (`run/snapshot.py`)
     OFF = "off"
     ON = "on"  # one for all seeds: they share what a boot decides by chance, such as the kernel's address
     PER_SEED = "per-seed"
@@ -54,7 +55,7 @@ class MachineSpec:
     boot_seconds: float = 120.0
     console_limit_mib: int = 64
     shares: tuple[Share, ...] = ()
-    snapshot: Snapshot = Snapshot.OFF
+    snapshot: Snapshot = Snapshot.AUTO
     root: RootSpec | None = None  # None: programs run in our initramfs
     dump: Dump = Dump.NEVER
     dump_limit_mib: int = 1024  # a larger file is given up

@@ -66,12 +66,16 @@ class Machine(Strict):
     console_limit: Size | None = Field(None, description="a console larger than this is a flood; default 64M")
     snapshot: (
         Annotated[
-            Literal["off", "on", "per-seed"],
+            Literal["auto", "off", "on", "per-seed"],
             BeforeValidator(_on_off),
-            WithJsonSchema({"enum": [True, False, "off", "on", "per-seed"]}),
+            WithJsonSchema({"enum": [True, False, "auto", "off", "on", "per-seed"]}),
         ]
         | None
-    ) = Field(None, description="start cells from a saved guest that has booted, kept in the cache; default off")
+    ) = Field(
+        None,
+        description="start cells from a saved guest that has booted, kept in the cache; auto, the default: where that "
+        "was measured to change nothing; per-seed: one for each seed",
+    )
 
 
 class Zram(Strict):

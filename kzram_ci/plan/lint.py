@@ -66,7 +66,7 @@ def _root(cell: Cell) -> Iterator[Fault]:
         return
     if root.kind is RootKind.IMAGE and not root.path:
         yield ("rootfs",), "an image needs a path"
-    if cell.machine.snapshot is not Snapshot.OFF:
+    if cell.machine.snapshot in (Snapshot.ON, Snapshot.PER_SEED):
         yield ("machine", "snapshot"), "a saved guest has no root of its own: rootfs and snapshot exclude each other"
 
 

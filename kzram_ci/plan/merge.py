@@ -119,7 +119,7 @@ def machine(cell: Data, arch: str, cmdline: tuple[str, ...] = ()) -> MachineSpec
     for name in ("cmdline", "qemu_args"):
         given[name] = tuple(given.get(name, ()))
     given["cmdline"] = (*cmdline, *given["cmdline"])
-    accel, snapshot = Accel(data.get("accel", "auto")), Snapshot(data.get("snapshot", "off"))
+    accel, snapshot = Accel(data.get("accel", "auto")), Snapshot(data.get("snapshot", "auto"))
     dump, root = Dump(data.get("dump", "never")), _root(rootfs)
     return MachineSpec(arch=arch, accel=accel, snapshot=snapshot, dump=dump, root=root, **given)
 

@@ -29,7 +29,8 @@ from kzram_ci.run.collected import Collected
 from kzram_ci.run.follow import follow, gone_now, take
 from kzram_ci.run.job import Idle
 from kzram_ci.run.prepare import Prepared, machine_for, prepared
-from kzram_ci.run.snapshot import RESTORE_SECONDS, Saved, SnapshotUnusable, start_from
+from kzram_ci.run.saved_guest import Saved
+from kzram_ci.run.snapshot import RESTORE_SECONDS, SnapshotUnusable, start_from
 from kzram_ci.verdict import power
 from kzram_ci.vm.qemu import Machine
 

@@ -78,6 +78,7 @@ def boot_with_retries(job: CellJob, boot: BootStage, listener: Listener) -> tupl
         if word.outcome not in HOST_OUTCOMES or failures >= job.boot_retries:
             return evidence, word, failures
         failures += 1
+        job = replace(job, afresh=job.afresh or evidence.restored)
         listener(CellRetried(cell=cell.id, reason=word.reason))
         job.place.keep_failed_boot(failures)
 

@@ -19,7 +19,11 @@ Idle = tuple[tuple[str, float], ...]  # counters, and after how many seconds of 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellJob:
-    """A cell, all that it needs, and where what it leaves goes. It can be pickled."""
+    """A cell, all that it needs, and where what it leaves goes. It can be pickled.
+
+    others: boots still to come that could start from the same saved guest. afresh: it boots, since a start from a
+    saved guest did not reach the workload.
+    """
 
     cell: Cell
     kernel: KernelImage
@@ -28,6 +32,8 @@ class CellJob:
     place: CellDir
     boot_retries: int = 0
     idle: Idle = ()
+    others: int = 0
+    afresh: bool = False
 
 
 def equipment(cell: Cell) -> tuple[str, str, RootSpec | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from kzram_ci.base.clock import Deadline
@@ -9,19 +10,34 @@ from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import Listener
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.kernel import KernelImage
-from kzram_ci.model.machine import MachineSpec
+from kzram_ci.model.machine import MachineSpec, Snapshot
 from kzram_ci.results.layout import CellDir
 from kzram_ci.run.cell_run import STOP_MARGIN_SECONDS
 from kzram_ci.run.job import CellJob, Idle, Stages
 from kzram_ci.run.pool import QEMU_OVERHEAD_MIB, Budget
 
 
+def booting(cell: Cell) -> Cell:
+    """The cell where the boot itself is what is looked at: `auto` would start all boots but one behind it."""
+    if cell.machine.snapshot is not Snapshot.AUTO:
+        return cell
+    return replace(cell, machine=replace(cell.machine, snapshot=Snapshot.OFF))
+
+
 def boot_alone(
-    cell: Cell, image: KernelImage, *, directory: Path, stages: Stages, listener: Listener, idle: Idle = ()
+    cell: Cell,
+    image: KernelImage,
+    *,
+    directory: Path,
+    stages: Stages,
+    listener: Listener,
+    idle: Idle = (),
+    others: int = 0,
 ) -> tuple[Evidence, str]:
     """The evidence, and the accelerator it had. A boot that fails is a fact of its own.
 
-    `idle`: counters, and after how many seconds of work at 0 the boot is given up.
+    `idle`: counters, and after how many seconds of work at 0 the boot is given up. `others`: boots of this kernel
+    that are to follow.
 
     Raises InfraError, UserError, Interrupted.
     """
@@ -29,7 +45,7 @@ def boot_alone(
     cell = stages.fit(cell, image)
     seconds = cell.machine.boot_seconds + cell.workload.duration_s + STOP_MARGIN_SECONDS
     place = CellDir(path=directory, relative=directory.name)
-    job = CellJob(cell=cell, kernel=image, rootfs=rootfs, accel=accel, place=place, idle=idle)
+    job = CellJob(cell=cell, kernel=image, rootfs=rootfs, accel=accel, place=place, idle=idle, others=others)
     return stages.boot(job, Deadline.after(seconds), listener), str(accel.accel)
 
 

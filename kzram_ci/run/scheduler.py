@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -100,6 +100,7 @@ class _Scheduler:
         self._equipment: dict[tuple[Any, ...], Equipment] = {}
         self._unequipped: dict[tuple[Any, ...], list[Built]] = {}
         self._ready: deque[CellJob] = deque()
+        self._to_come: Counter[tuple[Any, ...]] = Counter()  # boots that could share a saved guest, not begun yet
         self._known: dict[str, CellResult | BaseException] = dict(work.known)
         self._awaited = {cell.id for cell in work.cells}  # not ended yet
         self._done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
@@ -222,6 +223,7 @@ class _Scheduler:
     def _enqueue(self, cell: Cell, kernel: KernelImage, equipment: Equipment) -> None:
         rootfs, accel = equipment
         place, retries = self._work.place(cell), self._work.boot_retries
+        self._to_come[_sharing(cell, rootfs)] += cell.repeats
         self._queue(CellJob(cell=cell, kernel=kernel, rootfs=rootfs, accel=accel, place=place, boot_retries=retries))
 
     def _queue(self, job: CellJob) -> None:
@@ -255,6 +257,8 @@ class _Scheduler:
             if not self._gate.admit(job.cell.machine):
                 left.append(job)
                 continue
+            self._to_come[(sharing := _sharing(job.cell, job.rootfs))] -= job.cell.repeats
+            job = replace(job, others=self._to_come[sharing] + job.cell.repeats - 1)
             self._work.listener(CellStarted(cell=job.cell.id, goals=goals(job.cell)))
             try:
                 future = self._cells.submit(run_cell, job, self._work.stages.boot, self._relay)
@@ -278,6 +282,11 @@ class _Scheduler:
                 future.cancel()
         while self._ready:
             yield self._ready.popleft().cell, why
+
+
+def _sharing(cell: Cell, rootfs: RootfsImage) -> tuple[Any, ...]:
+    """What cells have in common that could start from one saved guest."""
+    return cell.kernel.name, cell.machine, rootfs.key
 
 
 def _error(future: Future[Any]) -> BaseException | None:

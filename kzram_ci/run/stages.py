@@ -23,8 +23,9 @@ from kzram_ci.run.foresight import looked_ahead
 from kzram_ci.run.guest_image import rootfs_for
 from kzram_ci.run.guest_root import with_root
 from kzram_ci.run.job import CellJob, Stages, equipment
+from kzram_ci.run.saved_guest import Saved, discard
 from kzram_ci.run.selftests import with_selftests
-from kzram_ci.run.snapshot import SnapshotUnusable, discard, saved_for
+from kzram_ci.run.snapshot import SnapshotUnusable, place_of, saved_for
 from kzram_ci.vm import accel
 
 STAGE_SECONDS = 600.0
@@ -86,16 +87,35 @@ class QemuBoot:
             listener=listener,
             idle=job.idle,
         )
-        saved = saved_for(
-            job.cell, job.kernel, job.rootfs, accel=job.accel, root=self.cache, deadline=Deadline.after(STAGE_SECONDS)
-        )
+        saved = self._saved(job, listener)
+        if saved is None:
+            return boot(saved=None)
         try:
-            return boot(saved=saved)
+            evidence = boot(saved=saved)
         except SnapshotUnusable as error:
-            assert saved is not None
-            listener(Note(subject=job.cell.id, text=f"boots: {error}; the saved guest is thrown away"))
-            discard(saved, Deadline.after(STAGE_SECONDS))
-        return boot(saved=None)
+            _discard(saved, job.cell, f"boots: {error}", listener)
+            return boot(saved=None)
+        if evidence.host_error:  # such as a clock that was misjudged when it booted: all that start from it have that
+            _discard(saved, job.cell, evidence.host_error, listener)
+        return evidence
+
+    def _saved(self, job: CellJob, listener: Listener) -> Saved | None:
+        """The saved guest that a job starts from; None: it boots."""
+        cell, kernel, rootfs = job.cell, job.kernel, job.rootfs
+        place = place_of(cell, kernel, rootfs, accel=job.accel, root=self.cache)
+        if place is None or job.afresh:
+            return None
+        deadline = Deadline.after(STAGE_SECONDS)
+        try:
+            return saved_for(place, cell, kernel, rootfs, accel=job.accel, others=job.others, deadline=deadline)
+        except SnapshotUnusable as error:
+            listener(Note(subject=kernel.name, text=f"its cells boot: {error}"))
+            return None
+
+
+def _discard(saved: Saved, cell: Cell, why: str, listener: Listener) -> None:
+    listener(Note(subject=cell.id, text=f"{why}; the saved guest is thrown away"))
+    discard(saved, Deadline.after(STAGE_SECONDS))
 
 
 def real_stages(

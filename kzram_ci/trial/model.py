@@ -73,6 +73,11 @@ class BootRecord:
     directory: str = ""
     accel: str = ""
 
+    @property
+    def no_boot(self) -> bool:
+        """Whether the kernel did not reach the workload, by a crash on the way or without a word."""
+        return not self.ready and self.outcome in (Outcome.BOOT_FAILED, Outcome.OOPS)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRecord:

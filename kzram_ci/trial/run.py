@@ -37,7 +37,7 @@ def work(session: Session, request: WorkRequest, *, tell: Callable[[str], None],
     with files.held(session.path):
         jobs, boxed = request.make_jobs or budget.cpus(), wanted(request.sandbox, tell)
         context = KernelContext(cache=cache_root(), listener=listener, jobs=jobs, sandbox=boxed)
-        stages, _ = real_stages(context, request.accel)
+        stages, _ = real_stages(context, request.accel, request.snapshot)
         engine = Engine(
             session=session,
             stages=stages,

@@ -22,7 +22,7 @@ from kzram_ci.plan.kernels import load_kernel
 from kzram_ci.results.layout import CellDir
 from kzram_ci.run.guest_image import rootfs_for
 from kzram_ci.run.job import CellJob
-from kzram_ci.run.snapshot import PART
+from kzram_ci.run.saved_guest import PART
 from kzram_ci.run.stages import QemuBoot
 from kzram_ci.vm import accel
 
@@ -103,7 +103,7 @@ def test_a_damaged_one_is_made_anew_and_what_does_not_come_up_is_thrown_away(
     assert start("second").restored
     assert (entry / "state").read_bytes() != good  # another boot's
     # as if QEMU were another than the one that saved it, and nothing showed that
-    monkeypatch.setattr("kzram_ci.run.snapshot._whole", lambda saved: True)
+    monkeypatch.setattr("kzram_ci.run.saved_guest.whole", lambda saved: True)
     (entry / "state").write_bytes(good[: len(good) // 2])
     events: list[Event] = []
     third = start("third", events=events)

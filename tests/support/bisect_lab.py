@@ -20,6 +20,7 @@ from kzram_ci.bisect.session.store import Session
 from kzram_ci.model.cell import Cell, Expectation, OopsWanted
 from kzram_ci.model.evidence import Evidence, OopsSummary
 from kzram_ci.model.kernel import KernelImage, KernelSpec
+from kzram_ci.model.machine import Snapshot
 from kzram_ci.model.source import LocalGit
 from kzram_ci.model.workload import WorkloadSpec
 from kzram_ci.verdict.crashes import Wanted
@@ -108,6 +109,7 @@ class SimLab:
     reverted: tuple[str, str] = ("healed", "")
     numbers: Mapping[str, int] = field(default_factory=dict)  # of commits with real names
     boots: list[tuple[str, int]] = field(default_factory=list)
+    asked: list[tuple[Snapshot, int]] = field(default_factory=list)  # of each boot: saved guests, how many follow
     builds: list[str] = field(default_factory=list)
     before: Callable[[str], None] = lambda what: None
     host: Callable[[], str] = lambda: ""
@@ -130,12 +132,13 @@ class SimLab:
         )
         return Kernel(image=image, sha256=self.trees.get(number, f"bytes of {number}"))
 
-    def boot(self, cell: Cell, kernel: Kernel, directory: Path) -> tuple[Evidence, str]:
+    def boot(self, cell: Cell, kernel: Kernel, directory: Path, *, others: int) -> tuple[Evidence, str]:
         self.before(f"boot {kernel.image.image}")
         if why := self.host():
             raise InfraError(why)
         with self._lock:
             self.boots.append((kernel.image.image, cell.seed))
+            self.asked.append((cell.machine.snapshot, others))
         (directory / "console.log").write_text("a console")
         number = self.number(kernel.image.image)
         random = Random(f"{self.seed} {number} {cell.seed}")

@@ -20,6 +20,7 @@ from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.layout import CellFile
 from kzram_ci.model.outcome import Outcome
 from kzram_ci.run.crew import work_through
+from kzram_ci.run.one_boot import booting
 
 HOST_PATIENCE = 5  # boots in a row that failed on the host, until the bisection stops
 
@@ -56,7 +57,7 @@ class Boots:
             self.pool,
             self.runner.workers,
             choose=choose,
-            work=lambda number: self._boot(commit, kernel, number),
+            work=lambda number: self._boot(commit, kernel, number, others=max(times, wanted) - 1),
             keep=lambda booted: self._keep(*booted),
             settled=settled,
         )
@@ -64,14 +65,16 @@ class Boots:
     def _records(self, commit: str) -> list[BootRecord]:
         return [boot for boot in self.session.facts.boots if boot.commit == commit]
 
-    def _boot(self, commit: str, kernel: Kernel, number: int) -> tuple[BootRecord, Evidence]:
+    def _boot(self, commit: str, kernel: Kernel, number: int, *, others: int) -> tuple[BootRecord, Evidence]:
         directory, relative = boot_directory(self.session, commit, number)
         cell = self.session.asked.cell
+        if self.session.asked.wanted.no_boot or any(boot.no_boot for boot in self.session.facts.boots):
+            cell = booting(cell)
         cell = replace(cell, seed=cell.seed + number - 1)
         with files.disk_errors(f"cannot create {directory}"):
             directory.mkdir(parents=True)
         try:
-            evidence, accel = self.runner.boot(cell, kernel, directory)
+            evidence, accel = self.runner.boot(cell, kernel, directory, others=others)
         except InfraError as error:
             evidence, accel = Evidence(host_error=str(error)), ""
         record = boot_record(cell, evidence, commit=commit, number=number, directory=relative, accel=accel)

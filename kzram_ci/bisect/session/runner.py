@@ -47,8 +47,11 @@ class Runner(Protocol):
     def build(self, commit: Commit) -> Kernel:
         """The kernel of a commit. Raises KernelError, UserError, InfraError, Interrupted."""
 
-    def boot(self, cell: Cell, kernel: Kernel, directory: Path) -> tuple[Evidence, str]:
-        """One boot, and the accelerator it had. Raises InfraError, UserError, Interrupted."""
+    def boot(self, cell: Cell, kernel: Kernel, directory: Path, *, others: int) -> tuple[Evidence, str]:
+        """One boot, and the accelerator it had. `others`: how many of this kernel are to follow.
+
+        Raises InfraError, UserError, Interrupted.
+        """
 
     def without(self, culprit: str, bad: str) -> tuple[str, str]:
         """The tree of the bad end without the culprit, or why there is none; as `commits.tree_without`."""
@@ -93,9 +96,10 @@ class LocalRunner:
             commit=commit.name,
         )
 
-    def boot(self, cell: Cell, kernel: Kernel, directory: Path) -> tuple[Evidence, str]:
+    def boot(self, cell: Cell, kernel: Kernel, directory: Path, *, others: int) -> tuple[Evidence, str]:
         """One boot, without retries: a boot that fails is a fact of its own here."""
-        return boot_alone(cell, kernel.image, directory=directory, stages=self.stages, listener=self.context.listener)
+        stages, listener = self.stages, self.context.listener
+        return boot_alone(cell, kernel.image, directory=directory, stages=stages, listener=listener, others=others)
 
     def without(self, culprit: str, bad: str) -> tuple[str, str]:
         """In the store, never in the user's repository."""

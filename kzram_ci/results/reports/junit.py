@@ -82,6 +82,7 @@ def case_properties(cell: CellView) -> dict[str, str]:
         "attempts": str(result.attempts),
         "boot_failures": str(result.boot_failures),
         "accel": result.accel,
+        "started_from": "saved guest" if result.evidence.restored else "",
         "kernel_key": result.kernel_key,
         "kernel_release": result.kernel_release,
     }

@@ -20,7 +20,7 @@ from kzram_ci.model.kernel import KernelImage, KernelSpec
 from kzram_ci.model.layout import CellFile
 from kzram_ci.run.crew import work_through
 from kzram_ci.run.job import Stages
-from kzram_ci.run.one_boot import boot_alone, guests_at_a_time
+from kzram_ci.run.one_boot import boot_alone, booting, guests_at_a_time
 from kzram_ci.run.pool import Budget
 from kzram_ci.trial.decide import Side
 from kzram_ci.trial.findings import Findings, Tested, wanted_of, what_of
@@ -30,6 +30,7 @@ from kzram_ci.trial.records import boot_record
 from kzram_ci.trial.seen import What
 from kzram_ci.trial.session.builds import Builds
 from kzram_ci.trial.session.store import Session, boot_directory
+from kzram_ci.verdict.crashes import NO_BOOT
 from kzram_ci.verdict.judge import fatal, principal_oops
 
 Tell = Callable[[str], None]
@@ -144,10 +145,13 @@ class Engine:
         directory, relative = boot_directory(self.session, test.id, kind, number)
         seed = test.cell.seed + number - 1
         cell = replace(test.cell, seed=seed, kernel=self._spec(side))
+        if NO_BOOT in self.session.asked.signatures or any(boot.no_boot for boot in self.session.facts.boots):
+            cell = booting(cell)
         try:
             evidence, accel = boot_alone(
                 cell, image or self._images[side], directory=directory, stages=self.stages, listener=self.listener,
                 idle=idle_limits(test, self.session.facts.boots) if side is Side.AFTER else (),
+                others=0 if prefix else 1,  # a side is booted until something is shown
             )  # fmt: skip
         except InfraError as error:
             evidence, accel = Evidence(host_error=str(error)), ""

@@ -14,7 +14,7 @@ from kzram_ci.kernel.posted import Posted
 from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.cell import Cell, Expectation, OopsWanted, Plan
 from kzram_ci.model.kernel import KernelSpec
-from kzram_ci.model.machine import Accel
+from kzram_ci.model.machine import Accel, Snapshot
 from kzram_ci.model.source import LocalGit
 from kzram_ci.plan.select import select
 from kzram_ci.trial import luck
@@ -59,6 +59,7 @@ class WorkRequest:
     jobs: int = 0
     make_jobs: int = 0
     accel: Accel | None = None
+    snapshot: Snapshot | None = None  # in place of the plan's
     sandbox: bool | None = None  # makefiles run under bubblewrap; None: where this host has it
 
 

@@ -25,6 +25,7 @@ from kzram_ci.bisect.session.observations import dominant_signature
 from kzram_ci.bisect.session.wanted import expectation
 from kzram_ci.model.cell import Expectation
 from kzram_ci.model.evidence import Evidence
+from kzram_ci.model.machine import Snapshot
 from kzram_ci.verdict.crashes import Wanted
 
 SCHEMA = Path(__file__).parents[2] / "data" / "junit.xsd"
@@ -309,6 +310,32 @@ def test_a_kernel_that_does_not_boot_can_be_bisected(tmp_path: Path) -> None:
     answer = engine(opened, lab).run()
     assert answer.commits == (name(7),)
     assert {boot.what for boot in opened.findings.boots_of(name(7))} == {Observation.CRASH}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [((), Snapshot.AUTO), (("boot-failed",), Snapshot.OFF), (("boot-failed", "x"), Snapshot.OFF)]
+)
+def test_where_boots_are_looked_at_every_boot_is_one(tmp_path: Path, given: tuple[str, ...], kept: Snapshot) -> None:
+    """A saved guest comes from a boot that went well: kernels that boot only sometimes would be hidden behind it."""
+    lab = SimLab(culprit=7, unbootable=frozenset(range(7, 17)) if given else frozenset())
+    engine(new_session(tmp_path, wanted=Wanted(given=given) if given else None), lab).run()
+    assert {snapshot for snapshot, _ in lab.asked} == {kept}
+
+
+def test_once_a_kernel_did_not_boot_no_other_starts_from_a_saved_guest(tmp_path: Path) -> None:
+    lab = SimLab(culprit=7, unbootable=frozenset({8, 9}), workers=1)
+    engine(new_session(tmp_path), lab).run()
+    found = [snapshot for snapshot, _ in lab.asked]
+    first = found.index(Snapshot.OFF)
+    assert set(found[:first]) == {Snapshot.AUTO}
+    assert set(found[first:]) == {Snapshot.OFF}
+
+
+def test_a_boot_is_told_how_many_follow(tmp_path: Path) -> None:
+    lab = SimLab(culprit=7, rate=0.3)
+    engine(new_session(tmp_path), lab).run()
+    assert max(others for _, others in lab.asked) > 1
+    assert min(others for _, others in lab.asked) >= 0
 
 
 def test_percent_never_rounds_up_to_certainty() -> None:

@@ -235,6 +235,17 @@ def test_boots_that_never_reach_the_workload_are_retried_twice_and_kept(tmp_path
     assert sum(isinstance(event, CellRetried) for event in events) == 2
 
 
+def test_a_retry_after_a_start_from_a_saved_guest_boots(tmp_path: Path) -> None:
+    class Seen(Boots):
+        def __call__(self, job: CellJob, deadline: Deadline, listener: Listener) -> Evidence:
+            afresh.append(job.afresh)
+            return super().__call__(job, deadline, listener)
+
+    afresh: list[bool] = []
+    run(tmp_path, (cell("a"),), Seen(replace(NO_BOOT, restored=True), NO_BOOT, GOOD))
+    assert afresh == [False, True, True]
+
+
 def test_a_guest_that_never_boots_is_an_error_and_never_a_verdict_on_the_kernel(tmp_path: Path) -> None:
     boots = Boots(NO_BOOT)
     _, results = run(tmp_path, (cell("a", expect="oops", repeats=5),), boots)

@@ -216,6 +216,21 @@ class TestOrder:
             "k1/t-3": Outcome.PASS,
         }
 
+    def test_a_boot_knows_how_many_could_share_its_saved_guest(self, tmp_path: Path) -> None:
+        found: dict[str, int] = {}
+
+        def boot(job: CellJob, deadline: Deadline, listener: Listener) -> Evidence:
+            found.setdefault(job.cell.id, job.others)
+            return GOOD
+
+        first, second, third = cells(3)
+        larger = replace(third, machine=replace(third.machine, memory_mib=512))
+        alone = replace(cells(1, test="other")[0], kernel=a_kernel("k1"), id="k1/alone")
+        given = (first, replace(second, repeats=3), larger, alone)
+        run, _ = plan_run(tmp_path, given, stages(boot), budget=Budget(cpus=2, memory_mib=1 << 20))
+        run.execute()
+        assert found == {"k0/t-0": 3, "k0/t-1": 2, "k0/t-2": 0, "k1/alone": 0}
+
     def test_every_cell_begins_and_ends_with_an_event(self, tmp_path: Path) -> None:
         events: list[Event] = []
 

@@ -85,7 +85,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Rig:
 def here(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("KZRAM_CACHE", str(rig.root / "cache"))
     monkeypatch.chdir(rig.root / "here")
-    monkeypatch.setattr(run, "real_stages", lambda context, accel, **more: (rig.stages(), None))
+    monkeypatch.setattr(run, "real_stages", lambda context, *how: (rig.stages(), None))
     monkeypatch.setattr(inbox, "_b4", lambda: None)  # an archive, as where b4 is not installed
     mail = (rig.root / "here" / "fix.mbox").read_bytes()
     monkeypatch.setattr(inbox, "_get", lambda url: gzip.decompress(gzip.compress(mail)))

@@ -30,7 +30,7 @@ rig.repo, rig.plan = rig.root / "linux", rig.root / "tiny.yaml"
 def slow(job, deadline, listener, boot=rig.stages().boot):
     time.sleep(0.1)
     return boot(job, deadline, listener)
-run.real_stages = lambda context, accel, **more: (replace(rig.stages(), boot=slow), None)
+run.real_stages = lambda context, *how: (replace(rig.stages(), boot=slow), None)
 sys.exit(main(["try", *sys.argv[2:]]))
 """
 

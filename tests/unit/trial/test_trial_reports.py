@@ -183,7 +183,7 @@ def test_a_check_that_is_taken_away_is_no_fix() -> None:
 
 
 def test_the_command(rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(run, "real_stages", lambda context, accel: (rig.stages(), None))
+    monkeypatch.setattr(run, "real_stages", lambda context, accel, snapshot: (rig.stages(), None))
     path = rig.patch(FIXED)
     words_ = ["try", str(path), "--plan", str(rig.plan), "--repo", str(rig.repo), "--test", "swap", "--reply"]
     assert main(words_) == 0
