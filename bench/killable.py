@@ -67,8 +67,12 @@ class Command:
         return child
 
     def go_on(self, runs: Path) -> subprocess.Popen[bytes]:
-        """Go on with what is in `runs`; begin where it died before it had written what it was asked."""
-        return self.begin(runs, self.resume if any(runs.glob(f"*/{self.kind.asked}")) else self.start)
+        """Go on with what is in `runs`; begin where it died before it had written what it was asked.
+
+        By its name: what died after its last word is finished, and goes on to nothing but its exit code.
+        """
+        there = [str(path.parent) for path in runs.glob(f"*/{self.kind.asked}")]
+        return self.begin(runs, (*self.resume, *there) if there else self.start)
 
     def finished(self, runs: Path) -> Found:
         """What was done."""

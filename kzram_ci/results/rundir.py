@@ -209,16 +209,25 @@ def held(layout: RunDirLayout) -> Iterator[None]:
 
 
 def newest(root: Path) -> Path:
-    """The newest run below a directory that is neither finished nor worked on. Raises UserError when there is none."""
+    """The newest run below a directory that is neither finished nor worked on. Raises UserError when there is none.
+
+    One that was killed behind its last cell is not finished while its reports do not show that cell.
+    """
     found = sorted((path.parent for path in root.glob(f"*/{RunFile.PLAN}")), key=lambda path: path.name, reverse=True)
     for path in found:
         with suppress(KzramError):  # damaged, or another process works on it
             run = open_run(path)
-            if run.finished() >= {cell.id for cell in run.plan.cells}:
+            if run.finished() >= {cell.id for cell in run.plan.cells} and _drawn(run.layout):
                 continue
             with held(run.layout):
                 return path
     raise UserError(f"no unfinished run in {root}", hint="kzram-ci run --resume RUNDIR, or --runs DIR")
+
+
+def _drawn(layout: RunDirLayout) -> bool:
+    """Whether the report that is drawn last is there, and younger than the last result."""
+    report, results = layout.file(RunFile.HTML), layout.file(RunFile.RESULTS)
+    return report.is_file() and report.stat().st_mtime_ns >= results.stat().st_mtime_ns
 
 
 def born(cell: Cell, *, relative: str) -> CellResult:

@@ -175,6 +175,7 @@ class TestNewest:
         run = rundir.create(root, samples.PLAN)
         for result in samples.results()[:done]:
             run.finish(result)
+        (run.path / "report.html").write_text("drawn")
         return run.path.rename(root / name)
 
     def test_is_the_newest_that_is_not_finished(self, tmp_path: Path) -> None:
@@ -185,6 +186,17 @@ class TestNewest:
         (damaged / "plan.json").write_text("{")
         (tmp_path / "20260105T000000Z-bisect-a").mkdir()
         assert rundir.newest(tmp_path) == wanted
+
+    def test_is_one_whose_reports_do_not_show_its_last_cell(self, tmp_path: Path) -> None:
+        """It was killed between its last result and its last drawing: what CI reads says that cells did not run."""
+        killed = self.made(tmp_path, "20260101T000000Z-a", done=7)
+        results, report = killed / "results.jsonl", killed / "report.html"
+        with pytest.raises(UserError, match="no unfinished run in"):
+            rundir.newest(tmp_path)
+        os.utime(report, ns=(0, results.stat().st_mtime_ns - 1))
+        assert rundir.newest(tmp_path) == killed
+        report.unlink()
+        assert rundir.newest(tmp_path) == killed
 
     def test_is_not_one_that_another_process_works_on(self, tmp_path: Path) -> None:
         older = self.made(tmp_path, "20260101T000000Z-a")
