@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,8 +26,13 @@ def cache_root() -> Path:
 
 
 def complete(entry: Path) -> bool:
-    """Whether a cache entry was finished: entries appear by rename, so the manifest proves it."""
-    return (entry / MANIFEST).is_file()
+    """Whether a cache entry was finished: entries appear by rename, so the manifest proves it.
+
+    Raises InfraError for one that this user may not read.
+    """
+    with disk_errors(f"cannot read {entry}"), suppress(FileNotFoundError, NotADirectoryError):
+        return stat.S_ISREG((entry / MANIFEST).stat().st_mode)
+    return False
 
 
 def mark_used(path: Path) -> None:

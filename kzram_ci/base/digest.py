@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from kzram_ci.base.errors import InfraError
+
 
 def digest_bytes(*parts: bytes) -> str:
     """SHA-256 over length-prefixed parts, so that no two lists of parts can collide."""
@@ -36,12 +38,15 @@ def digest_file(path: Path) -> str:
 
 
 def digest_files(paths: Iterable[Path]) -> str:
-    """SHA-256 over the content of files; "" when one of them cannot be read.
+    """SHA-256 over the content of files; "" when one of them cannot be read. Raises InfraError where it may not be.
 
     Each is read once in a process, unless it changes: what was whole then is what a later guest gets.
     """
     try:
         return digest_json([_remembered(path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths])
+    except PermissionError as error:
+        hint = "check the owner and the permissions, or choose another cache: KZRAM_CACHE=DIR"
+        raise InfraError(f"cannot read {error.filename}: {error.strerror}", hint=hint) from error
     except OSError:
         return ""
 

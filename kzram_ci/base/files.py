@@ -6,6 +6,7 @@ import ctypes
 import errno
 import json
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kzram_ci.base import proc
+from kzram_ci.base import clock, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, Interrupted, UserError
 
@@ -26,12 +27,14 @@ IGNORE_ALL = "*\n"  # a .gitignore like this leaves its own directory out
 
 _FREE_SPACE = "free disk space: kzram-ci cache gc"
 _PERMISSION = "check the owner and the permissions"
+_NO_LOCKS = "its file system has no locks: put the cache (KZRAM_CACHE) and the runs (--runs) on a local one"
 _HINTS = {
     errno.ENOSPC: _FREE_SPACE,
     errno.EDQUOT: _FREE_SPACE,
     errno.EACCES: _PERMISSION,
     errno.EPERM: _PERMISSION,
     errno.EROFS: "it is mounted read-only",
+    **dict.fromkeys((errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS), _NO_LOCKS),
 }
 # A path that was given is to blame, not the disk.
 _WRONG_PLACE = frozenset(
@@ -145,17 +148,23 @@ def remove_tree(path: Path, deadline: Deadline) -> None:
 
 @contextmanager
 def lock(path: Path, deadline: Deadline) -> Iterator[None]:
-    """Hold an inter-process lock.
+    """Hold an inter-process lock; who holds it is written in it, for those who wait.
 
-    Raises InfraError when another process keeps it past the deadline, Interrupted when the operator stops the wait.
+    Raises InfraError when another process keeps it past the deadline, or the file system has no locks; Interrupted when
+    the operator stops the wait.
     """
     from filelock import FileLock
 
     with disk_errors(f"cannot create {path.parent}"):
         path.parent.mkdir(parents=True, exist_ok=True)
-    guard = FileLock(str(path))
+    try:  # a file whose mere existence is the lock outlives the process that died with it
+        guard = FileLock(str(path), fallback_to_soft=False)
+    except TypeError:  # before 3.30
+        guard = FileLock(str(path))
     _acquire(guard, path, deadline)
     try:
+        if type(guard) is FileLock:
+            _sign(path)
         yield
     finally:
         guard.release()
@@ -172,7 +181,36 @@ def _acquire(guard: BaseFileLock, path: Path, deadline: Deadline) -> None:
             if proc.cancelled():
                 raise Interrupted(f"interrupted while another kzram-ci held {path}") from error
             if deadline.expired():
-                raise InfraError(f"another kzram-ci holds {path}", hint="wait for it, or stop it") from error
+                raise _taken(path) from error
+        except NotImplementedError as error:  # before 3.30
+            raise InfraError(f"cannot lock {path}: it is not supported", hint=_NO_LOCKS) from error
+        except OSError as error:
+            with disk_errors(f"cannot lock {path}"):
+                raise error
+
+
+def _sign(path: Path) -> None:
+    """Write down who holds a lock."""
+    with suppress(OSError), path.open("r+") as out:
+        out.write(f"{os.uname().nodename} {os.getpid()} {clock.now_utc():%Y-%m-%dT%H:%M:%SZ}\n")
+        out.truncate()
+
+
+def _taken(path: Path) -> InfraError:
+    """What can be said of a lock that another process holds, and how to free it.
+
+    A host that died with a lock on a network file system may leave it to the server, which need not notice.
+    """
+    text, words = f"another kzram-ci holds {path}", list[str]()
+    with suppress(OSError):
+        words = path.read_text("utf-8", "replace").split()
+    if len(words) != 3 or not words[1].isdigit():
+        return InfraError(text, hint="wait for it, or stop it")
+    host, pid, since = words
+    if host == os.uname().nodename:
+        return InfraError(f"{text}: process {pid}, since {since}", hint=f"wait for it, or stop it: kill {pid}")
+    hint = f"wait for it, or stop it on {host}; if that host is gone for good: rm {shlex.quote(str(path))}"
+    return InfraError(f"{text}: process {pid} on {host}, since {since}", hint=hint)
 
 
 @contextmanager
@@ -184,4 +222,4 @@ def held(directory: Path) -> Iterator[None]:
     except InfraError as error:
         if "another kzram-ci holds" not in error.message:
             raise
-        raise UserError(f"another kzram-ci works on {directory}", hint="wait for it, or stop it") from error
+        raise UserError(f"another kzram-ci works on {directory}", hint=error.hint) from error

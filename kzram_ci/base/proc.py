@@ -72,6 +72,20 @@ def temporary_prefix() -> str:
     return reaper.prefix(_token)
 
 
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A directory for the temporary files of a child that may be killed: a compiler leaves what it wrote to TMPDIR.
+
+    Raises InfraError where none can be made.
+    """
+    try:
+        place = tempfile.TemporaryDirectory(prefix=temporary_prefix(), ignore_cleanup_errors=True)
+    except OSError as error:
+        raise InfraError(f"cannot make a temporary directory: {error.strerror}", hint="check TMPDIR") from error
+    with place as name:
+        yield Path(name)
+
+
 def _temporary_roots() -> tuple[str, ...]:
     """Where temporary directories may lie: $TMPDIR, /tmp, and the user's runtime directory."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")

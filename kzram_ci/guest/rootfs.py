@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from kzram_ci.base import elf, files, needs, packages, proc
+from kzram_ci.base import elf, files, host_trouble, needs, packages, proc
 from kzram_ci.base.cache import MANIFEST, entry_in_progress, once
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_file, digest_files, digest_json
@@ -205,10 +205,12 @@ def _compile(recipe: Recipe, program: str, compiler: Compiler, scratch: Path, de
     for name in sources:
         _source(recipe, name)
     argv = (*compiler.command, *recipe.cflags, "-s", *sources, "-o", str(out))
-    try:
-        proc.run(argv, cwd=recipe.directory, deadline=deadline)
+    try:  # what a compiler that is killed leaves goes with the programs' directory
+        proc.run(argv, cwd=recipe.directory, env={"TMPDIR": str(scratch)}, deadline=deadline)
     except CommandFailed as error:
         lines = error.tail.strip().splitlines() or [error.message]
+        if (trouble := host_trouble.told(lines)) is not None:
+            raise InfraError(f"guest program {program}: {trouble[0]}", hint=trouble[1]) from error
         first = next((line for line in lines if "error" in line), lines[-1])
         raise UserError(f"guest program {program}: {first}", hint="fix it, or its entry in rootfs.yaml") from error
     return out.read_bytes()

@@ -205,7 +205,7 @@ def held(layout: RunDirLayout) -> Iterator[None]:
     except InfraError as error:
         if "another kzram-ci holds" not in error.message:
             raise
-        raise UserError(f"another kzram-ci works on {layout.path}", hint="wait for it, or stop it") from error
+        raise UserError(f"another kzram-ci works on {layout.path}", hint=error.hint) from error
 
 
 def newest(root: Path) -> Path:

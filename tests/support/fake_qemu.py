@@ -1,7 +1,8 @@
 """Stands in for QEMU: speaks just enough QMP, writes the console log, misbehaves as $FAKE_QEMU says.
 
 good | error-at-start | silent | flood | deaf (ignores TERM and quit) | lost | no-qmp | killed | garbage
-bad-qmp (its monitor speaks something else) | in-init, in-work (silent from there on) | off-early (leaves before work)
+bad-qmp (its monitor speaks something else) | in-init, in-work (silent from there on)
+off-early, reboots (leaves before work)
 stopped (SIGSTOP to itself in the work) | noise (NULs, escapes and fake exit tokens on the console, then silent)
 crash (an oops on the console; QEMU then waits with the guest's memory, if it is to: $FAKE_QEMU_DUMP is the status
 of the dump, "huge" one that grows) | hostile (sends $FAKE_QEMU_CHATTER, then crashes) | flood-port | lost-port
@@ -134,13 +135,20 @@ with open(path("console", "logfile"), "ab", buffering=0) as console:
             b"[    1.000000] ---[ end trace 0000000000000000 ]---\n"
         )
         end()
-    if mode in ("in-init", "off-early", "in-work", "stopped", "noise"):
+    if mode in ("in-init", "off-early", "reboots", "in-work", "stopped", "noise"):
         console.write(b"Linux version fake\n")
         control.sendall(b'{"ev":"boot","t":1,"release":"fake"}\n')
         if mode in ("in-work", "stopped", "noise"):
             control.sendall(b'{"ev":"ready","t":2}\n{"ev":"sample","t":3,"counters":{"vmstat.pswpout":5}}\n')
     if mode == "off-early":
         end()
+    if mode == "reboots":  # under -no-reboot a reset is QEMU's end; it says so first
+        assert "-no-reboot" in sys.argv
+        console.write(b"reboot: Restarting system\n")
+        event = {"event": "SHUTDOWN", "data": {"guest": True, "reason": "guest-reset"}, "timestamp": {"seconds": 1}}
+        event["timestamp"]["microseconds"] = 0  # type: ignore[index]
+        qmp.sendall(json.dumps(event).encode() + b"\r\n")
+        sys.exit(0)
     if mode == "stopped":
         os.kill(os.getpid(), signal.SIGSTOP)
     if mode == "noise":

@@ -33,10 +33,15 @@ $(O)/%.o: %.c Makefile
 	@at=$$(grep -n '#error' $< | head -n 1 | cut -d: -f1); [ -z "$$at" ] || \
 	{ echo "../$<:$$at:2: error: #error told so" >&2; exit 1; }
 	@gate=$$(sed -n 's/.*MAKE-WAIT //p' $<); [ -z "$$gate" ] || { : >$$gate.waiting; \
+	: >$${TMPDIR:-/tmp}/cc$$$$.s; \
 	for i in $$(seq 1200); do [ ! -e $$gate ] || break; sleep 0.05; done; }
 	@if grep -q NAP $<; then sleep 0.5; fi
 	@if grep -q SLEEP $<; then sleep 60; fi
 	@if grep -q KILL $<; then kill -9 $$PPID; fi
+	@if grep -q CRASHES $<; then echo "../$<:1:1: internal compiler error: Segmentation fault" >&2; exit 1; fi
+	@once=$$(sed -n 's/.*CRASH-ONCE //p' $<); [ -z "$$once" ] || [ -e "$$once" ] || \
+	{ : >"$$once"; echo "../$<:1:1: internal compiler error: in expand_expr_real_1, at expr.cc:10988" >&2; exit 1; }
+	@if grep -q OOM $<; then echo 'gcc: fatal error: Killed signal terminated program cc1' >&2; exit 1; fi
 	@if grep -q FULL $<; then echo 'as: No space left on device' >&2; exit 1; fi
 	@(cat $<; echo "flags $(KCFLAGS) of $$KCFLAGS by $(KBUILD_BUILD_USER)") > $@
 # one object, as `make mm/zsmalloc.o` does

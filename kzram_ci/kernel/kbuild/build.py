@@ -21,7 +21,7 @@ from kzram_ci.kernel.kbuild.config import configure
 from kzram_ci.kernel.kbuild.foreign import is_foreign, start
 from kzram_ci.kernel.kbuild.inputs import REPRODUCIBLE, Inputs, key, slot_key
 from kzram_ci.kernel.kbuild.job import Job
-from kzram_ci.kernel.kbuild.make import Killed, MakeDir, run
+from kzram_ci.kernel.kbuild.make import CompilerCrashed, Killed, MakeDir, run
 from kzram_ci.kernel.kbuild.slot import OBJECTS, Slot, usable
 from kzram_ci.kernel.kbuild.suspect import suspect
 from kzram_ci.kernel.patches import Broken, Patched, Refusal
@@ -201,7 +201,12 @@ def _make(job: Job, options: Mapping[str, str], fresh: bool) -> int:
         job.context.listener(BuildProgress(kernel=job.inputs.name, done=done, total=expected))
 
     argv = job.make_dir.argv(f"-j{job.context.jobs}", *_debug_paths(job, options), *targets(job.inputs, options))
-    return run(job.make_dir, argv, deadline=job.context.deadline, steps=tell)
+    try:
+        return run(job.make_dir, argv, deadline=job.context.deadline, steps=tell)
+    except CompilerCrashed as crash:
+        text = f"the compiler crashed ({crash.cause}): made once more; if it goes well now, check this host's memory"
+        job.context.note(job.inputs.name, text)
+        return run(job.make_dir, argv, deadline=job.context.deadline, steps=tell)
 
 
 def _kept_log(job: Job, suffix: str = "") -> Path:

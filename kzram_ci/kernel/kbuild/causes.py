@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from kzram_ci.base import host_trouble
+
 
 class Blame(StrEnum):
     """Who must act."""
@@ -24,7 +26,7 @@ class Blame(StrEnum):
 class Cause:
     """One row. `told`: the message, "" for the line itself; `hint`: what helps; `missing`: what the host lacks.
 
-    The three may hold groups of the pattern, as {name}.
+    The three may hold groups of the pattern, as {name}. `crash`: of the compiler, which may not come again.
     """
 
     pattern: re.Pattern[str]
@@ -32,18 +34,13 @@ class Cause:
     told: str = ""
     hint: str = ""
     missing: str = ""
+    crash: bool = False
 
 
-_DISK = "free disk space: kzram-ci cache gc"
-_MEMORY = "free memory, or build with fewer jobs"
 # a program of the source, not of the host
 _TREE = r"(?P<path>(?:\.\./|\./|(?:scripts|tools|arch|usr|kernel|certs|security)/)[^\s:]*)"
 # sh: 1: · /bin/sh: line 1: · ../scripts/cc-version.sh: 42: · make[2]: execvp:
 _CALLER = r"(?:\S*sh: |make(?:\[\d+\])?: |\S+: (?=line |\d))(?:line )?(?:\d+: )?(?:execvp: )?"
-
-
-def _host(pattern: str, hint: str) -> Cause:
-    return Cause(pattern=re.compile(pattern), blame=Blame.HOST, hint=hint)
 
 
 def _source(pattern: str, hint: str = "", told: str = "") -> Cause:
@@ -54,21 +51,7 @@ def _lacking(pattern: str, missing: str, told: str = "") -> Cause:
     return Cause(pattern=re.compile(pattern), blame=Blame.USER, missing=missing, told=told)
 
 
-HOST = (
-    _host(r".*No space left on device.*", _DISK),
-    _host(r".*Disk quota exceeded.*", _DISK),
-    _host(r".*fatal error: Killed signal terminated program.*", _MEMORY),
-    _host(r".*internal compiler error: (?:Killed|Terminated).*", _MEMORY),
-    _host(r".*(?:memory exhausted|out of memory allocating|Cannot allocate memory).*", _MEMORY),
-    _host(r"(?:.*: )?Killed(?: .*)?|make(?:\[\d+\])?: \*\*\* .*\] Killed", _MEMORY),
-    _host(r".*ld terminated with signal 9.*", _MEMORY),
-    _host(r".*fork: .*Resource temporarily unavailable.*", "raise the limit of processes: ulimit -u"),
-    _host(r".*Too many open files.*", "raise the limit of open files: ulimit -n"),
-    _host(r".*(?:Input/output error|Read-only file system|Structure needs cleaning).*", "check the disk"),
-    _host(r".*Bus error.*", "check disk space (a file that is mapped lost its pages) and memory"),
-    _host(r".*(?:[Cc]annot|can't) (?:create|open) .*: Permission denied.*", "check who owns the cache and TMPDIR"),
-    _host(r".*[Cc]annot create temporary file in .*", "check TMPDIR"),
-)
+HOST = tuple(Cause(pattern=pattern, blame=Blame.HOST, hint=hint) for pattern, hint in host_trouble.SIGNS)
 
 # Headers of the host, not of the kernel.
 HEADERS = (
@@ -77,8 +60,18 @@ HEADERS = (
     _lacking(r".*fatal error: (?:stdio|stdlib|string|sys/types)\.h: No such file.*", "libc.a"),
 )
 
-# A compiler, assembler or linker says no.
+_CRASHED = "another compiler may not crash here (make: {{CC: …}} in the plan); its makers want to know"
+
+
+def _crash(pattern: str) -> Cause:
+    return Cause(pattern=re.compile(pattern), hint=_CRASHED, crash=True)
+
+
+# A compiler, assembler or linker says no, or dies.
 COMPILERS = (
+    _crash(r"(?:\S+: )*internal compiler error: .*"),
+    _crash(r"clang\S*: error: (?:clang frontend command failed|unable to execute command).*"),
+    _crash(r"error: the compiler unexpectedly panicked\. .*"),  # rustc
     _source(
         r"\S+?:\d+(?::\d+)?: fatal error: (?P<file>\S+): No such file or directory.*",
         "the source has no {file}: is it complete?",

@@ -16,12 +16,16 @@ _NEAR = 40  # lines before make gave up, among which a command's own words stand
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """Why a build failed: whose matter it is, the log's own line, what helps; or what the host lacks."""
+    """Why a build failed: whose matter it is, the log's own line, what helps; or what the host lacks.
+
+    crash: the compiler died, and may not the next time.
+    """
 
     blame: Blame
     message: str
     hint: str = ""
     missing: str = ""
+    crash: bool = False
 
 
 def is_step(line: bytes) -> bool:
@@ -69,7 +73,7 @@ def _diagnosis(row: Cause, match: re.Match[str], near: Sequence[str], advice: Se
     if row.blame is Blame.KERNEL and (known := _advice(near, match[0], advice)):
         hint = known
     told = row.told.format(**named) or _short(match[0])
-    return Diagnosis(blame=row.blame, message=told, hint=hint, missing=row.missing.format(**named))
+    return Diagnosis(blame=row.blame, message=told, hint=hint, missing=row.missing.format(**named), crash=row.crash)
 
 
 def _advice(near: Sequence[str], shown: str, advice: Sequence[tuple[str, str]]) -> str:

@@ -56,6 +56,10 @@ class Killed(Exception):
         self.error = error
 
 
+class CompilerCrashed(BuildFailed):
+    """The compiler died over the source: a defect of it, or memory of the host that cannot be trusted."""
+
+
 def environment(path: str) -> dict[str, str | None]:
     """What takes the caller's environment away; `path` takes the place of PATH."""
     drop = (name for name in os.environ if name not in _ALLOWED and not name.startswith(_ALLOWED_PREFIXES))
@@ -82,16 +86,18 @@ def run(
     argv = command
     if box is not None:
         argv = box.argv(command, cwd=where, readable=(make_dir.src,), writable=(make_dir.out, *writes))
-    with make_dir.log.open("ab") as out:
-        child = proc.spawn(argv, cwd=where, env=environment(make_dir.path), stdout=out, stderr=out)
-    follower = _Follower(make_dir.log, start, steps)
-    try:
-        with follower:
-            code = proc.wait(child, command, deadline)
-    except KzramError as error:
-        if child.returncode == -signal.SIGKILL or box is not None:  # with bwrap's end all in it is killed
-            raise Killed(error) from error
-        raise
+    with proc.scratch() as scratch:
+        env = {**environment(make_dir.path), "TMPDIR": str(scratch)}
+        with make_dir.log.open("ab") as out:
+            child = proc.spawn(argv, cwd=where, env=env, stdout=out, stderr=out)
+        follower = _Follower(make_dir.log, start, steps)
+        try:
+            with follower:
+                code = proc.wait(child, command, deadline)
+        except KzramError as error:
+            if child.returncode == -signal.SIGKILL or box is not None:  # with bwrap's end all in it is killed
+                raise Killed(error) from error
+            raise
     if box is not None:
         code = code_of(code)
     if code:
@@ -147,4 +153,5 @@ def failure(make_dir: MakeDir, code: int, start: int) -> KzramError:
     why = buildlog.diagnose(text, make_dir.advice)
     kinds = {Blame.HOST: InfraError, Blame.USER: UserError, Blame.KERNEL: BuildFailed}
     hint = needs.advice(why.missing, more=arch.needs()) if why.missing else why.hint
-    return kinds[why.blame](f"{make_dir.name}: {why.message}", hint=hint, log=log, cause=why.message)
+    kind = CompilerCrashed if why.crash else kinds[why.blame]
+    return kind(f"{make_dir.name}: {why.message}", hint=hint, log=log, cause=why.message)

@@ -20,6 +20,9 @@ ETC = Path("/etc/apt")
 VARIABLE = "KZRAM_DEBIAN_MIRROR"
 # What an image package may be split into; of these the one with the same version is needed too.
 _PART = re.compile(r"linux-(?:image|modules|binary)-[0-9][a-z0-9.+~-]*")
+# The mirror's index names what the mirror does not have yet, or has no longer.
+_BEHIND = re.compile(r".*(?:\b404\b.*Not Found|Mirror sync in progress|unexpected size|Hash Sum mismatch).*")
+_LATER = "the mirror is being updated: try again in an hour, or with another mirror in the apt sources"
 _NAMES = re.compile(r"(?:^|[,|])\s*([a-z0-9][a-z0-9.+-]+)")  # of a field of dependencies
 
 
@@ -184,6 +187,6 @@ def _run(argv: tuple[str, ...], ref: DebianSource, cwd: Path, context: Context, 
             where = f"in {ref.suite}" if ref.suite else "in this host's apt sources"
             pattern = "linux-image-" if ref.ready else "linux-source-"
             raise NoPackage(f"no package {ref.package} {where}", hint=f"apt-cache search '^{pattern}'") from error
-        raise InfraError(
-            f"apt: {error.message}", hint="check the network and the apt sources, then try again"
-        ) from error
+        behind = _BEHIND.search(error.tail)
+        hint = _LATER if behind else "check the network and the apt sources, then try again"
+        raise InfraError(f"apt: {behind[0].strip() if behind else error.message}", hint=hint) from error

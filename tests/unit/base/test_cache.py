@@ -1,6 +1,7 @@
 """Entries that are made once and answers that are asked once, and when they were used last."""
 
 import os
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from kzram_ci.base import clock, files
 from kzram_ci.base.cache import MANIFEST, complete, entry_in_progress, mark_used, mark_used_by_path, once
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.digest import digest_files
 from kzram_ci.base.errors import InfraError
 from kzram_ci.base.memo import file_stamp, memoized, memoized_of, recall
 
@@ -66,6 +68,28 @@ def test_what_fails_leaves_nothing_and_is_tried_again(tmp_path: Path) -> None:
 def test_another_process_at_it_past_the_deadline(tmp_path: Path) -> None:
     with files.lock(tmp_path / "k.lock", soon()), pytest.raises(InfraError, match="another kzram-ci holds"):
         once(tmp_path / "k", lambda: None, Deadline.after(0))
+
+
+def test_an_entry_of_another_user_that_may_not_be_read(tmp_path: Path) -> None:
+    """It is neither missing nor damaged: it is not made again, and nothing of it is removed."""
+    entry, image = tmp_path / "entry", tmp_path / "entry" / "image"
+    entry.mkdir()
+    (entry / MANIFEST).write_text("{}")
+    image.write_bytes(b"a kernel")
+    user = os.geteuid()
+    try:
+        for path, ask in ((entry, lambda: complete(entry)), (image, lambda: digest_files([image]))):
+            path.chmod(0)
+            if not user:
+                os.seteuid(65534)
+            with pytest.raises(InfraError, match=f"cannot read {re.escape(str(path))}.*: Permission denied") as caught:
+                ask()
+            assert "check the owner and the permissions" in caught.value.hint
+            os.seteuid(user)
+            path.chmod(0o755)
+    finally:
+        os.seteuid(user)
+    assert image.read_bytes() == b"a kernel"
 
 
 def test_use_is_noted_where_the_collector_looks(tmp_path: Path) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import re
 import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +64,54 @@ def test_a_lock_held_past_the_deadline_is_an_infrastructure_error(tmp_path: Path
         pytest.fail("two holders of one lock")
     with files.lock(path, Deadline.after(0)):
         assert path.exists()
+
+
+def message_of(path: Path) -> InfraError:
+    with pytest.raises(InfraError) as caught, files.lock(path, Deadline.after(0)):
+        pytest.fail("two holders of one lock")
+    return caught.value
+
+
+def test_who_holds_a_lock_is_said_to_those_who_wait(tmp_path: Path) -> None:
+    path = tmp_path / "slot.lock"
+    with files.lock(path, Deadline.after(5)):
+        error = message_of(path)
+    assert re.search(rf"another kzram-ci holds {path}: process {os.getpid()}, since \d{{4}}-\d\d-\d\dT", error.message)
+    assert error.hint == f"wait for it, or stop it: kill {os.getpid()}"
+
+
+def test_a_lock_of_a_dead_host_ends_at_the_deadline_and_says_how_to_free_it(tmp_path: Path) -> None:
+    """A server that does not notice a client's death keeps its locks; the name is the way out, and it works."""
+    path = tmp_path / "a cache" / "slot.lock"
+    with files.lock(path, Deadline.after(5)):
+        path.write_text("elsewhere.example.org 4711 2026-01-01T00:00:00Z\n")
+        error = message_of(path)
+        assert "process 4711 on elsewhere.example.org, since 2026-01-01T00:00:00Z" in error.message
+        assert error.hint.endswith(f"stop it on elsewhere.example.org; if that host is gone for good: rm '{path}'")
+        path.unlink()
+        with files.lock(path, Deadline.after(0)):
+            assert path.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\0", b"one two three four", b"host pid when"])
+def test_a_lock_that_says_nothing_of_its_holder(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "slot.lock"
+    with files.lock(path, Deadline.after(5)):
+        path.write_bytes(content)
+        assert message_of(path).message == f"another kzram-ci holds {path}"
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EIO], ids=errno.errorcode.get)
+def test_a_file_system_without_locks_is_one_line(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(where: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        error = message_of(tmp_path / "slot.lock")
+    assert error.message == f"cannot lock {tmp_path / 'slot.lock'}: {os.strerror(number)}"
+    assert ("has no locks" in error.hint) is (number != errno.EIO)
 
 
 def test_an_interrupt_ends_the_wait_for_a_lock(tmp_path: Path) -> None:

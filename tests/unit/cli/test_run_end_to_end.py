@@ -116,16 +116,21 @@ class TestKilled:
         assert house.ours() == []
 
     def test_in_a_build(self, house: House) -> None:
+        """Also what the compiler had written to TMPDIR is gone: it died without a chance to remove it."""
         gate = house.path / "gate"
+        house.env["TMPDIR"] = str(house.path / "tmp")
+        (house.path / "tmp").mkdir()
         house.plan(early="FAKE pass", late=f"FAKE oops {OOPS}\nMAKE-WAIT {gate}")
         child = house.start("whole.yaml", "--make-jobs", "1")
         house.until(lambda: Path(f"{gate}.waiting").exists(), "the build of the second kernel")
+        house.until(lambda: bool(list((house.path / "tmp").glob("*/cc*.s"))), "a file of its compiler")
         house.until(
             lambda: house.results_so_far("early"),
             "the cells of the first kernel",
         )
         killed = self.kill(house, child)
         assert set(killed.results) == {"early/race", "early/more"}
+        house.until(lambda: not os.listdir(house.path / "tmp"), f"the end of {os.listdir(house.path / 'tmp')}")
         gate.touch()
         self.resumed_like_an_undisturbed_run(house, killed)
 

@@ -6,7 +6,7 @@ import pytest
 import requires
 
 from kzram_ci.base.clock import Deadline
-from kzram_ci.base.errors import UserError
+from kzram_ci.base.errors import InfraError, KzramError, UserError
 from kzram_ci.guest import rootfs
 from kzram_ci.model.kernel import RootfsImage
 
@@ -71,12 +71,51 @@ def test_every_source_is_in_the_key(recipe: Path, tmp_path: Path, name: str) -> 
     assert build(recipe, tmp_path / "cache").key != before
 
 
+def test_a_compiler_that_is_killed_leaves_no_file(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    (tmp_path / "tmp").mkdir()
+    dying = tmp_path / "dying-gcc"
+    dying.write_text('#!/bin/sh\ncase "$*" in -print*) exec gcc "$@" ;; esac\n: >$TMPDIR/ccx.s\nkill -9 $$\n')
+    dying.chmod(0o755)
+    compiler = rootfs.Compiler(command=(str(dying),), identity="gcc 1")
+    with pytest.raises(KzramError):
+        rootfs.build(
+            rootfs.load(recipe), arch="x86_64", compiler=compiler, cache=tmp_path / "cache", deadline=Deadline.after(60)
+        )
+    assert not list((tmp_path / "tmp").iterdir())
+
+
 def test_a_compile_error_is_one_line(recipe: Path, tmp_path: Path) -> None:
     (recipe.parent / "src" / "hello.c").write_text("int main(void) { return NOTHING; }\n")
     with pytest.raises(UserError) as caught:
         build(recipe, tmp_path / "cache")
     assert caught.value.message.startswith("guest program hello: src/hello.c:1:25: error: ")
     assert not list((tmp_path / "cache").glob("rootfs/*/manifest.json"))
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("src/hello.c:1:1: fatal error: error writing to /tmp/ccpk33pa.s: No space left on device", "where TMPDIR is"),
+        ("gcc: fatal error: Killed signal terminated program cc1", "free memory"),
+        ("collect2: fatal error: ld terminated with signal 9 [Killed]", "free memory"),
+        ("Cannot create temporary file in /gone/: No such file or directory", "TMPDIR"),
+    ],
+)
+def test_a_host_in_trouble_is_not_the_recipes_fault(recipe: Path, tmp_path: Path, line: str, hint: str) -> None:
+    sick = tmp_path / "sick-gcc"
+    sick.write_text(f'#!/bin/sh\ncase "$*" in -print*) exec gcc "$@" ;; esac\necho "{line}" >&2\nexit 1\n')
+    sick.chmod(0o755)
+    compiler = rootfs.Compiler(command=(str(sick),), identity="gcc 1")
+    with pytest.raises(InfraError) as caught:
+        rootfs.build(
+            rootfs.load(recipe), arch="x86_64", compiler=compiler, cache=tmp_path / "cache", deadline=Deadline.after(60)
+        )
+    assert caught.value.message == f"guest program hello: {line}"
+    assert hint in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -196,11 +196,45 @@ def test_a_compile_error_is_the_compilers_line(bench: Bench) -> None:
     assert bench.compiled(bench.build("w", {"c.c": b"int c3;\n"})) == ["b.o", "c.o"], "the slot is still good"
 
 
-@pytest.mark.parametrize(("text", "message"), [("KILL", "killed by signal 9"), ("FULL", "No space left on device")])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("KILL", "killed by signal 9"),
+        ("FULL", "No space left on device"),
+        ("OOM", "Killed signal terminated program"),
+    ],
+)
 def test_the_hosts_troubles_are_the_hosts(bench: Bench, text: str, message: str) -> None:
     with pytest.raises(InfraError, match=message):
         bench.build("v", {"b.c": f"{text}\n".encode()})
     assert bench.compiled(bench.build()) == ["a.o", "b.o", "c.o"], "nothing of that object directory is trusted"
+
+
+def test_a_compiler_killed_beside_others_is_the_hosts_matter(bench: Bench) -> None:
+    """The out-of-memory killer takes one of several compilers; what the others say meanwhile does not hide it."""
+    context = Context(cache=bench.cache, jobs=4, deadline=Deadline.after(60), listener=bench.events.append)
+    inputs = bench.variant("v", {"a.c": b"NAP\n#error\n", "b.c": b"OOM\n", "c.c": b"NAP\nint c;\n"})
+    with pytest.raises(InfraError, match="Killed signal") as caught:
+        kbuild.build(inputs, context)
+    assert "fewer jobs" in caught.value.hint
+
+
+def test_a_compiler_that_crashes_is_asked_once_more(bench: Bench, tmp_path: Path) -> None:
+    bench.build()
+    image = bench.build("v", {"b.c": f"// CRASH-ONCE {tmp_path / 'once'}\n".encode()})
+    (note,) = [event.text for event in bench.events if isinstance(event, Note) and "crashed" in event.text]
+    assert "b.c:1:1: internal compiler error: in expand_expr_real_1" in note
+    assert "made once more" in note
+    assert "CRASH-ONCE" in content(image).decode()
+
+
+def test_a_compiler_that_crashes_again_leaves_a_kernel_that_cannot_be_built(bench: Bench) -> None:
+    bench.build()
+    with pytest.raises(BuildFailed, match=r"v: b\.c:1:1: internal compiler error: Segmentation fault") as caught:
+        bench.build("v", {"b.c": b"CRASHES\n"})
+    assert "another compiler may not" in caught.value.hint
+    assert Path(caught.value.log).read_text().count("internal compiler error") == 2
+    assert bench.compiled(bench.build("w", {"c.c": b"int c3;\n"})) == ["b.o", "c.o"], "the slot is still good"
 
 
 def test_the_deadline_ends_make(bench: Bench) -> None:

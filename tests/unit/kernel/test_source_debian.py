@@ -6,7 +6,7 @@ import pytest
 from noted import notes
 
 from kzram_ci.base.clock import Deadline
-from kzram_ci.base.errors import UserError
+from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.kernel import source
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.source import apt, debian
@@ -247,6 +247,35 @@ def test_a_source_the_host_does_not_offer_is_looked_for_in_debian(
     wanted = DebianSource(package="linux-source-6.99", suite="bookworm")
     with pytest.raises(UserError, match=r"no package linux-source-6\.99 in bookworm"):
         source.fetch(wanted, context)
+
+
+BEHIND = """\
+#!/bin/sh
+echo "$@" >> {log}
+case "$*" in *update) exit 0 ;; esac
+echo "Reading package lists..." >&2
+printf '%s\\n' "{line}" >&2
+exit 100
+"""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "E: Failed to fetch http://m.example.org/pool/l/linux_6.1_all.deb  404  Not Found [IP: 192.0.2.1 80]",
+        "E: Failed to fetch http://m.example.org/x.deb  File has unexpected size (1 != 2). Mirror sync in progress?",
+        "E: Failed to fetch http://m.example.org/x.deb  Hash Sum mismatch",
+    ],
+)
+def test_a_mirror_that_lags_behind_its_index(archive: Archive, tmp_path: Path, line: str) -> None:
+    (tmp_path / "bin" / "apt-get").write_text(BEHIND.format(log=archive.log, line=line))
+    with pytest.raises(InfraError) as caught:
+        image(tmp_path, "linux-image-cloud-amd64")
+    assert caught.value.message == f"apt: {line}"
+    assert "try again in an hour" in caught.value.hint
+    assert archive.asked() == ["linux-image-cloud-amd64"], "apt itself asked again, as often as Acquire::Retries says"
+    assert "Acquire::Retries=3" in archive.log.read_text()
+    assert not list((tmp_path / "cache").glob("downloads/*/manifest.json"))
 
 
 def test_where_a_package_may_be_depends_on_the_system(monkeypatch: pytest.MonkeyPatch) -> None:

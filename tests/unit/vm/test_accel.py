@@ -1,7 +1,9 @@
+import errno
 import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -124,6 +126,27 @@ def test_no_device_no_proof(tmp_path: Path) -> None:
     prover = Prover(None)
     assert "cannot be opened: No such file" in choose(tmp_path, prover).why
     assert not prover.models
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EBUSY])
+def test_a_device_without_permission_means_tcg_with_the_reason(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.open
+
+    def refused(path: Any, *words: Any, **more: Any) -> int:
+        if Path(path) == tmp_path / "kvm":
+            raise OSError(number, os.strerror(number))
+        return real(path, *words, **more)
+
+    prover = Prover(None)
+    monkeypatch.setattr(os, "open", refused)
+    choice = choose(tmp_path, prover)
+    assert choice.accel is Accel.TCG
+    assert f"cannot be opened: {os.strerror(number)}" in choice.why
+    assert not prover.models
+    with pytest.raises(InfraError, match=f"accel: kvm is requested, but .*{os.strerror(number)}"):
+        choose(tmp_path, prover, Accel.KVM)
 
 
 def test_another_architecture_cannot_use_kvm(tmp_path: Path) -> None:
