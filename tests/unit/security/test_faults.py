@@ -26,7 +26,7 @@ from kzram_ci.kernel.source import download
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.machine import MachineSpec
-from kzram_ci.model.outcome import Outcome, Verdict
+from kzram_ci.model.outcome import HOST_OUTCOMES, Outcome, Verdict
 from kzram_ci.results import rundir
 from kzram_ci.run import boot
 from kzram_ci.verdict.judge import judge
@@ -71,11 +71,8 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Evide
     [
         ("silent", Outcome.BOOT_FAILED, Verdict.ERROR),
         ("in-init", Outcome.BOOT_FAILED, Verdict.ERROR),
-        ("off-early", Outcome.BOOT_FAILED, Verdict.ERROR),
-        ("reboots", Outcome.BOOT_FAILED, Verdict.ERROR),
         ("in-work", Outcome.HANG, Verdict.FINDING),
         ("stopped", Outcome.INFRA, Verdict.ERROR),
-        ("noise", Outcome.HANG, Verdict.FINDING),
         ("lost", Outcome.FAIL, Verdict.FINDING),
         ("garbage", Outcome.FAIL, Verdict.FINDING),
         ("flood", Outcome.BOOT_FAILED, Verdict.ERROR),
@@ -92,6 +89,21 @@ def test_a_guest_that_misbehaves_has_its_outcome(
     assert found.verdict is not Verdict.OK
     assert found.outcome not in (Outcome.PASS, Outcome.OOPS)
     assert (found.outcome, found.verdict) == (outcome, verdict), found.reason
+
+
+@pytest.mark.parametrize("mode", ["off-early", "reboots"])
+def test_a_guest_that_ends_before_its_workload(mode: str, fake: Callable[..., Evidence]) -> None:
+    found = judge(CELL, fake(mode))
+    assert (found.outcome, found.verdict) == (Outcome.BOOT_FAILED, Verdict.ERROR), found.reason
+    assert found.outcome in HOST_OUTCOMES, "of those that are retried"
+
+
+def test_a_guest_that_prints_what_it_likes_passes_nothing(fake: Callable[..., Evidence], tmp_path: Path) -> None:
+    found = judge(CELL, fake("noise"))
+    assert (found.outcome, found.verdict) == (Outcome.HANG, Verdict.FINDING)
+    console = (tmp_path / "cells/k-t/console.log").read_bytes()
+    assert b"\0" * 100_000 + b"\x1b]0;owned\x07" in console
+    assert not any(char in found.reason for char in "\0\x1b")
 
 
 @pytest.mark.parametrize("mode", ["bad-qmp", "error-at-start"])
