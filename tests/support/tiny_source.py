@@ -38,7 +38,7 @@ $(O)/%.o: %.c Makefile
 	@if grep -q NAP $<; then sleep 0.5; fi
 	@if grep -q SLEEP $<; then sleep 60; fi
 	@if grep -q KILL $<; then kill -9 $$PPID; fi
-	@if grep -q CRASHES $<; then echo "../$<:1:1: internal compiler error: Segmentation fault" >&2; exit 1; fi
+	@if grep -q CC-DIES $<; then echo "../$<:1:1: internal compiler error: Segmentation fault" >&2; exit 1; fi
 	@once=$$(sed -n 's/.*CRASH-ONCE //p' $<); [ -z "$$once" ] || [ -e "$$once" ] || \
 	{ : >"$$once"; echo "../$<:1:1: internal compiler error: in expand_expr_real_1, at expr.cc:10988" >&2; exit 1; }
 	@if grep -q OOM $<; then echo 'gcc: fatal error: Killed signal terminated program cc1' >&2; exit 1; fi
