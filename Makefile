@@ -65,8 +65,7 @@ install:
 	cp -R share/. $(DESTDIR)$(PREFIX)/share/
 
 dist: setup
-	$(BIN)/pip install --quiet --disable-pip-version-check build cyclonedx-bom
-	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --no-isolation
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
 		--of JSON -o dist/kzram-ci.cdx.json requirements.lock
 

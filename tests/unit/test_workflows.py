@@ -20,7 +20,7 @@ def steps(path: Path) -> list[str]:
 
 
 def test_there_are_workflows() -> None:
-    assert {path.name for path in WORKFLOWS} == {"check.yml", "container.yml", "nightly.yml"}
+    assert {path.name for path in WORKFLOWS} == {"check.yml", "container.yml", "nightly.yml", "release.yml"}
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
@@ -29,7 +29,24 @@ def test_what_a_workflow_runs_exists(path: Path) -> None:
     named = set(re.findall(r"(?m)^make ([a-z]+)", said))
     assert named or "podman build" in said
     assert named <= TARGETS
-    assert all((ROOT / name).exists() for name in re.findall(r"(?:tests|\.ci|bench)/[\w./]+", said))
+    assert all((ROOT / name).exists() for name in re.findall(r"(?:tests|\.ci|bench|scripts)/[\w./]+", said))
+
+
+def test_who_may_write_runs_nothing_of_the_repository() -> None:
+    jobs = {
+        (path.stem, name): job for path in WORKFLOWS for name, job in yaml.safe_load(path.read_text())["jobs"].items()
+    }
+    may = {name: job["permissions"] for name, job in jobs.items() if "permissions" in job}
+    assert may == {
+        ("nightly", "issues"): {"contents": "read", "issues": "write"},
+        ("release", "forge"): {"contents": "write"},
+        ("release", "pypi"): {"id-token": "write"},
+    }
+    for name in ("forge", "pypi"):
+        job = jobs["release", name]
+        assert job["needs"] == "build"
+        assert not [step for step in job["steps"] if "checkout" in step.get("uses", "")]
+        assert not re.search(r"make |pip |python|\$\{\{", "\n".join(step.get("run", "") for step in job["steps"]))
 
 
 def test_what_a_ci_requires_are_kinds_of_things() -> None:
