@@ -56,13 +56,17 @@ docs: setup
 reference: setup
 	$(BIN)/python docs/reference.py
 
-# An environment of its own below PREFIX, as pipx makes one: the system's Python stays as it is
+# An environment of its own below PREFIX, as pipx makes one: the system's Python stays as it is. With DESTDIR its
+# programs name the place where they will be, not where they are.
+STAGE := $(if $(DESTDIR),$(abspath $(DESTDIR)))
 install:
-	$(PYTHON) -m venv $(DESTDIR)$(PREFIX)/lib/kzram-ci
-	$(DESTDIR)$(PREFIX)/lib/kzram-ci/bin/pip install --quiet --disable-pip-version-check .
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share
-	ln -sf $(PREFIX)/lib/kzram-ci/bin/kzram-ci $(DESTDIR)$(PREFIX)/bin/kzram-ci
-	cp -R share/. $(DESTDIR)$(PREFIX)/share/
+	$(PYTHON) -m venv $(STAGE)$(PREFIX)/lib/kzram-ci
+	$(STAGE)$(PREFIX)/lib/kzram-ci/bin/pip install --quiet --disable-pip-version-check .
+	$(if $(STAGE),grep -rIlF '$(STAGE)$(PREFIX)' $(STAGE)$(PREFIX)/lib/kzram-ci/bin $(STAGE)$(PREFIX)/lib/kzram-ci/pyvenv.cfg \
+		| xargs sed -i 's|$(STAGE)$(PREFIX)|$(PREFIX)|g')
+	install -d $(STAGE)$(PREFIX)/bin $(STAGE)$(PREFIX)/share
+	ln -sf $(PREFIX)/lib/kzram-ci/bin/kzram-ci $(STAGE)$(PREFIX)/bin/kzram-ci
+	cp -R share/. $(STAGE)$(PREFIX)/share/
 
 dist: setup
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --no-isolation
