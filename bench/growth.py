@@ -1,28 +1,35 @@
 """How the cost of a run, of the history, of a log and of a bisection grows with their size.
 
-    python bench/growth.py [--most 100000] [--only cells|history|console|commits]
+    python bench/growth.py [--most 100000] [--only cells|history|console|commits|guests] [--plots DIR]
 
 Each row runs in a process of its own. Cells: a plan of cells that boot nothing, from the scheduler to records,
 history and reports as in a run. History: what is asked of a file of so many results, a fifth of them crashes of 50
 signatures. Console: a clean log with one oops at its end, read as `kzram-ci oops` reads it. Commits: the decisions of a
-whole bisection of a line of commits whose crash is certain. Processor time, and the memory beyond the first row's.
+whole bisection of a line of commits whose crash is certain. Guests: so many cells of one kernel, all at a time, each
+until it has come through 300 races. Processor time, and the memory beyond the first row's.
+
+Below each table: the exponent of the growth, fitted to the sizes within a hundredth of the largest (1: linear).
+--plots writes growth-SUBJECT.svg.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time  # processor time of this process; the project's own clock is a wall clock
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import drawing
 from oops_throughput import clean_log
+from plot import plot
 
 from kzram_ci.model.events import silent
 from kzram_ci.model.evidence import CellResult
@@ -34,7 +41,30 @@ SIZES = {
     "history": (10, 1_000, 10_000, 100_000, 1_000_000),
     "console": (1_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000),
     "commits": (10, 100, 1_000, 10_000),
+    "guests": (1, 2, 4, 8),
 }
+UNITS = {
+    "cells": "cells of a run",
+    "history": "results of a history",
+    "console": "bytes of a log",
+    "commits": "commits of a bisection",
+    "guests": "guests at a time",
+}
+COUNTS = ("MiB", "boots")  # columns that are no seconds
+RACES = """\
+name: guests
+kernels: [saved-clen]
+defaults:
+  workload: anonmutate
+  args: {pages: 8192, mutators: 2, window-us: 100}
+  machine: {memory: 512M}
+  zram: {size: 256M}
+  fault: {kind: failslab}
+  stop: {grew_class: 300}
+  duration: 300s
+  expect: {floors: {grew_class: 300}}
+tests:
+"""
 OOPS = b"[ 99.000000][ T41] BUG: kernel NULL pointer dereference, address: 0000000000000028\n"
 
 
@@ -153,6 +183,26 @@ def commits(size: int) -> dict[str, float]:
     return {"decisions": time.process_time() - began, "boots": float(steps)}
 
 
+def guests(size: int) -> dict[str, float]:
+    """So many cells at a time."""
+    with tempfile.TemporaryDirectory() as scratch:
+        plan = Path(scratch) / "guests.yaml"
+        plan.write_text(RACES + "".join(f"  race-{number}: {{}}\n" for number in range(size)))
+        words = ("run", str(plan), "--jobs", str(size), "--runs", scratch, "--no-history", "--quiet")
+        began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run((sys.executable, "-m", "kzram_ci", *words), stdout=sys.stderr, check=True)
+        wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {"run": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, "wall": wall}
+
+
+def exponent(points: Sequence[tuple[int, float]]) -> float:
+    """Of the power law through what the larger sizes cost: the slope in a plot with logarithmic axes."""
+    most = max(size for size, _ in points)
+    used = [(math.log(size), math.log(max(cost, 1e-6))) for size, cost in points if size * 100 >= most]
+    x, y = (statistics.fmean(column) for column in zip(*used, strict=True))
+    return sum((a - x) * (b - y) for a, b in used) / sum((a - x) ** 2 for a, _ in used)
+
+
 def measured(what: str, size: int) -> dict[str, float]:
     """A row, by a process of its own."""
     argv = (sys.executable, __file__, "--row", what, str(size))
@@ -161,15 +211,16 @@ def measured(what: str, size: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """A table a subject."""
+    """A table and a plot a subject."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument(
         "--most", type=int, default=0, help="no larger sizes (of the console, a thousand times that)"
     )
     arguments.add_argument("--only", choices=SIZES)
+    arguments.add_argument("--plots", type=Path, metavar="DIR", help="where the plots go")
     arguments.add_argument("--row", nargs=2, metavar=("WHAT", "SIZE"), help=argparse.SUPPRESS)
     args = arguments.parse_args()
-    work = {"cells": cells, "history": history, "console": console, "commits": commits}
+    work = {"cells": cells, "history": history, "console": console, "commits": commits, "guests": guests}
     if args.row:
         row = work[args.row[0]](int(args.row[1]))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -178,19 +229,33 @@ def main() -> None:
     for what, sizes in SIZES.items():
         if args.only not in (None, what):
             continue
-        least = 0.0
-        print(f"\n{what}")
-        for size in sizes:
-            if args.most and size > args.most * (1000 if what == "console" else 1):
-                break
-            row = measured(what, size)
-            least = least or row["MiB"]
-            row["MiB"] -= least
-            words = [
-                f"{name} {value:,.0f}" if name in ("MiB", "boots") else f"{name} {value:.3f} s"
-                for name, value in row.items()
-            ]
-            print(f"  {size:>13,}  " + "  ".join(words), flush=True)
+        curves = table(what, [size for size in sizes if not args.most or size <= most(what, args.most)])
+        for name, points in curves.items():
+            print(f"  {name}: grows with exponent {exponent(points):.2f}")
+        if args.plots:
+            (args.plots / f"growth-{what}.svg").write_text(plot(f"{what}: what {UNITS[what]} cost", what, curves))
+
+
+def most(what: str, size: int) -> int:
+    """The largest size that is asked for."""
+    return size * 1000 if what == "console" else size
+
+
+def table(what: str, sizes: Sequence[int]) -> dict[str, list[tuple[int, float]]]:
+    """Print it, row by row; the points of each column that is seconds."""
+    least, curves = 0.0, dict[str, list[tuple[int, float]]]()
+    print(f"\n{what}")
+    for size in sizes:
+        row = measured(what, size)
+        least = least or row["MiB"]
+        row["MiB"] -= least
+        words = []
+        for name, value in row.items():
+            words.append(f"{name} {value:,.0f}" if name in COUNTS else f"{name} {value:.3f} s")
+            if name not in COUNTS:
+                curves.setdefault(name, []).append((size, value))
+        print(f"  {size:>13,}  " + "  ".join(words), flush=True)
+    return curves
 
 
 if __name__ == "__main__":

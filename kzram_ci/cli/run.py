@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kzram_ci.cli import arguments, progress
+from kzram_ci.cli import arguments
 from kzram_ci.cli.kernel_option import (
     ARCHS_HELP,
     KERNEL_HELP,
@@ -22,9 +22,6 @@ from kzram_ci.cli.kernel_option import (
     patches_of,
     stores_from,
 )
-from kzram_ci.cli.show import show_changes, show_json, show_run
-from kzram_ci.host import environment
-from kzram_ci.verdict.exitcode import exit_code
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -141,8 +138,12 @@ def main(args: argparse.Namespace) -> int:
 
 def run(request: RunRequest, *, quiet: bool = False, only_changes: bool = False, as_json: bool = False) -> int:
     """Run, report, return the exit code."""
+    from kzram_ci.cli import progress
+    from kzram_ci.cli.show import show_changes, show_json, show_run
+    from kzram_ci.host import environment
     from kzram_ci.run.recorded import execute, report_files, shown_at, usual_seconds, view_of
     from kzram_ci.run.request import begin
+    from kzram_ci.verdict.exitcode import exit_code
 
     directory = begin(request, _warn)
     directory.note_environment(environment.describe())

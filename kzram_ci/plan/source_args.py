@@ -9,7 +9,6 @@ from pathlib import Path
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.suggest import nearest
 from kzram_ci.model.source import DebianSource, LocalGit, RemoteGit, Source, SourceKind, source_of
-from kzram_ci.plan.kernels import absolute
 
 FORMS = {
     SourceKind.GIT: "git:PATH-OR-URL[@REF]",
@@ -57,6 +56,8 @@ def _meant(word: str) -> str:
 
 def parse(word: str, directory: Path) -> Source:
     """One source; relative paths start at `directory`. Raises UserError naming the form that is wanted."""
+    from kzram_ci.plan.kernels import absolute  # the forms alone, for --help, need none of it
+
     name, _, place = word.partition(":")
     if name not in FORMS:
         raise UserError(f"{name!r} is not a kind of source", hint=f"one of {', '.join(FORMS.values())}")
