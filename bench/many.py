@@ -74,9 +74,8 @@ def main() -> int:
     print(f"exit code {code} after {time.monotonic() - began:.0f} s: {' '.join(args.words)}")
     print(f"itself: {peaks.rss} MiB at most ({peaks.early_rss} at first), {peaks.files} files, {peaks.threads} threads")
     print(f"guests: {peaks.guests} at a time, {peaks.guests_rss} MiB of them resident at most")
-    print(
-        f"host: {peaks.least_available} MiB available at least, pages swapped in and out: {after[0] - before[0]}, {after[1] - before[1]}"
-    )
+    swaps = f"{after[0] - before[0]} and {after[1] - before[1]}"
+    print(f"host: {peaks.least_available} MiB available at least, {swaps} pages swapped in and out")
     return code
 
 

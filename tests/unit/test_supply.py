@@ -21,6 +21,9 @@ LOCK = (ROOT / "requirements.lock").read_text()
 SHIPPED = ("kzram_ci", "kernels", "rootfs", "share", "testplans", "pyproject.toml", "README.md", "LICENSE", "LICENSES")
 
 
+PINNED = re.compile(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+
+
 def steps(path: Path) -> list[dict[str, Any]]:
     return [step for job in yaml.safe_load(path.read_text())["jobs"].values() for step in job["steps"]]
 
@@ -31,10 +34,16 @@ def test_actions_are_pinned_by_commit_and_may_only_read(path: Path) -> None:
     lines = re.findall(r"uses: (.*)", path.read_text())
     assert lines
     for line in lines:
-        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
+        assert PINNED.fullmatch(line), line
     for step in steps(path):
         if str(step.get("uses", "")).startswith("actions/checkout@"):
             assert step["with"]["persist-credentials"] is False
+
+
+def test_what_the_action_uses_is_pinned_by_commit() -> None:
+    lines = re.findall(r"uses: (.*)", (ROOT / "action.yml").read_text())
+    assert lines
+    assert not [line for line in lines if not PINNED.fullmatch(line)]
 
 
 def test_the_lock_has_a_digest_of_everything_that_is_declared() -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -72,4 +73,4 @@ def test_a_run_that_is_given_one_processor_uses_one(tmp_path: Path) -> None:
     events = json.loads((house.path / "trace.json").read_text())["traceEvents"]
     boots = sorted((event["ts"], event["ts"] + event["dur"]) for event in events if event["name"] == "boot")
     assert len(boots) == 4
-    assert all(end <= begin for (_, end), (begin, _) in zip(boots, boots[1:], strict=False)), boots
+    assert all(end <= begin for (_, end), (begin, _) in pairwise(boots)), boots
