@@ -17,11 +17,14 @@ from typing import TYPE_CHECKING, Any
 from kzram_ci.base import clock, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, Interrupted, UserError
+from kzram_ci.base.expressions import later
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 _LOOK_SECONDS = 0.5  # how often a wait for a lock looks whether the operator wants to stop
+_HOLDER = later(r"([\w.-]+) (\d+) ([\w:-]+)\n")
+_HOLDER_BYTES = 400
 IGNORE_ALL = "*\n"  # a .gitignore like this leaves its own directory out
 
 
@@ -190,10 +193,22 @@ def _acquire(guard: BaseFileLock, path: Path, deadline: Deadline) -> None:
 
 
 def _sign(path: Path) -> None:
-    """Write down who holds a lock."""
-    with suppress(OSError), path.open("r+") as out:
-        out.write(f"{os.uname().nodename} {os.getpid()} {clock.now_utc():%Y-%m-%dT%H:%M:%SZ}\n")
-        out.truncate()
+    """Write down who holds a lock, in that file and no other."""
+    with suppress(OSError):
+        handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "w") as out:
+            out.write(f"{os.uname().nodename} {os.getpid()} {clock.now_utc():%Y-%m-%dT%H:%M:%SZ}\n")
+            out.truncate()
+
+
+def _holder(path: Path) -> tuple[str, str, str] | None:
+    """Host, process and time, as `_sign` wrote them."""
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            found = _HOLDER.fullmatch(file.read(_HOLDER_BYTES).decode("utf-8", "replace"))
+        return None if found is None else (found[1], found[2], found[3])
+    return None
 
 
 def _taken(path: Path) -> InfraError:
@@ -201,12 +216,10 @@ def _taken(path: Path) -> InfraError:
 
     A host that died with a lock on a network file system may leave it to the server, which need not notice.
     """
-    text, words = f"another kzram-ci holds {path}", list[str]()
-    with suppress(OSError):
-        words = path.read_text("utf-8", "replace").split()
-    if len(words) != 3 or not words[1].isdigit():
+    text, holder = f"another kzram-ci holds {path}", _holder(path)
+    if holder is None:
         return InfraError(text, hint="wait for it, or stop it")
-    host, pid, since = words
+    host, pid, since = holder
     if host == os.uname().nodename:
         return InfraError(f"{text}: process {pid}, since {since}", hint=f"wait for it, or stop it: kill {pid}")
     hint = f"wait for it, or stop it on {host}; if that host is gone for good: rm {shlex.quote(str(path))}"

@@ -93,7 +93,7 @@ def test_a_lock_of_a_dead_host_ends_at_the_deadline_and_says_how_to_free_it(tmp_
             assert path.exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\0", b"one two three four", b"host pid when"])
+@pytest.mark.parametrize("content", [b"", b"\xff\0", b"one two three four\n", b"host pid when\n", b"\x1b[2J 1 x\n"])
 def test_a_lock_that_says_nothing_of_its_holder(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "slot.lock"
     with files.lock(path, Deadline.after(5)):
