@@ -233,7 +233,7 @@ def main() -> None:
         for name, points in curves.items():
             print(f"  {name}: grows with exponent {exponent(points):.2f}")
         if args.plots:
-            (args.plots / f"growth-{what}.svg").write_text(plot(f"{what}: what {UNITS[what]} cost", what, curves))
+            (args.plots / f"growth-{what}.svg").write_text(plot(f"What {UNITS[what]} cost", UNITS[what], curves))
 
 
 def most(what: str, size: int) -> int:
