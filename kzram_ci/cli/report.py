@@ -39,7 +39,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "report",
         help="render the reports of a run directory again",
-        description="Write junit.xml, report.html, summary.md and kcidb.json again from results.jsonl; show the table.",
+        description="Draw all reports of a run again from its results.jsonl (docs/runs.md), and show the table.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

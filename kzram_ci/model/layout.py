@@ -16,11 +16,13 @@ class RunFile(StrEnum):
     HTML = "report.html"
     SUMMARY = "summary.md"
     KCIDB = "kcidb.json"
+    KTAP = "results.ktap"
     BLAME = "blame.json"  # whose code the crashes are in, by signature
     LOCK = "lock"  # held by the process that works on the run
 
 
-REPORTS = (RunFile.JUNIT, RunFile.HTML, RunFile.SUMMARY, RunFile.KCIDB)
+REPORTS = (RunFile.JUNIT, RunFile.HTML, RunFile.SUMMARY, RunFile.KCIDB, RunFile.KTAP)
+FOR_PROGRAMS = frozenset({RunFile.KCIDB, RunFile.KTAP})  # nobody wants to be told of at the end of a run
 CELLS = "cells"  # the folder of the cells' folders
 
 

@@ -17,7 +17,7 @@ from kzram_ci.results.cell_files import shown, tail
 from kzram_ci.results.history import History
 from kzram_ci.results.last_good import LastGood, last_good
 from kzram_ci.results.past import changes_of
-from kzram_ci.results.reports import html, junit, kcidb, summary
+from kzram_ci.results.reports import html, junit, kcidb, ktap, summary
 from kzram_ci.results.reports.sanitize import decode
 from kzram_ci.results.reports.summary_model import CellView, RunView, make_view
 from kzram_ci.results.rundir import RunDir
@@ -73,7 +73,7 @@ class Reports:
         return self._with_past(self.view())
 
     def draw(self) -> None:
-        """Write junit.xml, summary.md, report.html and kcidb.json again, each in one step. Raises InfraError."""
+        """Write all REPORTS again, each in one step. Raises InfraError."""
         revision, file = self.run.revision, self.run.layout.file
         with span("draw the reports", "report"):
             view = self.seen_with_past()
@@ -83,6 +83,8 @@ class Reports:
                 files.write_atomic(file(RunFile.SUMMARY), summary.render(view))
             with span("kcidb.json", "report"):
                 files.write_json(file(RunFile.KCIDB), kcidb.render(view))
+            with span("results.ktap", "report"):
+                files.write_atomic(file(RunFile.KTAP), ktap.render(view))
             with span("report.html", "report"):
                 page = html.render(view) if self.run.finished() else html.newborn(view)
                 files.write_atomic(file(RunFile.HTML), page)

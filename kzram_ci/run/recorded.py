@@ -23,7 +23,7 @@ from kzram_ci.model.again import base_id
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.events import Listener
 from kzram_ci.model.evidence import CellResult
-from kzram_ci.model.layout import REPORTS, RunFile
+from kzram_ci.model.layout import FOR_PROGRAMS, REPORTS
 from kzram_ci.model.machine import Accel, AccelChoice
 from kzram_ci.model.outcome import Outcome
 from kzram_ci.results import rundir
@@ -196,4 +196,4 @@ def shown_at(run: RunDir) -> str:
 
 def report_files(run: RunDir) -> tuple[str, ...]:
     """The reports for people and CI."""
-    return tuple(f"{shown_at(run)}/{name}" for name in REPORTS if name != RunFile.KCIDB)
+    return tuple(f"{shown_at(run)}/{name}" for name in REPORTS if name not in FOR_PROGRAMS)

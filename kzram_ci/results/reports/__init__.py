@@ -1,1 +1,1 @@
-"""Results as table, summary, HTML, JUnit and KCIDB: values in, text out. Nothing here touches the disk."""
+"""Results as table, summary, HTML, JUnit, KTAP and KCIDB: values in, text out. Nothing here touches the disk."""
