@@ -164,7 +164,7 @@ def leaks(command: Command) -> list[str]:
         *(f"socket: {name}" for name in sockets(command)),
         *(
             f"unfinished: {path}"
-            for room in ("kernels", "rootfs")
+            for room in ("kernels", "rootfs", "snapshots")
             for path in cache.glob(f"{room}/.*")
             if path.is_dir()
         ),

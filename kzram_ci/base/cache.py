@@ -8,6 +8,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 
 from kzram_ci.base.clock import Deadline
@@ -52,14 +53,24 @@ def once(
 ) -> Path:
     """Have an entry that is complete, and not `stale`: made if need be, by one process at a time, and used from now on.
 
+    What processes that were killed left of it is removed: of a saved guest it is as large as the guest's memory.
+
     Raises what `make` raises; InfraError when another process is at it past the deadline.
     """
     if not complete(entry) or stale():
         with lock(entry.with_name(f"{entry.name}.lock"), deadline):
             if not complete(entry) or stale():
+                _sweep(entry)
                 make()
     mark_used(entry)
     return entry
+
+
+def _sweep(entry: Path) -> None:
+    """Remove what was begun of an entry, whose lock is ours, and never finished."""
+    for path in entry.parent.glob(f".{escape(entry.name)}.????????"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager
@@ -67,7 +78,7 @@ def entry_in_progress(entry: Path) -> Iterator[Path]:
     """A temporary directory beside `entry`, renamed to it when the block succeeds, removed when not."""
     with disk_errors(f"cannot write {entry.parent}"):
         entry.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=entry.parent, prefix=f".{entry.name[:16]}."))
+        temporary = Path(tempfile.mkdtemp(dir=entry.parent, prefix=f".{entry.name}."))
     try:
         yield temporary
         with disk_errors(f"cannot finish {entry}"):

@@ -92,6 +92,25 @@ def test_an_entry_of_another_user_that_may_not_be_read(tmp_path: Path) -> None:
     assert image.read_bytes() == b"a kernel"
 
 
+def test_what_a_killed_process_left_of_an_entry_goes_when_it_is_made(tmp_path: Path) -> None:
+    """Of this entry alone: the next one may be in the making, under a lock of its own."""
+    entry, other = tmp_path / "debian-linux-source-6.1", tmp_path / "debian-linux-source-6.12"
+    left = []
+    for each in (entry, other):
+        with pytest.raises(KeyboardInterrupt), entry_in_progress(each) as place:
+            (place / "memory").write_bytes(b"much")
+            left.append(place.rename(place.with_name(f"{place.name[:-8]}abcd_123")))
+            raise KeyboardInterrupt
+
+    def make() -> None:
+        with entry_in_progress(entry) as place:
+            files.write_json(place / MANIFEST, {})
+
+    assert all(path.is_dir() for path in left)
+    once(entry, make, Deadline.after(5))
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == sorted((left[1].name, entry.name))
+
+
 def test_use_is_noted_where_the_collector_looks(tmp_path: Path) -> None:
     entry = tmp_path / "k"
     once(entry, maker(entry, []), soon())
