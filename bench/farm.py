@@ -1,14 +1,15 @@
 """How far a scheduler carries: the real scheduler of dask, the run's own, and workers whose cells only take time.
 
-`python bench/farm.py --workers 100 --cells 1000 --seconds 20` prints how long that took against the ideal. Workers are
-real ones of dask, many in a process, by TCP on the loopback; a cell sleeps and returns a console of 30 KB. Nothing is
-built, nothing boots: what is measured is everything in between.
+`python bench/farm.py --workers 100 --cells 1000 --seconds 30 --to 60` prints how long that took against the ideal.
+Workers are real ones of dask, many in a process, by TCP on the loopback; a cell sleeps, tells its counters as often as
+a real one, and returns a console of 30 KB. Nothing is built, nothing boots: what is measured is everything in between.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 import subprocess
 import sys
 import tempfile
@@ -23,12 +24,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"
 import fake_stages
 from builders import a_cell, a_kernel
 
+from kzram_ci.farm.child import PROGRESS_SECONDS
 from kzram_ci.farm.client import FarmExecutor, Terms
 from kzram_ci.farm.messages import Began, render
 from kzram_ci.farm.parcel import Packed, Parcel, Returned
 from kzram_ci.farm.security import needed
 from kzram_ci.model.cell import Plan
-from kzram_ci.model.events import silent
+from kzram_ci.model.events import CellProgress, silent
 from kzram_ci.model.machine import MachineSpec
 from kzram_ci.results import rundir
 from kzram_ci.results.layout import CellDir
@@ -38,6 +40,7 @@ from kzram_ci.run.plan_run import PlanRun
 from kzram_ci.run.pool import Budget
 from kzram_ci.store.shared import NO_STORES
 
+COUNTERS = {f"counter-{number}": number for number in range(20)}
 CONSOLE = zlib.compress(b"[    0.000000] a line of a console, as kernels print them\n" * 520, 1)
 IN_A_PROCESS = 250
 
@@ -47,8 +50,14 @@ def cell(parcel: Parcel, topic: str) -> Returned:
     from distributed import get_worker
 
     worker = get_worker()
-    worker.log_event(topic, render(Began(cell=parcel.job.cell.id, worker=str(worker.name))))
-    time.sleep(float(parcel.job.cell.workload.duration_s) / 1000)
+    name, pace = parcel.job.cell.id, max(PROGRESS_SECONDS, parcel.pace)
+    worker.log_event(topic, render(Began(cell=name, worker=str(worker.name))))
+    left = float(parcel.job.cell.workload.duration_s) / 1000
+    while left > pace:
+        time.sleep(pace)
+        left -= pace
+        worker.log_event(topic, render(CellProgress(cell=name, counters=COUNTERS)))
+    time.sleep(left)
     with tempfile.TemporaryDirectory() as name:
         place = CellDir(path=Path(name), relative=parcel.job.place.relative)
         result = run_cell(replace(parcel.job, place=place), fake_stages.boot, silent)
@@ -57,10 +66,18 @@ def cell(parcel: Parcel, topic: str) -> Returned:
 
 async def host(address: str, count: int, first: int) -> None:
     """Workers, until the scheduler ends."""
+    import dask
+
     distributed = needed()
     has = {"vm": 1.0, "vm-x86_64": 1.0, "cpu": 2.0, "memory": 4096.0}
     words: dict[str, Any] = {"nthreads": 1, "resources": has, "memory_limit": 0, "host": "127.0.0.1"}
     words["dashboard_address"] = "127.0.0.1:0"
+    dask.config.set(
+        {  # what a machine looks at of itself, for hundreds of machines that are one
+            "distributed.admin.system-monitor.interval": "1h",
+            "distributed.admin.tick.interval": "10s",
+        }
+    )
     with tempfile.TemporaryDirectory() as name:
         workers = [
             distributed.Worker(address, name=f"w{number}", local_directory=name, **words)
@@ -71,8 +88,8 @@ async def host(address: str, count: int, first: int) -> None:
         await workers[0].finished()
 
 
-def measure(workers: int, cells: int, seconds: float) -> None:
-    """One run, and a line about it."""
+def measure(workers: int, cells: int, least: float, most: float) -> None:
+    """One run of cells that take something between two durations, and a line about it."""
     distributed = needed()
     with tempfile.TemporaryDirectory() as name:
         cluster = distributed.LocalCluster(
@@ -92,10 +109,15 @@ def measure(workers: int, cells: int, seconds: float) -> None:
         client.wait_for_workers(workers, timeout=600)
         machine = MachineSpec(cpus=1, memory_mib=512)
         base = a_cell("t", kernel=a_kernel("k"), machine=machine)
-        base = replace(base, workload=replace(base.workload, duration_s=round(seconds * 1000)))
-        given = tuple(replace(base, id=f"k/t{number}", test=f"t{number}") for number in range(cells))
+        chance = random.Random(1)
+        lasting = [chance.randint(round(least * 1000), round(most * 1000)) for _ in range(cells)]
+        given = tuple(
+            replace(base, id=f"k/t{number}", test=f"t{number}", workload=replace(base.workload, duration_s=lasts))
+            for number, lasts in enumerate(lasting)
+        )
         run = rundir.create(Path(name), Plan(name="p", cells=given))
         executor = FarmExecutor(client, Terms(shelf=NO_STORES, listener=silent, cache=Path(name), here=True), cell)
+        print(f"{executor.room()} workers are there", flush=True)
         began, cpu = time.monotonic(), time.process_time()
         results = PlanRun(
             plan=run.plan,
@@ -107,10 +129,10 @@ def measure(workers: int, cells: int, seconds: float) -> None:
             elsewhere=Elsewhere(executor=executor, room=executor.room),
         ).execute()
         took, used = time.monotonic() - began, time.process_time() - cpu
-        ideal = -(-cells // workers) * seconds
+        ideal = sum(lasting) / 1000 / workers
         assert len({result.id for result in results}) == cells
         print(
-            f"{workers} workers, {cells} cells of {seconds:g} s: {took:.1f} s, ideal {ideal:.1f} s, "
+            f"{workers} workers, {cells} cells of {least:g} to {most:g} s: {took:.1f} s, ideal {ideal:.1f} s, "
             f"{cells / took:.1f} cells/s, {1000 * used / cells:.1f} ms of processor a cell in run and scheduler",
             flush=True,
         )
@@ -128,13 +150,14 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=10)
     parser.add_argument("--cells", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=0.0)
+    parser.add_argument("--to", type=float, default=0.0, help="cells take between --seconds and this")
     parser.add_argument("--host", default="")
     parser.add_argument("--first", type=int, default=0)
     args = parser.parse_args()
     if args.host:
         asyncio.run(host(args.host, args.workers, args.first))
     else:
-        measure(args.workers, args.cells, args.seconds)
+        measure(args.workers, args.cells, args.seconds, max(args.seconds, args.to))
 
 
 if __name__ == "__main__":

@@ -79,8 +79,12 @@ def keep_names(directory: Path) -> None:
         os.close(where)
 
 
-def write_atomic(path: Path, data: bytes | str) -> None:
-    """Replace a file in one step: readers see the old or the new content, never a half."""
+def write_atomic(path: Path, data: bytes | str, *, pushed: bool = True, mode: int = 0o644) -> None:
+    """Replace a file in one step: readers see the old or the new content, never a half.
+
+    `pushed`: to the disk before it has its name. A power cut may empty a file that was not, so it holds nothing that
+    another one lacks; where the disk is busy, a push takes longer than all else.
+    """
     # a path that is not UTF-8 is written as its bytes
     payload = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
     with disk_errors(f"cannot write {path}"):
@@ -90,17 +94,18 @@ def write_atomic(path: Path, data: bytes | str) -> None:
             with os.fdopen(handle, "wb") as out:
                 out.write(payload)
                 out.flush()
-                os.fsync(out.fileno())
-            os.chmod(name, 0o644)
+                if pushed:
+                    os.fsync(out.fileno())
+            os.chmod(name, mode)
             os.replace(name, path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, pushed: bool = True) -> None:
     """Write JSON for people and programs, atomically."""
-    write_atomic(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+    write_atomic(path, json.dumps(value, indent=2, sort_keys=True) + "\n", pushed=pushed)
 
 
 def read_json(path: Path) -> Any:

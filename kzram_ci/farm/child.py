@@ -7,6 +7,7 @@ beside the parcel. Both are pickles: they never leave the machine, and the direc
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import signal
 import sys
@@ -35,7 +36,7 @@ from kzram_ci.store.shared import Shelf, Stores, stores_of
 from kzram_ci.vm import accel
 
 PARCEL, RETURNED, CELL, OWN = "parcel", "returned", "cell", "own"
-PROGRESS_SECONDS = 1.0  # between two looks at the counters of a cell: many cells share a scheduler
+PROGRESS_SECONDS = 1.0  # between two looks at the counters of a cell, at least
 
 
 def main(directory: Path) -> int:
@@ -44,7 +45,8 @@ def main(directory: Path) -> int:
         signal.signal(number, lambda *_: proc.cancel_all())
     parcel: Parcel | Order = pickle.loads((directory / PARCEL).read_bytes())
     ended: CellResult | str | BaseException
-    listener = _teller(sys.stdout.write, sys.stdout.flush)
+    pace = parcel.pace if isinstance(parcel, Parcel) else 0.0
+    listener = _teller(sys.stdout.write, sys.stdout.flush, max(PROGRESS_SECONDS, pace))
     try:
         if parcel.version != kzram_ci.__version__:
             words = f"the worker has kzram-ci {kzram_ci.__version__}, the run {parcel.version}"
@@ -98,8 +100,8 @@ def _merged(ours: Stores, own: Stores) -> Stores:
     return Stores(read=tuple(dict.fromkeys(url for url in urls if url)))
 
 
-def _teller(write: Callable[[str], object], flush: Callable[[], object]) -> Listener:
-    lock, last = threading.Lock(), [0.0]
+def _teller(write: Callable[[str], object], flush: Callable[[], object], pace: float) -> Listener:
+    lock, last = threading.Lock(), [-math.inf]
 
     def tell(event: Event) -> None:
         message = event_of(event)
@@ -107,7 +109,7 @@ def _teller(write: Callable[[str], object], flush: Callable[[], object]) -> List
             return
         with lock:
             if isinstance(message, CellProgress | BuildProgress):
-                if clock.monotonic() - last[0] < PROGRESS_SECONDS:
+                if clock.monotonic() - last[0] < pace:
                     return
                 last[0] = clock.monotonic()
             write(json.dumps(render(message)) + "\n")

@@ -27,7 +27,8 @@ RETRIES = 2  # of a cell whose worker's host failed; one whose worker is lost be
 LOOK_SECONDS = 2.0  # between two looks at the workers
 NO_WORKER_SECONDS = 120.0
 FETCH_SECONDS = 60.0  # for a result to come; if the worker that has it is lost meanwhile, the cell runs again
-FETCHERS = 4
+FETCHERS = 32  # beyond five at a time, dask's client asks for several results by one message
+TALK = 50.0  # messages about progress a second, from all workers together: each costs the scheduler what a cell does
 
 
 class Gone(Interrupted):
@@ -94,6 +95,8 @@ class FarmExecutor(Executor):
         self._at_home = ThreadPoolExecutor(max(1, host_budget().most), thread_name_prefix="here")
         self._fetchers = ThreadPoolExecutor(FETCHERS, thread_name_prefix="fetch")
         self._resources: list[dict[str, float]] = []
+        self._room = 0
+        self._needs: dict[MachineSpec, dict[str, float]] = {}  # since the last look
         self._numbers = 0
         self._over = threading.Event()
         client.subscribe_topic(self.topic, self._heard)
@@ -112,7 +115,7 @@ class FarmExecutor(Executor):
         try:
             if not terms.here:
                 sent_off(job, terms.cache, terms.shelf, lambda text: terms.listener(Note(subject="store", text=text)))
-            needs = needed(job.cell.machine, self._resources)
+            needs = self._needed(job.cell.machine)
         except (InfraError, Interrupted) as error:
             away.fail(error)
             return away
@@ -124,6 +127,7 @@ class FarmExecutor(Executor):
             version=kzram_ci.__version__,
             here=terms.here,
             accel=terms.accel,
+            pace=self._room / TALK,
         )
         self._numbers += 1
         key = f"cell-{self._client.id}-{self._numbers}"
@@ -136,7 +140,7 @@ class FarmExecutor(Executor):
 
     def room(self) -> int:
         """How many cells the workers can take together."""
-        return sum(int(one.get("vm", 0)) for one in self._resources)
+        return self._room
 
     def least(self, name: str) -> float:
         """What every worker has of a resource; 0 without workers."""
@@ -167,12 +171,22 @@ class FarmExecutor(Executor):
 
     def _look(self) -> None:
         try:
-            info = self._client.scheduler_info()
-            self._resources = [dict(one.get("resources", {})) for one in info["workers"].values()]
+            info = self._client.scheduler_info(n_workers=-1)
+            self._saw([dict(one.get("resources", {})) for one in info["workers"].values()])
         except Exception:  # of whatever kind a broken connection is
-            self._resources = []
+            self._saw([])
             if self._client.status not in ("running", "connecting"):
                 self._lose(Gone("the connection to the scheduler was lost"))
+
+    def _saw(self, resources: list[dict[str, float]]) -> None:
+        self._resources, self._needs = resources, {}
+        self._room = sum(int(one.get("vm", 0)) for one in resources)
+
+    def _needed(self, machine: MachineSpec) -> dict[str, float]:
+        known = self._needs
+        if machine not in known:
+            known[machine] = needed(machine, self._resources)
+        return known[machine]
 
     def _lose(self, error: Gone) -> None:
         with self._lock:

@@ -24,7 +24,8 @@ MOST_BYTES = 256 << 20  # of one file that comes back, packed: a memory dump can
 class Parcel:
     """A cell, ready to run on another machine. `cache`: where paths in it lead on the machine it is from.
 
-    `here`: what it needs is on this host, and nothing else is looked for. `accel`: in place of the plan's.
+    `here`: what it needs is on this host, and nothing else is looked for. `accel`: in place of the plan's. `pace`:
+    seconds between two looks at its counters, at least; many cells share a scheduler.
     """
 
     job: CellJob
@@ -34,6 +35,7 @@ class Parcel:
     version: str
     here: bool = False
     accel: Accel | None = None
+    pace: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

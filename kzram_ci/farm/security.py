@@ -25,6 +25,7 @@ def needed() -> Any:
                 "distributed.worker.memory.target": False,
                 "distributed.worker.memory.spill": False,
                 "distributed.worker.memory.pause": False,
+                "distributed.worker.profile.enabled": False,  # of threads that wait for a process
             }
         )
         import distributed

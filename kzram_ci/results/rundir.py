@@ -80,7 +80,10 @@ class RunDir:
             self.revision += 1
 
     def finish(self, result: CellResult) -> None:
-        """Record a finished cell for good. Raises InfraError (disk full)."""
+        """Record a finished cell for good. Raises InfraError (disk full).
+
+        Its line is pushed to the disk; the files of its directory only say again what stands there.
+        """
         data = codec.to_json(result)
         with self._lock:
             files.append_line(self.layout.file(RunFile.RESULTS), json.dumps(data, sort_keys=True))
@@ -88,10 +91,11 @@ class RunDir:
             self.revision += 1
         if result.id in self._planned:
             own, shown = self.layout.cell(result.id), self.layout.at(result.directory)
-            files.write_json(own.file(CellFile.CELL), data)
+            files.write_json(own.file(CellFile.CELL), data, pushed=False)
             if not shown.file(CellFile.COUNTERS).is_file():  # the boot's own holds more
-                files.write_json(own.file(CellFile.COUNTERS), dict(result.evidence.counters))
-            _write_repro(own, result.id, command=shown.qemu_command())
+                files.write_json(own.file(CellFile.COUNTERS), dict(result.evidence.counters), pushed=False)
+            text = repro_script(result.id, command=shown.qemu_command())
+            files.write_atomic(own.file(CellFile.REPRO), text, pushed=False, mode=0o755)
 
     def results(self) -> tuple[CellResult, ...]:
         """All cells in the order of the plan, repeats last; those not finished are `not-run`."""
@@ -256,13 +260,6 @@ def _be_born(place: CellDir, cell: Cell) -> None:
         place.file(CellFile.CELL).write_text(json.dumps(data, indent=2, sort_keys=True) + "\n")
         script = place.file(CellFile.REPRO)
         script.write_text(repro_script(cell.id))
-        script.chmod(0o755)
-
-
-def _write_repro(place: CellDir, cell_id: str, *, command: str) -> None:
-    script = place.file(CellFile.REPRO)
-    files.write_atomic(script, repro_script(cell_id, command=command))
-    with files.disk_errors(f"cannot write {script}"):
         script.chmod(0o755)
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kzram_ci.farm.child import _teller
 from kzram_ci.farm.messages import Began, Failed, Message, event_of, parse, render
 from kzram_ci.model.events import (
     BuildDone,
@@ -38,6 +39,14 @@ def test_what_the_run_says_itself_is_not_passed_on() -> None:
     assert event_of(CellStarted(cell="c")) is None
     assert event_of(BuildDone(kernel="k", how="cached")) is None
     assert event_of(ALL[2]) == ALL[2]
+
+
+def test_counters_are_told_at_a_pace_and_a_crash_at_once() -> None:
+    told: list[str] = []
+    tell = _teller(told.append, lambda: None, 3600.0)
+    for message in (ALL[2], ALL[2], ALL[3], ALL[2]):
+        tell(message)  # type: ignore[arg-type]  # all of them are events
+    assert [parse(json.loads(line)) for line in told] == [ALL[2], ALL[3]]
 
 
 @pytest.mark.parametrize(

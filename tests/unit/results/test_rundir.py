@@ -57,6 +57,17 @@ def test_each_result_is_on_disk_at_once(tmp_path: Path) -> None:
     assert [path.name for path in run.path.rglob(".*")] == [".gitignore"]
 
 
+def test_of_a_result_its_line_is_pushed_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A push each for what the line says already would be most of the time that a result takes."""
+    run, pushed = rundir.create(tmp_path, samples.PLAN), list[str]()
+    monkeypatch.setattr(os, "fsync", lambda number: pushed.append(str(Path(f"/proc/self/fd/{number}").readlink())))
+    run.finish(samples.results()[0])
+    assert pushed == [str(run.path / "results.jsonl")]
+    place = run.cell_dir(samples.PLAN.cells[0]).path
+    assert codec.from_json(CellResult, json.loads((place / "cell.json").read_text())) == samples.results()[0]
+    assert (place / "repro.sh").stat().st_mode & 0o777 == 0o755
+
+
 def test_environment_grows(tmp_path: Path) -> None:
     run = rundir.create(tmp_path, samples.PLAN, environment={"host": {"cpus": 2}})
     before = run.revision
