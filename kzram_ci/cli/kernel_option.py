@@ -54,8 +54,8 @@ def add_sandbox(parser: ArgumentParser) -> None:
 def add_stores(parser: ArgumentParser) -> None:
     """Add `--store` and `--store-read`."""
     parser.add_argument(
-        "--store", metavar="URL", help="take kernels and guest images from there, and leave there what is made: a "
-        "directory, s3://BUCKET/PREFIX, gs://… (default: $KZRAM_STORE)",
+        "--store", metavar="URL", help="take kernels and guest images from there, and leave there what is made and "
+        "what runs found: a directory, s3://BUCKET/PREFIX, gs://… (default: $KZRAM_STORE)",
     )  # fmt: skip
     parser.add_argument(
         "--store-read", action="append", default=[], metavar="URL", help="take them from there only (also https://…; "

@@ -21,7 +21,7 @@ from kzram_ci.kernel.sandbox import required
 from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.again import base_id
 from kzram_ci.model.cell import Plan
-from kzram_ci.model.events import Listener
+from kzram_ci.model.events import Listener, Note
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.layout import FOR_PROGRAMS, REPORTS
 from kzram_ci.model.machine import Accel, AccelChoice
@@ -29,6 +29,7 @@ from kzram_ci.model.outcome import Outcome
 from kzram_ci.results import rundir
 from kzram_ci.results.draw import Reports
 from kzram_ci.results.history import History
+from kzram_ci.results.kept import keep
 from kzram_ci.results.reports.summary_model import RunView
 from kzram_ci.results.rundir import RunDir
 from kzram_ci.run.again import Repeats, least_known_first, past_of
@@ -109,6 +110,9 @@ def _execute(
         if not request.for_git:  # which wants an exit code, a hundred times
             with span("whose code it is", "report"):
                 _note_blames(run, cache_root())
+    if not request.for_git:
+        with span("store", "record"):
+            keep(run, context.shelf, lambda text: listener(Note(subject="store", text=text)))
     return run.results()
 
 

@@ -14,6 +14,16 @@ MOST_BYTES = 16 << 30
 INDEX_BYTES = 8 << 20
 MANIFEST = "manifest.json"
 
+# Of a run what it found: scripts of it (repro.sh, qemu.txt) are programs, its reports are drawn from this.
+RUNS = "runs"
+RUN_FILES = re.compile(
+    r"plan\.(?:yaml|json)|(?:environment|blame)\.json|results\.jsonl"
+    r"|cells/[A-Za-z0-9_=+-][\w.=+-]*/(?:(?:attempt|boot-failed|interrupted)-\d{1,6}/){0,2}"
+    r"(?:console\.log|control\.log|qemu\.log|(?:cell|counters|evidence)\.json|oops-[\w.-]{1,100}\.txt"
+    r"|stdout\.txt|stderr\.txt|hang-registers\.txt)",
+    re.ASCII,
+)
+
 # kind -> which of its files are shared, by their path within the entry. A kernel's scripts for gdb are programs of
 # the host that has them: they stay where they were made.
 KINDS: Mapping[str, re.Pattern[str]] = {
@@ -25,8 +35,9 @@ KINDS: Mapping[str, re.Pattern[str]] = {
     "rootfs": re.compile(r"manifest\.json|initramfs\.cpio", re.ASCII),
     "roots": re.compile(r"manifest\.json|[\w.+-]+\.(?:img|ext4|qcow2|raw)", re.ASCII),
     "downloads": re.compile(r"manifest\.json|[\w.+~-]+\.tar(?:\.\w+)?", re.ASCII),
+    RUNS: RUN_FILES,
 }
-KEY = re.compile(r"[a-z0-9][a-z0-9._+-]{7,127}")
+KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]{7,159}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -50,6 +61,11 @@ class Index:
     kind: str
     key: str
     files: tuple[Item, ...]
+
+
+def proof(kind: str) -> str:
+    """The file without which an entry is none."""
+    return "plan.json" if kind == RUNS else MANIFEST
 
 
 def shared(kind: str, path: str) -> bool:
@@ -82,8 +98,8 @@ def parse(data: bytes, kind: str, key: str) -> Index:
         raise Wrong("its index has no list of files, or too long a one")
     files = tuple(_item(kind, row) for row in rows)
     paths = {item.path for item in files}
-    if len(paths) != len(files) or MANIFEST not in paths:
-        raise Wrong("its index names a file twice, or no manifest")
+    if len(paths) != len(files) or proof(kind) not in paths:
+        raise Wrong(f"its index names a file twice, or no {proof(kind)}")
     folders = {path[:at] for path in paths for at, sign in enumerate(path) if sign == "/"}
     if folders & paths:
         raise Wrong("its index names a file that is a directory as well")

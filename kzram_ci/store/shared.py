@@ -8,16 +8,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base.cache import complete, entry_in_progress
 from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import InfraError
-from kzram_ci.store.index import MANIFEST, Index, Item, Wrong, shared
+from kzram_ci.store.index import RUNS, Index, Item, Wrong, proof, shared
 from kzram_ci.store.place import Lost, Place
 
 Tell = Callable[[str], None]
+SENDERS = 8
 WRITE, READ = "KZRAM_STORE", "KZRAM_STORE_READ"  # in the environment
 
 
@@ -50,26 +52,29 @@ class Shelf:
         """Whether there is a store at all."""
         return bool(self._places)
 
-    def get(self, entry: Path, tell: Tell) -> str:
+    def get(self, entry: Path, tell: Tell, kind: str = "") -> str:
         """Have an entry of the cache from the first store that has it; which one, or "" for none.
+
+        `kind`: of what does not lie below its kind's name.
 
         Raises UserError (a store that cannot be one), Interrupted, InfraError (this host's disk).
         """
         if complete(entry):
             return ""
+        instead = "" if kind == RUNS else ", made here"
         for place in self._places:
             if place.lost:
                 continue
             try:
-                if (index := place.index(entry.parent.name, entry.name)) is None:
+                if (index := place.index(kind or entry.parent.name, entry.name)) is None:
                     continue
                 _bring(place, index, entry)
                 return str(place)
             except Wrong as wrong:
-                tell(f"{place}: {_printable(str(wrong))}: thrown away, made here")
+                tell(f"{place}: {_printable(str(wrong))}: thrown away{instead}")
             except Lost as lost:
                 place.lost = True
-                tell(f"{place} does not answer: {_printable(str(lost))}; made here")
+                tell(f"{place} does not answer: {_printable(str(lost))}{instead}")
         return ""
 
     def digests(self, kind: str, key: str, tell: Tell) -> dict[str, str] | None:
@@ -82,18 +87,20 @@ class Shelf:
                 tell(f"{place}: {_printable(str(error))}")
         return None
 
-    def put(self, entry: Path, tell: Tell) -> bool:
+    def put(self, entry: Path, tell: Tell, kind: str = "") -> bool:
         """Have an entry in the store that is written; whether it is there now. Raises UserError, Interrupted."""
+        kind = kind or entry.parent.name
         place = self._write
         if place is None or place.lost:
             return False
         if entry in self._kept:
             return True
         try:
-            if not _there(place, entry, tell):
-                index = _index(entry)
-                for item in index.files:
-                    place.keep(item, entry / item.path)
+            if not _there(place, kind, entry, tell):
+                index = _index(kind, entry)
+                with ThreadPoolExecutor(SENDERS, "send") as pool:  # a run has many small files
+                    for _ in pool.map(lambda item: place.keep(item, entry / item.path), index.files):
+                        pass
                 place.keep_index(index)
             self._kept.add(entry)
             return True
@@ -108,9 +115,9 @@ class Shelf:
 NO_STORES = Shelf(Stores())
 
 
-def _there(place: Place, entry: Path, tell: Tell) -> bool:
+def _there(place: Place, kind: str, entry: Path, tell: Tell) -> bool:
     try:
-        return place.index(entry.parent.name, entry.name) is not None
+        return place.index(kind, entry.name) is not None
     except Wrong as wrong:
         tell(f"{place}: {_printable(str(wrong))}: written again")
         return False
@@ -128,11 +135,10 @@ def _bring(place: Place, index: Index, entry: Path) -> None:
             place.fetch(item, target)
 
 
-def _index(entry: Path) -> Index:
-    kind = entry.parent.name
+def _index(kind: str, entry: Path) -> Index:
     names = sorted(path.relative_to(entry).as_posix() for path in entry.rglob("*") if _plain(path))
     items = tuple(_item(entry, name) for name in names if shared(kind, name))
-    if not any(item.path == MANIFEST for item in items):
+    if not any(item.path == proof(kind) for item in items):
         raise InfraError(f"{entry} is not a finished entry of the cache")
     return Index(kind=kind, key=entry.name, files=items)
 

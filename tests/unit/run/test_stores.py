@@ -58,6 +58,28 @@ def test_nothing_is_built_twice(house: House) -> None:
     assert keys(done) == keys(Done(code=0, out="", path=first))
 
 
+def test_another_machine_reports_on_the_run(house: House) -> None:
+    first = min((house.path / "runs").iterdir())
+
+    def report(*words: str) -> "subprocess.CompletedProcess[str]":
+        argv = (sys.executable, "-m", "kzram_ci", "report", f"elsewhere/{first.name}", *words)
+        return subprocess.run(
+            argv, check=False, cwd=house.path, env=house.env, capture_output=True, text=True, timeout=120
+        )
+
+    assert report().returncode == 2
+    done = report("--store-read", STORE)
+    assert done.returncode == 0, done.stderr
+    assert f"from file://{house.path}/{STORE}" in done.stderr
+    there = house.path / "elsewhere" / first.name
+    ours, theirs = Done(code=0, out="", path=there), Done(code=0, out="", path=first)
+    assert ours.results == theirs.results
+    assert (ours.junit.tests, ours.junit.failures) == (theirs.junit.tests, theirs.junit.failures)
+    for console in first.glob("cells/*/console.log"):
+        assert (there / console.relative_to(first)).read_bytes() == console.read_bytes()
+    assert report().returncode == 0, "it is here now"
+
+
 def test_the_environment_names_the_store_as_well(house: House) -> None:
     house.env["KZRAM_STORE_READ"] = STORE
     done = house.run("whole.yaml", "--quiet", "--kernel", "one", "--test", "more")

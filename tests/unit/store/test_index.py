@@ -68,7 +68,7 @@ def test_a_digest_is_a_sha256(digest: Any) -> None:
         ({"kind": "rootfs"}, "something else"),
         ({"format": 2}, "another format"),
         ({"files": []}, "no list"),
-        ({"files": [{"path": "bzImage", "size": 1, "sha256": DIGEST}]}, "no manifest"),
+        ({"files": [{"path": "bzImage", "size": 1, "sha256": DIGEST}]}, "no manifest.json"),
         ({"files": [{"path": "manifest.json", "size": 1, "sha256": DIGEST}] * 2}, "twice"),
     ],
 )
