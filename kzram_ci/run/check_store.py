@@ -67,9 +67,10 @@ def check(request: BuildRequest, sample: int, listener: Listener = silent) -> tu
 def _compared(spec: KernelSpec, tree: Tree, known: Mapping[str, str], context: KernelContext) -> Compared:
     """Without ccache, which would bring back the objects of the build that is checked."""
     os.environ["KZRAM_CCACHE"] = "0"
-    with files.disk_errors(f"cannot write {context.cache}"):
-        context.cache.mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(dir=context.cache, prefix="check-"))
+    slots = context.cache / "slots"  # where `cache gc` finds what is left when this process is killed
+    with files.disk_errors(f"cannot write {slots}"):
+        slots.mkdir(parents=True, exist_ok=True)
+        place = Path(tempfile.mkdtemp(dir=slots, prefix=".check-"))
     try:
         image = image_of(spec, tree, replace(context, cache=place, shelf=NO_STORES))
         entry = Path(image.image).parent

@@ -147,4 +147,4 @@ def test_a_sample_is_built_again_and_compared(house: House) -> None:
         path.write_text(json.dumps(index))
     done = build("--check-store", "1")
     assert (done.returncode, done.stdout) == (1, "one  differs from the store: vmlinux\n"), done.stderr
-    assert not [path for path in Path(house.env["KZRAM_CACHE"]).glob("check-*")]
+    assert not [path for path in Path(house.env["KZRAM_CACHE"]).glob("slots/.check-*")]
