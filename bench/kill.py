@@ -86,15 +86,20 @@ def full_pipe(command: Command, runs: Path, after: float, code: int) -> tuple[li
     return wrong + ([f"exit code {ended}, wanted {code}"] if ended != code else []), True
 
 
-def moments(command: Command, name: str, count: int, dice: random.Random, work: Path, *, rebuild: bool) -> int:
+def moments(
+    command: Command, name: str, count: int, dice: random.Random, work: Path, *, rebuild: bool, seconds: float
+) -> int:
     """Kill it so often; the number of moments after which something was wrong."""
     command.begin(work / "warm", command.start).wait()  # fills the cache
     began = time.monotonic()
     code = command.begin(work / "undisturbed", command.start).wait()
     took, wanted = time.monotonic() - began, command.ended(work / "undisturbed")
     print(f"undisturbed: {took:.1f} s, exit code {code}, {wanted}", flush=True)
-    bad = hit = 0
+    bad = hit = done = 0
     for moment in range(count):
+        if time.monotonic() - began > seconds:
+            break
+        done += 1
         runs, after = work / f"moment-{moment}", dice.uniform(0, took)
         if rebuild and moment % 2:
             shutil.rmtree(work / "cache" / "kernels", ignore_errors=True)  # every other one may hit a make
@@ -111,7 +116,7 @@ def moments(command: Command, name: str, count: int, dice: random.Random, work: 
             print(f"moment {moment} ({after:.2f} s): {text}", flush=True)
         if not wrong:
             shutil.rmtree(runs, ignore_errors=True)
-    print(f"{command.start[0]}, {name}: {count} moments, {hit} while it worked, {bad} went wrong")
+    print(f"{command.start[0]}, {name}: {done} moments, {hit} while it worked, {bad} went wrong")
     return bad
 
 
@@ -119,6 +124,7 @@ def main() -> int:
     """Print a line a moment that went wrong, and a summary."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--moments", type=int, default=100)
+    parser.add_argument("--minutes", type=float, default=600.0, help="begin no moment later")
     parser.add_argument("--signal", choices=("KILL", "HUP", "TERM", "STOP", PIPE), default="KILL")
     parser.add_argument("--what", choices=tuple(KINDS), default="run", help="with fakes")
     parser.add_argument("--work", type=Path, help="default: a temporary directory")
@@ -128,7 +134,17 @@ def main() -> int:
     args = parser.parse_args()
     work = Path(args.work or tempfile.mkdtemp(prefix="kzram-kill-"))
     command = command_of(tuple(args.words), args.what, work, args.cache)
-    return bool(moments(command, args.signal, args.moments, random.Random(args.seed), work, rebuild=not args.words))
+    return bool(
+        moments(
+            command,
+            args.signal,
+            args.moments,
+            random.Random(args.seed),
+            work,
+            rebuild=not args.words,
+            seconds=60 * args.minutes,
+        )
+    )
 
 
 if __name__ == "__main__":
