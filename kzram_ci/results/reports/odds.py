@@ -4,7 +4,7 @@ lived. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kzram_ci.model.evidence import BootCounts, CellResult
@@ -157,21 +157,25 @@ def survivors(view: RunView) -> tuple[Survivors, ...]:
     found = []
     for column in view.columns:
         cells = [cell for kernel in view.kernels if (cell := view.at(kernel, column)) is not None]
-        unit = "races" if all(_races(cell.result) for cell in cells if _many(cell)) else RECOMPRESSIONS
-        lives = [(cell.result.kernel, _lives(cell.result, unit)) for cell in cells if _many(cell)]
-        curved = tuple((kernel, kaplan_meier(each)) for kernel, each in lives if len(each) >= LEAST_BOOTS)
-        if curved and any(survival.end for _, survival in curved):
-            found.append(Survivors(column=column, unit=unit, found=curved, picture=curves(curved)))
+        if (one := survivors_of(column, [(cell.result.kernel, lived([cell.result])) for cell in cells])) is not None:
+            found.append(one)
     return tuple(found)
 
 
-def _many(cell: CellView) -> bool:
-    judged = cell.result.judgement.verdict in (Verdict.OK, Verdict.FINDING, Verdict.INCONCLUSIVE)
-    return judged and len(boots_of(cell.result)) >= LEAST_BOOTS
+def survivors_of(column: str, kernels: Sequence[tuple[str, Sequence[BootCounts]]]) -> Survivors | None:
+    """Of one test: kernels with their boots; None where none has enough of them."""
+    many = [(kernel, boots) for kernel, boots in kernels if len(boots) >= LEAST_BOOTS]
+    unit = "races" if all(any(map(_boot_races, boots)) for _, boots in many) else RECOMPRESSIONS
+    curved = tuple((kernel, kaplan_meier(_lives(boots, unit))) for kernel, boots in many)
+    if not any(survival.end for _, survival in curved):
+        return None
+    return Survivors(column=column, unit=unit, found=curved, picture=curves(curved))
 
 
-def _races(result: CellResult) -> bool:
-    return any(_boot_races(boot) for boot in boots_of(result))
+def lived(results: Iterable[CellResult]) -> tuple[BootCounts, ...]:
+    """The boots that say how long a kernel lives: those of results with a verdict, or without proof."""
+    judged = (Verdict.OK, Verdict.FINDING, Verdict.INCONCLUSIVE)
+    return tuple(boot for result in results if result.judgement.verdict in judged for boot in boots_of(result))
 
 
 def _boot_races(boot: BootCounts) -> int:
@@ -181,11 +185,11 @@ def _boot_races(boot: BootCounts) -> int:
     return max(found, default=0)
 
 
-def _lives(result: CellResult, unit: str) -> Sequence[Life]:
+def _lives(boots: Sequence[BootCounts], unit: str) -> Sequence[Life]:
     return [
         Life(
             units=float(_boot_races(boot) if unit == "races" else max(0, boot.counters.get(RECOMPRESSIONS, 0))),
             died=boot.crashed,
         )
-        for boot in boots_of(result)
+        for boot in boots
     ]

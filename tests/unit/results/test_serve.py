@@ -3,6 +3,7 @@
 import http.client
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,29 @@ def test_cells_crashes_and_runs_with_their_reports(history: History, run: Path) 
     report = Site(history=history).answer(f"/run/{run.name}/report.html")
     assert report.body == (run / "report.html").read_bytes()
     assert report.policy.startswith("sandbox ")
+
+
+def test_how_long_boots_lived_is_drawn_where_some_crashed(tmp_path: Path) -> None:
+    history = history_at(tmp_path / "history.sqlite")
+    crash, clean = samples.results()[2], samples.results()[0]
+    same = replace(clean, id="x/y", kernel="x<b>", test=crash.test, axes=())
+    for number in range(4):
+        history.add_run(f"run-{number}", samples.PLAN, tmp_path)
+        for result in (replace(crash, axes=()), same):
+            history.add_result(f"run-{number}", result)
+    page = Site(history=history).answer("/").body.decode()
+    assert page.count("Kaplan-Meier") == 1
+    assert "4 of 4 boots crashed" in page
+    assert "0 of 4 boots crashed" in page
+    assert "x&lt;b&gt;" in page and "x<b>" not in page
+
+
+def test_without_a_crash_there_are_no_curves(tmp_path: Path) -> None:
+    history = history_at(tmp_path / "history.sqlite")
+    for number in range(4):
+        history.add_run(f"run-{number}", samples.PLAN, tmp_path)
+        history.add_result(f"run-{number}", samples.results()[0])
+    assert "Kaplan-Meier" not in Site(history=history).answer("/").body.decode()
 
 
 def test_one_plan_and_an_empty_history(history: History, tmp_path: Path) -> None:
