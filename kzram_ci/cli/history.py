@@ -24,7 +24,7 @@ example: kzram-ci history                          # a line a cell
          kzram-ci history --runs                   # the runs
          kzram-ci history --crashes                # each crash once: how often, when, where
          kzram-ci history --plan overrun --json
-         kzram-ci history import runs/* junit.xml  # runs of elsewhere, JUnit files of any runner
+         kzram-ci history import runs/* junit.xml  # runs of elsewhere, JUnit files of any runner, history files
          kzram-ci history serve                    # the same as a web page, on this host only
 
 The trail shows one letter a run, oldest first: . ok, F finding, i inconclusive, e error, s skipped.
@@ -102,7 +102,7 @@ def main(args: argparse.Namespace) -> int:
 def take_in(request: HistoryRequest, paths: Sequence[Path]) -> int:
     """Import each run directory and JUnit file; a wrong one ends it, and what came before it stays."""
     if not paths:
-        raise UserError("history import: name run directories or JUnit files")
+        raise UserError("history import: name run directories, JUnit files or history files")
     done = []
     for path in paths:
         one = import_path(path, request.history)

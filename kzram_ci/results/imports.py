@@ -1,7 +1,8 @@
-"""Results of elsewhere into the history: run directories, and JUnit files of any runner.
+"""Results of elsewhere into the history: run directories, other histories, and JUnit files of any runner.
 
-A run directory has everything. A JUnit file has names, how each test ended and the message; where it is one of ours,
-also the plan, the run, the kernel's key, and the crash with its signature. What is read twice is recorded once.
+A run directory has everything, and so has another history, but for the texts of oopses. A JUnit file has names, how
+each test ended and the message; where it is one of ours, also the plan, the run, the kernel's key, and the crash with
+its signature. What is read twice is recorded once.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from kzram_ci.model.evidence import CellResult, Evidence, Judgement, OopsSummary
 from kzram_ci.model.layout import RunFile
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results import rundir
-from kzram_ci.results.history import History
+from kzram_ci.results.history import History, history_at
 from kzram_ci.results.reports.sanitize import one_line
 
 JUNIT_BYTES = 256 << 20
 NAME_LIMIT = 300
+SQLITE = b"SQLite format 3\0"
+ALL = 1 << 31  # rows
 _SIGNATURE = re.compile(r"([a-z][a-z_]*):([^<:\s]+)")  # kind:function<caller<…, as ours are
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 
@@ -45,12 +48,41 @@ class Imported:
 
 
 def import_path(path: Path, history: History) -> Imported:
-    """A run directory or a JUnit file into the history. Raises UserError when it is neither, InfraError (disk)."""
+    """A run directory, a history file or a JUnit file into the history.
+
+    Raises UserError when it is none of these, InfraError (disk).
+    """
     if (path / RunFile.PLAN).is_file():
         return _run(path, history)
     if path.is_dir():
         raise UserError(f"{path} is not a run directory: no {RunFile.PLAN}", hint="name a directory under runs/")
-    return _junit(path, history)
+    return _history(path, history) if _is_history(path) else _junit(path, history)
+
+
+def _is_history(path: Path) -> bool:
+    with files.disk_errors(f"cannot read {path}"):
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return file.read(len(SQLITE)) == SQLITE
+
+
+def _history(path: Path, history: History) -> Imported:
+    """All runs of another history; of what a cell did in one, the last."""
+    other = history_at(path)
+    runs, new, known = other.runs(limit=ALL), 0, 0
+    for run in runs:
+        results = {record.result.id: record.result for record in other.records(run=run.run, limit=ALL)}
+        added = history.add_past(
+            run.run,
+            tuple(results.values()),
+            plan=run.plan,
+            directory=run.directory,
+            recorded=run.recorded,
+            origin=run.origin or f"history {path.name}",
+        )
+        new, known = new + added, known + len(results) - added
+    return Imported(path=str(path), run=say_count(len(runs), "run"), new=new, known=known)
 
 
 def _run(path: Path, history: History) -> Imported:
@@ -73,7 +105,7 @@ def _run(path: Path, history: History) -> Imported:
 def _junit(path: Path, history: History) -> Imported:
     with files.disk_errors(f"cannot read {path}"):
         if not path.is_file():
-            raise UserError(f"no such run or JUnit file: {path}")
+            raise UserError(f"no such run, history or JUnit file: {path}")
         if path.stat().st_size > JUNIT_BYTES:
             raise UserError(f"{path} has more than {JUNIT_BYTES >> 20} MiB")
         data = path.read_bytes()

@@ -29,7 +29,9 @@ MAKEFILE = "VERSION = 6\nPATCHLEVEL = 13\nSUBLEVEL = 0\nEXTRAVERSION =\n"
 # What stands for the reader's own plan
 THEIRS = re.compile(r"(\S*/)?(my[\w-]*|mine|repro|evidence)\.yaml|PLAN|\$+\w+")
 # It serves, it waits for another command, it needs a server, a history, symbols, or the source of a distribution
-NOT_RUN = re.compile(r"serve|-|last-good|postgresql://\S+|20260101\S+|(\S*/)?vmlinux|KERNEL|FILE|[\w-]+-\d\.\d+")
+NOT_RUN = re.compile(
+    r"serve|-|last-good|postgresql://\S+|~/\.cache/\S+|20260101\S+|(\S*/)?vmlinux|KERNEL|FILE|[\w-]+-\d\.\d+"
+)
 SAID = {"COMMAND": "run", "X": "RUNDIR", "LOG...": "LOG", "CELL": "stock/anonmutate"}
 
 

@@ -112,7 +112,7 @@ def test_what_is_no_junit_says_so(history: History, tmp_path: Path, text: str, w
 def test_neither_a_run_nor_a_file(history: History, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not a run directory"):
         import_path(tmp_path, history)
-    with pytest.raises(UserError, match="no such run or JUnit file"):
+    with pytest.raises(UserError, match="no such run, history or JUnit file"):
         import_path(tmp_path / "none.xml", history)
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "plan.json").write_text("{}")

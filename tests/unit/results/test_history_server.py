@@ -101,6 +101,21 @@ def test_looking_makes_no_table(team: str, running: postgres.Server) -> None:
     assert not running.ask(f"SELECT 1 FROM pg_tables WHERE schemaname = '{name_of(team)}'")
 
 
+def test_a_file_s_runs_move_to_a_server(team: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old = filled(history_at(tmp_path / "history.sqlite"))
+    file, count = str(old.database), len(old.records())
+    assert main(["history", "import", file, "--database", team]) == 0
+    assert main(["history", "import", file, "--database", team]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == f"{file}: {count} results of 3 runs"
+    assert second == f"{file}: 0 results of 3 runs, {count} known already"
+    there = history_at(team)
+    assert sorted(told(there.records()), key=repr) == sorted(told(old.records()), key=repr)
+    assert [(run.run, run.plan, run.recorded, run.verdicts) for run in there.runs()] == [
+        (run.run, run.plan, run.recorded, run.verdicts) for run in old.runs()
+    ]
+
+
 def test_commands_work_with_it(team: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old = Path(__file__).parents[2] / "data" / "run_of_0.1"
     assert main(["history", "import", str(old), "--database", team]) == 0
