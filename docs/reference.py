@@ -25,7 +25,7 @@ BASH = "share/bash-completion/completions/kzram-ci"
 ZSH = "share/zsh/site-functions/_kzram-ci"
 FISH = "share/fish/vendor_completions.d/kzram-ci.fish"
 # What a word of the usage stands for, as far as a shell can complete it
-FILES = frozenset({"FILE", "LOG", "PATH", "PLAN", "SERIES", "[NAME=]FILE", "NAME|SCRIPT", "PLAN|RUNDIR"})
+FILES = frozenset({"FILE", "FILE|URL", "LOG", "PATH", "PLAN", "SERIES", "[NAME=]FILE", "NAME|SCRIPT", "PLAN|RUNDIR"})
 FOLDERS = frozenset({"DIR", "RUNDIR", "DIR[:rw]"})
 
 

@@ -47,7 +47,7 @@ complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l tls -r -F -d 'ca.pe
 complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l insecure -d 'a scheduler by tcp:// that is not on the loopback'
 complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l bisect-run -d 'exit codes for `git bisect run`'
 complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l no-history -d 'leave the results out of the history'
-complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l database -x -d 'the history'
+complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l database -r -F -d 'the history'
 complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l trace -r -F -d 'write where the time went, in Chrome\'s trace format'
 complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l quiet -d 'no progress, only the table'
 complete -c kzram-ci -n '__fish_seen_subcommand_from run' -l json -d 'print the results for programs instead of the table'
@@ -114,7 +114,7 @@ complete -c kzram-ci -n '__fish_seen_subcommand_from report' -s h -l help -d 'sh
 complete -c kzram-ci -n '__fish_seen_subcommand_from report' -l json -d 'print the results instead, as a JSON array'
 complete -c kzram-ci -n '__fish_seen_subcommand_from report' -l exit-code -d 'exit as the run itself would have'
 complete -c kzram-ci -n '__fish_seen_subcommand_from report' -l annotations -d 'print what went wrong as workflow commands of GitHub instead'
-complete -c kzram-ci -n '__fish_seen_subcommand_from report' -l database -x -d 'the history'
+complete -c kzram-ci -n '__fish_seen_subcommand_from report' -l database -r -F -d 'the history'
 complete -c kzram-ci -n '__fish_seen_subcommand_from report' -l store-read -x -d 'take the run from there if RUNDIR does not exist'
 complete -c kzram-ci -n '__fish_seen_subcommand_from history' -s h -l help -d 'show this help message and exit'
 complete -c kzram-ci -n '__fish_seen_subcommand_from history' -l plan -x -d 'only runs of this plan'
@@ -122,13 +122,13 @@ complete -c kzram-ci -n '__fish_seen_subcommand_from history' -l last -x -d 'onl
 complete -c kzram-ci -n '__fish_seen_subcommand_from history' -l runs -d 'list the runs, newest first'
 complete -c kzram-ci -n '__fish_seen_subcommand_from history' -l crashes -d 'list the crashes by signature, most frequent first'
 complete -c kzram-ci -n '__fish_seen_subcommand_from history' -l json -d 'for programs'
-complete -c kzram-ci -n '__fish_seen_subcommand_from history' -l database -x -d 'the history'
+complete -c kzram-ci -n '__fish_seen_subcommand_from history' -l database -r -F -d 'the history'
 complete -c kzram-ci -n '__fish_seen_subcommand_from history' -l address -x -d 'of serve'
 complete -c kzram-ci -n '__fish_seen_subcommand_from history' -l port -x -d 'of serve'
 complete -c kzram-ci -n '__fish_seen_subcommand_from compare' -s h -l help -d 'show this help message and exit'
 complete -c kzram-ci -n '__fish_seen_subcommand_from compare' -l json -d 'for programs'
 complete -c kzram-ci -n '__fish_seen_subcommand_from compare' -l fail-on-regression -d 'exit 1 also when a cell is not ok any more'
-complete -c kzram-ci -n '__fish_seen_subcommand_from compare' -l database -x -d 'the history'
+complete -c kzram-ci -n '__fish_seen_subcommand_from compare' -l database -r -F -d 'the history'
 complete -c kzram-ci -n '__fish_seen_subcommand_from bisect; and not __fish_seen_subcommand_from start resume status log mark' -a start
 complete -c kzram-ci -n '__fish_seen_subcommand_from bisect; and not __fish_seen_subcommand_from start resume status log mark' -a resume
 complete -c kzram-ci -n '__fish_seen_subcommand_from bisect; and not __fish_seen_subcommand_from start resume status log mark' -a status
@@ -201,7 +201,7 @@ complete -c kzram-ci -n '__fish_seen_subcommand_from watch' -l jobs -x -d 'guest
 complete -c kzram-ci -n '__fish_seen_subcommand_from watch' -l make-jobs -x -d 'make -jN'
 complete -c kzram-ci -n '__fish_seen_subcommand_from watch' -l accel -x -a 'auto kvm tcg' -d 'overrides the plan\'s'
 complete -c kzram-ci -n '__fish_seen_subcommand_from watch' -l no-history -d 'leave the results out of the history'
-complete -c kzram-ci -n '__fish_seen_subcommand_from watch' -l database -x -d 'the history'
+complete -c kzram-ci -n '__fish_seen_subcommand_from watch' -l database -r -F -d 'the history'
 complete -c kzram-ci -n '__fish_seen_subcommand_from watch' -l sandbox -l no-sandbox -d 'run the makefiles of a source under bubblewrap'
 complete -c kzram-ci -n '__fish_seen_subcommand_from watch' -l quiet -d 'no progress'
 complete -c kzram-ci -n '__fish_seen_subcommand_from try' -F
