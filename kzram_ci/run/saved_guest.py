@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from kzram_ci.base import cache, files
+from kzram_ci.base import cache, clock, files
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError
 from kzram_ci.model.layout import CellFile
@@ -23,6 +23,7 @@ PART = "snapshots"  # of the cache
 MEMORY, STATE = "memory", "state"
 COMPLAINT = "complaint"  # in the manifest: what its kernel complained of while it booted; then there is no guest
 LIMIT_BYTES = 4 << 30  # of all saved guests together; a bisection makes one for each commit
+LEFTOVER_SECONDS = 3600.0  # no guest takes as long to be saved
 _BLOCK = 1 << 16
 
 
@@ -100,8 +101,13 @@ def trim(part: Path, keep: Path, limit: int = LIMIT_BYTES) -> None:
     """Throw away the saved guests that were not used for longest until the rest fits; `keep` stays.
 
     One that another process is about to start from may go as well: its cell boots then. `cache gc` does without that,
-    but nobody runs it in the middle of a bisection.
+    but nobody runs it in the middle of a bisection. What a process left that was killed while it saved goes too.
     """
+    now = clock.now_utc().timestamp()
+    for left_over in part.glob(".*"):
+        with suppress(OSError):
+            if left_over.is_dir() and now - left_over.stat().st_mtime > LEFTOVER_SECONDS:
+                shutil.rmtree(left_over, ignore_errors=True)
     found = sorted(_sizes(part))
     left = sum(size for _, size, _ in found)
     for _, size, entry in found:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections import Counter
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -46,7 +47,8 @@ RESTORE_SECONDS = 30.0  # until the restored guest speaks; by hand 0.1 s
 ENTROPY_BYTES = 64
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MEASURED = frozenset({"anonmutate"})  # workloads
-_hopeless: set[str] = set()  # keys of guests that this process could not save
+TRIES = 2  # to save a guest, in one process: a busy host spoils some
+_failed: Counter[str] = Counter()  # by the key of a guest
 
 
 class SnapshotUnusable(InfraError):
@@ -106,7 +108,7 @@ def saved_for(
     """
     entry, name = there.entry, there.entry.name
     wanted = others > 0 or cell.machine.snapshot is not Snapshot.AUTO
-    if name in _hopeless or not (wanted or cache.complete(entry)):
+    if _failed[name] >= TRIES or not (wanted or cache.complete(entry)):
         return None
     try:
         cache.once(
@@ -116,7 +118,7 @@ def saved_for(
             stale=lambda: not saved_guest.whole(there),
         )
     except SnapshotUnusable:
-        _hopeless.add(name)  # or each cell of a kernel that does not boot would wait for two boots
+        _failed[name] += 1  # or each cell of a kernel that does not boot would wait for two boots
         raise
     return there if there.state.is_file() else None
 

@@ -49,6 +49,11 @@ class Wanted:
         return NO_BOOT in self.given
 
     @property
+    def unknown(self) -> bool:
+        """Whether it is what will be seen first."""
+        return not self.plan and not self.given
+
+    @property
     def only_no_boot(self) -> bool:
         """Whether nothing else is: then a kernel that reaches the workload is good, whatever the workload shows."""
         return not self.plan and set(self.given) == {NO_BOOT}

@@ -16,6 +16,7 @@ from kzram_ci.bisect.session.observations import BootRecord, boot_record
 from kzram_ci.bisect.session.runner import Kernel, Runner
 from kzram_ci.bisect.session.store import Session, boot_directory
 from kzram_ci.model import codec
+from kzram_ci.model.cell import Cell
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.layout import CellFile
 from kzram_ci.model.outcome import Outcome
@@ -39,7 +40,7 @@ class Boots:
 
         Every boot that was started counts, also after a crash (see `work_through`).
         """
-        wanted = times
+        wanted, cell = times, self._cell(commit)
 
         def choose(running: tuple[int, ...]) -> int | None:
             if len(running) >= wanted:
@@ -48,16 +49,16 @@ class Boots:
             return next(number for number in count(1) if number not in taken)
 
         def settled() -> BaseException | None:
-            nonlocal wanted
+            nonlocal wanted, cell
             failure = self._spoilt(commit)
-            wanted = more() if failure is None else 0
+            wanted, cell = more() if failure is None else 0, self._cell(commit)
             return failure
 
         work_through(
             self.pool,
             self.runner.workers,
             choose=choose,
-            work=lambda number: self._boot(commit, kernel, number, others=max(times, wanted) - 1),
+            work=lambda number: self._boot(cell, commit, kernel, number, others=max(times, wanted) - 1),
             keep=lambda booted: self._keep(*booted),
             settled=settled,
         )
@@ -65,11 +66,19 @@ class Boots:
     def _records(self, commit: str) -> list[BootRecord]:
         return [boot for boot in self.session.facts.boots if boot.commit == commit]
 
-    def _boot(self, commit: str, kernel: Kernel, number: int, *, others: int) -> tuple[BootRecord, Evidence]:
+    def _cell(self, commit: str) -> Cell:
+        """What is booted. A saved guest comes from a boot that went well: where one that did not may be the wanted
+        crash, or where this kernel did not boot before, every boot is one.
+        """
+        cell, wanted = self.session.asked.cell, self.session.findings.wanted
+        if wanted.no_boot or wanted.unknown or any(boot.no_boot for boot in self._records(commit)):
+            return booting(cell)
+        return cell
+
+    def _boot(
+        self, cell: Cell, commit: str, kernel: Kernel, number: int, *, others: int
+    ) -> tuple[BootRecord, Evidence]:
         directory, relative = boot_directory(self.session, commit, number)
-        cell = self.session.asked.cell
-        if self.session.asked.wanted.no_boot or any(boot.no_boot for boot in self.session.facts.boots):
-            cell = booting(cell)
         cell = replace(cell, seed=cell.seed + number - 1)
         with files.disk_errors(f"cannot create {directory}"):
             directory.mkdir(parents=True)

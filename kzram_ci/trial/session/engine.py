@@ -30,7 +30,6 @@ from kzram_ci.trial.records import boot_record
 from kzram_ci.trial.seen import What
 from kzram_ci.trial.session.builds import Builds
 from kzram_ci.trial.session.store import Session, boot_directory
-from kzram_ci.verdict.crashes import NO_BOOT
 from kzram_ci.verdict.judge import fatal, principal_oops
 
 Tell = Callable[[str], None]
@@ -145,7 +144,7 @@ class Engine:
         directory, relative = boot_directory(self.session, test.id, kind, number)
         seed = test.cell.seed + number - 1
         cell = replace(test.cell, seed=seed, kernel=self._spec(side))
-        if NO_BOOT in self.session.asked.signatures or any(boot.no_boot for boot in self.session.facts.boots):
+        if self._may_not_boot(test, side):
             cell = booting(cell)
         try:
             evidence, accel = boot_alone(
@@ -159,6 +158,12 @@ class Engine:
             self.session.asked, test, evidence, side=side, number=number, seed=seed, directory=relative, accel=accel
         )
         return record, evidence
+
+    def _may_not_boot(self, test: Test, side: Side) -> bool:
+        """Whether a boot that does not go well may be what is looked for, or was seen of this side."""
+        boots = self.session.facts.boots
+        wanted = wanted_of(self.session.asked, test, [boot for boot in boots if boot.test == test.id])
+        return wanted.no_boot or wanted.unknown or any(boot.no_boot for boot in boots if boot.side is side)
 
     def _spec(self, side: Side) -> KernelSpec:
         return self.session.asked.before if side is Side.BEFORE else self.session.asked.after

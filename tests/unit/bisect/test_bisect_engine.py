@@ -322,13 +322,23 @@ def test_where_boots_are_looked_at_every_boot_is_one(tmp_path: Path, given: tupl
     assert {snapshot for snapshot, _ in lab.asked} == {kept}
 
 
-def test_once_a_kernel_did_not_boot_no_other_starts_from_a_saved_guest(tmp_path: Path) -> None:
+def test_a_commit_that_did_not_boot_starts_from_no_saved_guest(tmp_path: Path) -> None:
     lab = SimLab(culprit=7, unbootable=frozenset({8, 9}), workers=1)
     engine(new_session(tmp_path), lab).run()
+    both = zip(lab.boots, lab.asked, strict=True)
+    found = {(lab.number(commit), snapshot) for (commit, _), (snapshot, _) in both}
+    assert {number for number, snapshot in found if snapshot is Snapshot.OFF} <= {8, 9}
+    assert (8, Snapshot.OFF) in found or (9, Snapshot.OFF) in found
+
+
+def test_until_the_wanted_crash_is_known_every_boot_is_one(tmp_path: Path) -> None:
+    lab = SimLab(culprit=7, workers=1)
+    engine(new_session(tmp_path, wanted=Wanted()), lab).run()
     found = [snapshot for snapshot, _ in lab.asked]
-    first = found.index(Snapshot.OFF)
-    assert set(found[:first]) == {Snapshot.AUTO}
-    assert set(found[first:]) == {Snapshot.OFF}
+    known = found.index(Snapshot.AUTO)
+    assert known
+    assert set(found[:known]) == {Snapshot.OFF}
+    assert set(found[known:]) == {Snapshot.AUTO}
 
 
 def test_a_boot_is_told_how_many_follow(tmp_path: Path) -> None:

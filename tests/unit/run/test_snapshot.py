@@ -1,6 +1,7 @@
 """What a saved guest depends on, and how damage to it is found; tests/real/test_saved_guests.py starts cells."""
 
 import os
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -188,7 +189,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return ""
 
     monkeypatch.setattr(snapshot, "_boot_and_save", boot_and_save)
-    monkeypatch.setattr(snapshot, "_hopeless", set[str]())
+    monkeypatch.setattr(snapshot, "_failed", Counter[str]())
     return names
 
 
@@ -205,7 +206,7 @@ def test_on_saves_also_for_one(tmp_path: Path, made: list[str]) -> None:
     assert len(made) == 1
 
 
-def test_a_guest_that_cannot_be_saved_is_not_tried_again(
+def test_a_guest_that_cannot_be_saved_is_tried_twice(
     tmp_path: Path, made: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*given: Any) -> str:
@@ -216,8 +217,10 @@ def test_a_guest_that_cannot_be_saved_is_not_tried_again(
     starts, events, _ = booted(tmp_path, monkeypatch, Evidence(booted=True))
     assert starts == [False]
     assert events == [Note(subject="k", text="its cells boot: it never came to wait for a cell")]
+    with pytest.raises(snapshot.SnapshotUnusable):  # told as well
+        ask(tmp_path, AUTO, 2)
     assert [ask(tmp_path, AUTO, 2), ask(tmp_path, ON, 1)] == [None] * 2
-    assert made == ["tried"]
+    assert made == ["tried"] * 2
 
 
 def booted(
@@ -285,3 +288,13 @@ def test_what_was_not_used_for_longest_goes_when_there_is_too_much(tmp_path: Pat
     assert sorted(path.name for path in part.iterdir() if path.is_dir()) == ["0", "1"]
     saved_guest.trim(part, part / "0", limit=0)
     assert sorted(path.name for path in part.iterdir() if path.is_dir()) == ["0"]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    old, new = tmp_path / ".0123.abc", tmp_path / ".4567.def"
+    for entry in (old, new):
+        entry.mkdir()
+        (entry / "memory").write_bytes(b"x")
+    os.utime(old, (1, 1))
+    saved_guest.trim(tmp_path, tmp_path / "0")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == [new.name]
