@@ -56,8 +56,7 @@ def opened(request: FarmRequest, context: KernelContext, accel: Accel | None) ->
         else:
             words = {"security": security.of_directory(request.tls)} if address.scheme == "tls" else {}
             client = stack.enter_context(_client(distributed, str(address), words))
-        if link := _dashboard(client):
-            context.listener(Note(subject="scheduler", text=f"dashboard: {link}"))
+        context.listener(Note(subject="scheduler", text=_dashboard(client, here=address.local)))
         terms = Terms(
             shelf=context.shelf,
             listener=context.listener,
@@ -87,8 +86,14 @@ def _client(distributed: Any, address: Any, words: dict[str, Any]) -> Iterator[A
             client.close(timeout=10)
 
 
-def _dashboard(client: Any) -> str:
-    return str(client.dashboard_link or "") if importlib.util.find_spec("bokeh") is not None else ""
+def _dashboard(client: Any, *, here: bool) -> str:
+    """Where the scheduler shows itself, or what that takes: the host that has the scheduler needs bokeh."""
+    link = str(client.dashboard_link or "")
+    if not here:
+        return f"dashboard: {link}, if that host has bokeh" if link else "no dashboard"
+    if importlib.util.find_spec("bokeh") is None:
+        return "no dashboard: bokeh is not installed (pip install 'kzram-ci[dashboard]')"
+    return f"dashboard: {link}"
 
 
 @contextmanager
@@ -97,6 +102,7 @@ def _own(distributed: Any, address: Address, budget: Budget, listener: Listener)
     with tempfile.TemporaryDirectory(prefix=proc.temporary_prefix()) as name, ExitStack() as stack:
         directory = Path(name)
         certificates = security.throw_away(directory)
+        stack.enter_context(security.patient())
         cluster = stack.enter_context(
             distributed.LocalCluster(
                 n_workers=0,
@@ -114,7 +120,7 @@ def _own(distributed: Any, address: Address, budget: Budget, listener: Listener)
         for number in range(1, address.workers + 1):
             argv = _argv(cluster.scheduler_address, directory, budget, address.workers, number)
             with (directory / f"worker-{number}.log").open("wb") as log:
-                children.append(proc.spawn(argv, stdout=log, stderr=log))
+                children.append(proc.spawn(argv, stdout=log, stderr=log, env=security.PATIENT))
         _wait(client, children, directory)
         listener(Note(subject="scheduler", text=f"{address.workers} workers on this host"))
         yield client

@@ -10,6 +10,8 @@ from kzram_ci.base import files
 from kzram_ci.base.errors import UserError
 
 CA, CERT, KEY = "ca.pem", "cert.pem", "key.pem"
+# On one host nobody vanishes without a word, and one that is busy may not read for longer than dask's half a minute.
+PATIENT = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "300s"}
 INSTALL = "pip install 'kzram-ci[cluster]'"
 
 
@@ -34,6 +36,13 @@ def needed() -> Any:
             f"--scheduler needs dask.distributed, which is not installed ({error})", hint=INSTALL
         ) from error
     return distributed
+
+
+def patient() -> Any:
+    """What PATIENT says, for this process and while the result is entered."""
+    import dask
+
+    return dask.config.set({"distributed.comm.timeouts.tcp": "300s"})
 
 
 def of_directory(name: str) -> Any:
