@@ -1,6 +1,7 @@
 """For all tests: KZRAM_REQUIRE is read once, early; a test on real kernels says at once what it lacks."""
 
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +19,14 @@ HISTORY = Path(__file__).resolve().parents[1] / "bench" / "bisect_history"
 REAL_TOOLS = ("qemu-system-x86_64", "gcc", "make", "busybox")
 
 
+# What a person's environment names, a team's history or a store, is nothing for tests to write to
+THEIRS = ("KZRAM_DATABASE", "KZRAM_STORE", "KZRAM_STORE_READ", "KZRAM_TLS")
+
+
 def pytest_configure() -> None:
     requires.required()
+    for name in [name for name in os.environ if name in THEIRS or name.startswith("PG")]:
+        del os.environ[name]  # PG…: libpq's own
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

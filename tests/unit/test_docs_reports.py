@@ -32,10 +32,14 @@ def test_the_program_leaves_files_alone_where_nothing_is_wrong(tmp_path: Path) -
     program = tmp_path / "zram_direct"
     argv = (requires.tool("gcc"), "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", str(PROGRAM), "-o", str(program))
     subprocess.run(argv, check=True)
-    done = subprocess.run((str(program), str(tmp_path), "1"), check=False, capture_output=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith(b", 0 pages damaged\n")
-    assert int(done.stdout.split()[0]) > 0
+    for seconds in ("1", "10", "60"):  # a disk that others keep busy writes no page in one
+        words = (str(program), str(tmp_path), seconds)
+        done = subprocess.run(words, check=False, capture_output=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.endswith(b", 0 pages damaged\n")
+        if int(done.stdout.split()[0]) > 0:
+            return
+    pytest.fail("no page was written")
 
 
 @pytest.mark.parametrize("words", [(), ("/no/such/directory",)])
