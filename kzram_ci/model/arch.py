@@ -1,7 +1,7 @@
 """One row an architecture: names in kernel, ELF and QEMU, the machine, tools; odd values with their reason. Pure.
 
-x86_64 and arm64 are proved by this project's own tests; riscv64 is a plausible row: the names are QEMU's and the
-kernel's, no cell was ever run on it.
+x86_64 and arm64 are proved by this project's own tests (tests/real): they boot, crash, pass with proof.
+docs/architectures.md says how far the others are.
 """
 
 from __future__ import annotations
@@ -33,15 +33,19 @@ class Arch:
 
     name: str
     uname: tuple[str, ...]
+    kvm_on: tuple[str, ...] = ()  # hosts of other kinds whose KVM runs it as well
     # the kernel's build
     kbuild: str  # make's ARCH
     directory: str  # below arch/ of the source
     image: str  # the bootable file, below arch/<directory>/boot
     magic: tuple[int, bytes]  # what tells such a file from those of others, and at which byte
+    wide: tuple[int, int] | None = None  # byte and bit that are set in a file of 64 bits, where the magic is of both
     fragments: tuple[str, ...]  # of kernels/config: what only this architecture's kernels are configured with
     debian: str  # Debian's name
+    flavour: str = ""  # what its kernels' packages have in the place of that name
     triplet: str  # of GNU cross tools
     cross_packages: Packages
+    objdump: str  # its -m
     # its programs: a busybox of another kind would be found out by a guest that never prints
     elf_machine: str  # e_machine, as elf.h names it
     bits: int
@@ -67,9 +71,11 @@ ARCHS = (
         directory="x86",
         image="bzImage",
         magic=(0x202, b"HdrS"),  # Documentation/arch/x86/boot.rst
+        wide=(0x236, 1),  # xloadflags, XLF_KERNEL_64
         fragments=("x86_64", "acpi"),
         debian="amd64",
         triplet="x86_64-linux-gnu",
+        objdump="i386:x86-64",
         cross_packages=named(
             "gcc-x86-64-linux-gnu binutils-x86-64-linux-gnu libc6-dev-amd64-cross",
             "gcc-x86_64-linux-gnu binutils-x86_64-linux-gnu",
@@ -109,6 +115,7 @@ ARCHS = (
         fragments=("arm64",),
         debian="arm64",
         triplet="aarch64-linux-gnu",
+        objdump="aarch64",
         cross_packages=named(
             "gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu libc6-dev-arm64-cross",
             "gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu",
@@ -137,9 +144,10 @@ ARCHS = (
         directory="riscv",
         image="Image",
         magic=(56, b"RSC\x05"),  # Documentation/arch/riscv/boot-image-header.rst
-        fragments=(),  # none yet: a kernel brings its own
+        fragments=("riscv64",),
         debian="riscv64",
         triplet="riscv64-linux-gnu",
+        objdump="riscv:rv64",
         cross_packages=named(
             "gcc-riscv64-linux-gnu binutils-riscv64-linux-gnu libc6-dev-riscv64-cross",
             "gcc-riscv64-linux-gnu binutils-riscv64-linux-gnu",
@@ -157,7 +165,43 @@ ARCHS = (
         cpu_tcg="rv64",
         console="ttyS0",
         panic_device="pvpanic-pci",
-        cmdline=("console=ttyS0", "earlycon=sbi"),
+        cmdline=("console=ttyS0", "earlycon"),
+    ),
+    Arch(
+        name="i386",
+        uname=("i686", "i586", "i386"),
+        kvm_on=("x86_64",),
+        kbuild="i386",
+        directory="x86",
+        image="bzImage",
+        magic=(0x202, b"HdrS"),
+        wide=(0x236, 1),
+        fragments=("i386", "acpi"),
+        debian="i386",
+        flavour="686",
+        triplet="i686-linux-gnu",
+        objdump="i386",
+        # gcc -m32 needs gcc-multilib, which Debian does not install beside the cross compilers above
+        cross_packages=named(
+            "gcc-i686-linux-gnu binutils-i686-linux-gnu libc6-dev-i386-cross",
+            "",
+            "",
+            "",
+            "",
+        ),
+        elf_machine="EM_386",
+        bits=32,
+        little_endian=True,
+        qemu="qemu-system-i386",
+        qemu_packages=named("qemu-system-x86", "qemu-system-x86", "qemu-x86", "qemu-system-x86", "qemu"),
+        machine="q35",
+        cpus_kvm=("host", "kvm32"),
+        cpu_tcg="qemu32,+rdrand",  # with PAE; rdrand as on x86_64
+        console="ttyS0",
+        panic_device="pvpanic-pci",
+        cmdline=("console=ttyS0", "earlyprintk=ttyS0"),
+        cmdline_tcg=("tsc=reliable", "no_timer_check"),
+        tiny_guest=True,
     ),
 )
 

@@ -31,7 +31,7 @@ def code_of(oops: Oops) -> Code | None:
     for mark, word, _ in words:
         if mark:
             fault = len(data)
-        data += int(word, 16).to_bytes(len(word) // 2, "little" if width == 8 else "big")
+        data += int(word, 16).to_bytes(len(word) // 2, "little" if width > 2 else "big")
     if fault is None or len(data) < 2:
         return None
     registers = oops.registers or {}
@@ -44,6 +44,8 @@ def code_of(oops: Oops) -> Code | None:
         )
     if "x0" in registers or "x29" in registers:
         return Code(data=data, fault=fault, machine="aarch64", step=4)
+    if width == 4 and "epc" in registers:
+        return Code(data=data, fault=fault, machine="riscv:rv64", step=2)
     return None
 
 

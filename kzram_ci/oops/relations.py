@@ -9,8 +9,9 @@ CAUSED = later(
     r"|kernel stack overflow|bad mode|UBSAN|KFENCE|kasan|KASAN|locking"
 )
 BOOT = later(
-    r"\s*$|SeaBIOS|iPXE|U-Boot|GRUB|Decompress|early console|[Bb]ooting |Linux version|EFI|BdsDxe|UEFI|Welcome to|qemu"
-    r"|input_|output|kernel_total|Performing|Parsing|Press |Loading |Probing EDD|Script started|spawn|boot"
+    r"\s*$|SeaBIOS|OpenSBI|iPXE|U-Boot|GRUB|Decompress|early console|[Bb]ooting |Linux version|EFI|BdsDxe|UEFI"
+    r"|Welcome to|qemu|input_|output|kernel_total|Performing|Parsing|Press |Loading |Probing EDD|Script started|spawn"
+    r"|boot"
 )
 STAMP = later(rb"\[ {0,7}(\d{1,9})\.\d{6}\]")
 RESTART = later(rb"reboot: |Restarting system|Rebooting in|Power down|kexec|-- (?:Re)?[Bb]oot\b")

@@ -83,9 +83,12 @@ def _ask(
 
 def objdump(machine: str) -> str:
     """The objdump that knows a machine: the host's for its own, else the one of the cross tools; "" without one."""
-    own = next((f"{row.triplet}-objdump" for row in ARCHS if row.triplet.startswith(f"{machine}-")), "objdump")
-    native = any(row.triplet.startswith(f"{machine}-") and platform.machine() in row.uname for row in ARCHS)
-    names = ("objdump", own) if native or own == "objdump" else (own,)
+    row = next((row for row in ARCHS if row.objdump == machine), None)
+    if row is None:
+        return ""
+    # one objdump is of x86 with 64 and 32 bits
+    native = any(other.directory == row.directory and platform.machine() in other.uname for other in ARCHS)
+    names = (*(("objdump",) if native else ()), f"{row.triplet}-objdump")
     return next((name for name in names if shutil.which(name)), "")
 
 

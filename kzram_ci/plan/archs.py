@@ -29,14 +29,12 @@ def plain(spec: KernelSpec) -> str:
 def fragments(config: Sequence[str], own: str, arch: str) -> tuple[str, ...]:
     """Fragments of a kernel for `own`, with those of `arch` in the place of what only `own` has.
 
-    A kernel that takes none of its architecture's brings its own configuration, which stays. Raises UserError.
+    A kernel that takes none of its architecture's brings its own configuration, which stays.
     """
     theirs, ours = arch_of(own).fragments, arch_of(arch).fragments
     if own == arch or not set(theirs) & set(config):
         return tuple(config)
-    if not ours:
-        raise UserError(f"no config fragments ship for {arch}: name your own with config")
-    return tuple(name for name in (*config, *ours) if name not in theirs)
+    return (*(name for name in config if name not in theirs), *ours)
 
 
 def ported(spec: KernelSpec, arch: str) -> KernelSpec:
@@ -44,10 +42,7 @@ def ported(spec: KernelSpec, arch: str) -> KernelSpec:
     if arch == spec.arch:
         return spec
     name = plain(spec) if arch == DEFAULT and plain(spec) != spec.name else f"{plain(spec)}-{arch}"
-    try:
-        config = fragments(spec.config, spec.arch, arch)
-    except UserError as error:
-        raise UserError(f"{spec.name} for {arch}: {error.message}") from error
+    config = fragments(spec.config, spec.arch, arch)
     return replace(spec, name=name, arch=arch, config=config, source=_source(spec, arch))
 
 

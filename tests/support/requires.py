@@ -27,6 +27,8 @@ KINDS = {
     "browser": "chromium, and playwright to drive it",
     "shells": "zsh, fish, groff and mandoc, which read completions and man pages",
     "arm64": "cross tools and QEMU for arm64, and the time to build kernels for it",
+    "riscv64": "the same for riscv64",
+    "i386": "the same for x86 with 32 bits",
     "long": "half an hour for one test; only where it is asked for",
 }
 

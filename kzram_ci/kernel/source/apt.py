@@ -102,7 +102,8 @@ def download(ref: DebianSource, scratch: Path, context: Context) -> Fetched:
 def _foreign(ref: DebianSource) -> str:
     """The architecture in the name of a ready kernel's package (linux-image-arm64-16k), where not this host's."""
     words = ref.package.split("-") if ref.ready else ()
-    return next((row.debian for row in ARCHS if platform.machine() not in row.uname and row.debian in words), "")
+    others = (row for row in ARCHS if platform.machine() not in row.uname)
+    return next((row.debian for row in others if (row.flavour or row.debian) in words), "")
 
 
 def elsewhere() -> tuple[str, ...]:

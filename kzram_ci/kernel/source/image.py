@@ -11,7 +11,7 @@ from kzram_ci.base.digest import digest_file, digest_json
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.memo import memoized_of
 from kzram_ci.kernel.context import Context
-from kzram_ci.model.arch import ARCHS
+from kzram_ci.model.arch import ARCHS, Arch, arch_of
 from kzram_ci.model.kernel import KernelImage
 from kzram_ci.model.provenance import Provenance
 from kzram_ci.model.source import ImageSource
@@ -65,8 +65,17 @@ def arch_of_image(path: Path) -> str:
     """The architecture that an image is for, by its header; "" for one that is compressed, or of another kind."""
     with path.open("rb") as handle:
         head = handle.read(_HEAD)
-    found = (row.name for row in ARCHS for at, magic in (row.magic,) if head[at : at + len(magic)] == magic)
-    return next(found, "")
+    return next((row.name for row in ARCHS if _is_for(row, head)), "")
+
+
+def _is_for(row: Arch, head: bytes) -> bool:
+    at, magic = row.magic
+    if head[at : at + len(magic)] != magic:
+        return False
+    if row.wide is None:
+        return True
+    at, bit = row.wide
+    return bool(int.from_bytes(head[at : at + 1]) & bit) == (row.bits == 64)
 
 
 class _Around:
@@ -121,7 +130,7 @@ def _release(path: Path) -> str:
     with path.open("rb") as handle:
         data = handle.read(_HEAD)
     made = arch_of_image(path)
-    if made == "x86_64":
+    if made and arch_of(made).directory == "x86":
         start = int.from_bytes(data[_VERSION_AT : _VERSION_AT + 2], "little") + _SETUP_AT
         text = data[start : data.find(b"\0", start)].decode("ascii", "replace")
         return text.split(" ", 1)[0]

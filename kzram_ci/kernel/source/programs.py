@@ -78,15 +78,7 @@ def _fetch(
     name: str, package: str, lacking: Lacking, temporary: Path, context: Context, arch: str
 ) -> dict[str, str]:  # fmt: skip
     """Unpack a package below `temporary`/deb, and of those it depends on as many as its libraries want."""
-    ref = DebianSource(package=package)
-    try:
-        archive = apt.Archive(ref, temporary, context, arch)
-        first = archive.unpack(package)
-    except apt.NoPackage:
-        suite = next(iter(apt.elsewhere()))
-        shutil.rmtree(temporary / "apt")
-        archive = apt.Archive(DebianSource(package=package, suite=suite), temporary, context, arch)
-        first = archive.unpack(package)
+    archive, first = _first(package, temporary, context, arch)
     versions, known = {package: first.version}, dict.fromkeys(first.depends)
     while missing := lacking(temporary / "deb"):
         wanted = next_package(sorted(missing)[0], [name for name in known if name not in versions])
@@ -102,6 +94,22 @@ def _fetch(
     shutil.rmtree(temporary / "apt", ignore_errors=True)
     shutil.rmtree(temporary / "deb" / "usr" / "share", ignore_errors=True)
     return versions
+
+
+def _first(package: str, temporary: Path, context: Context, arch: str) -> tuple[apt.Archive, apt.Control]:
+    """The package itself, from the host's own suites or the first other one: not every release has every architecture.
+
+    Raises what went wrong first, where no suite gives it: a mirror that failed before a package that is not there.
+    """
+    failed: list[UserError | InfraError] = []
+    for suite in ("", *apt.elsewhere()):
+        try:
+            archive = apt.Archive(DebianSource(package=package, suite=suite), temporary, context, arch)
+            return archive, archive.unpack(package)
+        except (apt.NoPackage, InfraError) as error:
+            failed.append(error)
+            shutil.rmtree(temporary / "apt", ignore_errors=True)
+    raise next((error for error in failed if isinstance(error, InfraError)), failed[0])
 
 
 def next_package(library: str, names: Collection[str]) -> str:

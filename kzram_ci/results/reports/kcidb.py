@@ -99,6 +99,7 @@ def _build(view: RunView, kernel: str) -> dict[str, Any]:
         origin=ORIGIN,
         comment=one_line(broken.judgement.reason if broken is not None else kernel),
         compiler=one_line(tools_text(kernel_of(view, kernel)) or summary_model.facts(view).get("tools.gcc", "")),
+        architecture=kernel_of(view, kernel).arch or None,
         config_name=one_line(kernel),
         start_time=_time(view.started),
         status=status,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from kzram_ci.model.arch import DEFAULT
 from kzram_ci.model.provenance import AppliedSeries, Provenance
 from kzram_ci.results.reports.sanitize import one_line
 from kzram_ci.results.reports.summary_model import RunView
@@ -18,6 +19,7 @@ class Tested:
 
     kernel: str
     source: str
+    arch: str = ""  # "" where the plan is not known
     version: str = ""
     commit: str = ""  # the full id
     dirty: bool = False
@@ -42,15 +44,16 @@ def kernel_of(view: RunView, kernel: str) -> Tested:
     key = next((result.kernel_key for result in results if result.kernel_key), "")
     release = next((result.kernel_release for result in results if result.kernel_release), "")
     made = next((result.provenance for result in results if result.provenance is not None), None)
-    if made is not None:
-        return _made(kernel, made, key, release)
     spec = view.specs.get(kernel)
+    if made is not None:
+        return _made(kernel, made, key, release, spec.arch if spec is not None else "")
     if spec is None:
         return Tested(kernel=kernel, source="", key=key, release=release, built=bool(key))
     wanted = tuple(AppliedSeries(name=name, kind="") for name in spec.series)
     return Tested(
         kernel=kernel,
         source=spec.source.words(),
+        arch=spec.arch,
         series=wanted,
         config=spec.config,
         make_vars=spec.make_vars,
@@ -60,10 +63,11 @@ def kernel_of(view: RunView, kernel: str) -> Tested:
     )
 
 
-def _made(kernel: str, made: Provenance, key: str, release: str) -> Tested:
+def _made(kernel: str, made: Provenance, key: str, release: str, arch: str) -> Tested:
     return Tested(
         kernel=kernel,
         source=made.source,
+        arch=arch,
         version=made.version,
         commit=made.commit,
         dirty=made.dirty,
@@ -137,6 +141,8 @@ def _joined(named: Iterable[tuple[str, str]]) -> str:
 def parts(item: Tested) -> Iterator[tuple[str, str]]:
     """(name, text) of what is known, the source without a name."""
     yield "", source_text(item) or "source not recorded"
+    if item.arch not in ("", DEFAULT):
+        yield "for", item.arch
     yield "series", series_text(item)
     if item.config:
         yield "config", ", ".join(item.config)
@@ -151,6 +157,7 @@ def properties(item: Tested) -> dict[str, str]:
     notes = {f"kernel.notes.{one.name}": "; ".join(one.notes) for one in item.series if one.notes}
     found = {
         "kernel.source": item.source,
+        "kernel.arch": item.arch,
         "kernel.version": item.version,
         "kernel.commit": item.commit,
         "kernel.dirty": "true" if item.dirty else "",

@@ -117,6 +117,9 @@ def tests_of(plan: Plan, tests: ChosenTests, request: TryRequest, spec: KernelSp
     """The tests that a kernel with no name in the plan gets, as a good kernel passes them. Raises UserError."""
     name = next(name for name in (BEFORE, "before-the-series", "b-4") if name not in _kernels(plan))
     whole = tests.with_kernels(lambda known: {**known, name: replace(spec, name=name)})
+    if name not in _kernels(whole):
+        text = f"no test of {plan.name} runs on a kernel that the plan does not name"
+        raise UserError(text, hint="give another --plan, or leave `kernels:` out of a test and use `matrix: exclude:`")
     chosen = select(whole, kernels=(name,), tests=tests.names)
     cells = [cell for cell in chosen.cells if not cell.skip]
     if not cells:

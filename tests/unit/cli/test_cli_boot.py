@@ -72,7 +72,6 @@ def test_a_command_without_dashes_is_an_error_that_shows_them(
         (("./gone",), "./gone is not a file"),
         (("stok",), "unknown kernel 'stok'"),
         (("--kernel", "st*", "stock"), "--kernel st* is not a source"),
-        (("--arch", "riscv64", "stock"), "stock for riscv64: no config fragments ship for riscv64"),
         (("--rootfs", "gone", "image.bin"), "gone is not a file"),
         (("--share", "gone", "stock"), "gone does not exist"),
         (("--root", "image:gone", "stock"), "--root image:gone: gone does not exist"),

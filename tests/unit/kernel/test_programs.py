@@ -6,6 +6,7 @@ import pytest
 
 from kzram_ci.kernel.source import apt
 from kzram_ci.kernel.source.programs import find_library, installed, next_package
+from kzram_ci.model.source import DebianSource
 
 XFS = ("libblkid1", "libc6", "libdevmapper1.02.1", "libedit2", "libicu76", "libinih1", "liburcu8t64", "libuuid1")
 BTRFS = ("libc6", "libgcrypt20", "liblzo2-2", "libudev1", "libzstd1", "libext2fs2t64", "libcom-err2")
@@ -57,3 +58,8 @@ def test_names_of_a_field_of_dependencies() -> None:
     text = "libc6 (>= 2.34), libgcc-s1 (>= 4.2) | libgcc1, linux-image-6.1.0-50-cloud-amd64 (= 6.1.176-1), perl:any, "
     want = ["libc6", "libgcc-s1", "libgcc1", "linux-image-6.1.0-50-cloud-amd64", "perl"]
     assert apt._NAMES.findall(text) == want
+
+
+def test_kernels_of_32_bits_have_a_word_of_their_own_in_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    assert apt._foreign(DebianSource(package="linux-image-686-pae")) == "i386"

@@ -180,6 +180,7 @@ BANNER = "[    0.000000] Linux version 6.12.0 (gcc 12.2) #1 SMP\n[    0.100000] 
     [
         ("Probing EDD (edd=off to disable)... ok\n", []),  # QEMU 7.2 with -kernel: the setup code of the kernel itself
         ("SeaBIOS (version 1.16.2)\n", []),
+        ("\nOpenSBI v1.1\n   ____\n\nPlatform Name             : riscv-virtio,qemu\n", []),
         ("Decompressing Linux... Parsing ELF... done.\n", []),
         ("starting the test\n", ["unexpected_reboot"]),
     ],

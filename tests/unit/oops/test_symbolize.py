@@ -90,7 +90,9 @@ def test_another_architectures_instructions_need_its_own_objdump(monkeypatch: py
     """binutils of one architecture disassemble no other's."""
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
-    assert [symbolize.objdump(word) for word in ("aarch64", "i386:x86-64")] == ["aarch64-linux-gnu-objdump", "objdump"]
+    asked = {word: symbolize.objdump(word) for word in ("aarch64", "riscv:rv64", "i386:x86-64", "i386", "vax")}
+    cross = {"aarch64": "aarch64-linux-gnu-objdump", "riscv:rv64": "riscv64-linux-gnu-objdump"}
+    assert asked == {**cross, "i386:x86-64": "objdump", "i386": "objdump", "vax": ""}
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     assert symbolize.objdump("aarch64") == "objdump"
     monkeypatch.setattr("shutil.which", lambda name: None)

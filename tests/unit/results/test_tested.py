@@ -12,7 +12,7 @@ from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.model.provenance import AppliedSeries, Provenance
 from kzram_ci.results.reports import html, junit, kcidb, summary, table
 from kzram_ci.results.reports.summary_model import RunView, make_view
-from kzram_ci.results.reports.tested import kernel_of, kernels_of, one_text, series_text, source_text, texts
+from kzram_ci.results.reports.tested import kernel_of, kernels_of, one_text, properties, series_text, source_text, texts
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 MADE = Provenance(
@@ -74,6 +74,14 @@ def test_a_kernel_that_was_not_built_is_what_the_plan_asks_for() -> None:
     item = kernel_of(make_view(plan, (lost,), name="x"), "stock")
     assert (source_text(item), series_text(item)) == ("debian:linux-source-6.12", "overrun-detector, my-fix")
     assert one_text(item).endswith("key none, it was not built")
+
+
+def test_another_architecture_is_named() -> None:
+    cells = tuple(replace(cell, kernel=replace(cell.kernel, arch="arm64")) for cell in samples.PLAN.cells)
+    results = [samples.result(cell, provenance=MADE, counters=samples.CLEAN) for cell in cells]
+    item, *_ = kernels_of(make_view(replace(samples.PLAN, cells=cells), results, name="x"))
+    assert "; for arm64; series" in one_text(item)
+    assert properties(item)["kernel.arch"] == "arm64"
 
 
 def test_a_result_of_an_older_version_has_its_key() -> None:

@@ -69,7 +69,7 @@ def test_a_file_system_is_in_the_way_of_swap() -> None:
         (", add_series: [unstabel]", "", "did you mean unstable?"),
         (", add_config: [bas]", "", "p.yaml:2:47: kernels[0].add_config[0]: no fragment 'bas'; known: acpi"),
         (", arch: riscv46", "", "p.yaml:2:40: kernels[0].arch: unknown architecture 'riscv46'; allowed: x86_64"),
-        (", arch: riscv64, config: [base, riscv64]", "", "p.yaml:2:64: kernels[0].config[1]: no fragment 'riscv64'"),
+        (", arch: riscv64, config: [base, riscv46]", "", "p.yaml:2:64: kernels[0].config[1]: no fragment 'riscv46'"),
         (", series: [saved-clen]", "", "p.yaml:2:43: kernels[0].series[0]: series saved-clen requires unstable: put"),
         (", source: {kind: image, path: /boot/x}", "", "kernels[0].source: a ready image cannot be changed"),
         ("", "args: {pagez: 5}", "p.yaml:6:12: tests.t.args.pagez: anonmutate has no argument 'pagez'"),

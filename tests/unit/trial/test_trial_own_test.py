@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.trial.session import request
 from kzram_ci.trial.session.own_test import chosen_tests
+from kzram_ci.trial.session.request import TryRequest
 
 
 @pytest.fixture
@@ -40,6 +42,30 @@ def test_a_script_is_a_plan_of_one_test_on_both_kernels(folder: Path, monkeypatc
     spec = cell.kernel
     again = found.with_kernels(lambda known: {**known, "before": replace(spec, name="before")})
     assert {one.kernel.name: one.workload.own for one in again.cells} == {"before": own, spec.name: own}
+
+
+def test_a_series_has_the_tests_of_a_plan_for_another_architecture() -> None:
+    """`pages` chooses kernels by what it leaves out, so one that it does not name has its tests."""
+    chosen = chosen_tests("pages", ("anonmutate-window",), (), "")
+    plan = chosen.plan()
+    spec = next(cell.kernel for cell in plan.cells if cell.kernel.name == "unstable-64k")
+    (test,) = request.tests_of(plan, chosen, TryRequest(series=("x.patch",), plan=chosen.name), spec)
+    assert (test.cell.machine.arch, test.cell.kernel.name, test.cell.expect.outcome) == (
+        "arm64",
+        "unstable-64k",
+        "pass",
+    )
+    assert test.described is not None
+
+
+def test_a_plan_whose_tests_name_their_kernels_has_none_for_a_series(folder: Path) -> None:
+    path = folder / "named.yaml"
+    test = "{workload: anonmutate, duration: 10s, kernels: [stock]}"
+    path.write_text(f"name: named\nkernels: [stock]\ntests: {{t: {test}}}\n")
+    chosen = chosen_tests(str(path), (), (), "")
+    plan = chosen.plan()
+    with pytest.raises(UserError, match="no test of named runs on a kernel that the plan does not name"):
+        request.tests_of(plan, chosen, TryRequest(series=("x.patch",), plan=chosen.name), plan.cells[0].kernel)
 
 
 def test_what_is_refused(folder: Path) -> None:

@@ -155,6 +155,13 @@ def test_another_architecture_cannot_use_kvm(tmp_path: Path) -> None:
     assert not prover.models
 
 
+def test_kvm_of_x86_64_runs_guests_of_32_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.uname", lambda: os.uname_result(("Linux", "h", "6.12", "#1", "x86_64")))
+    assert choose(tmp_path, Prover(None), arch="i386").cpu == "host"
+    monkeypatch.setattr("os.uname", lambda: os.uname_result(("Linux", "h", "6.12", "#1", "aarch64")))
+    assert "KVM cannot run i386 on aarch64" in choose(tmp_path, Prover(None), arch="i386").why
+
+
 class TestProof:
     """The proof itself, with a stand-in for QEMU."""
 

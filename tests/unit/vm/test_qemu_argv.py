@@ -40,6 +40,7 @@ CASES = {
     "x86_64-gdb": full(MachineSpec(), Accel.TCG, replace(PATHS, gdb="/s/gdb")),
     "arm64-tcg": full(MachineSpec(arch="arm64"), Accel.TCG),
     "riscv64-tcg": full(MachineSpec(arch="riscv64"), Accel.TCG),
+    "i386-tcg": full(MachineSpec(arch="i386"), Accel.TCG),
     "tiny-guest-kvm": tiny_guest_argv(arch_of("x86_64"), Accel.KVM, "/t/rom"),
     "first-line-kvm-arm64": first_line_argv(arch_of("arm64"), Accel.KVM, "/k/Image"),
 }
