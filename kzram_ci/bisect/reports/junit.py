@@ -33,8 +33,7 @@ def _case(view: BisectView, commit: CommitView) -> Any:
         elapsed_sec=sum(boot.seconds for boot in commit.boots),
         stdout=_stdout(commit),
     )
-    tally = commit.tally() or commit.build or f"marked {commit.mark}"
-    message = one_line(f"{', '.join(commit.roles) or commit.side}: {tally}", MESSAGE_LIMIT)
+    message = one_line(f"{', '.join(commit.roles) or commit.side}: {commit.told}", MESSAGE_LIMIT)
     if commit.side == "bad":
         crash = next((boot for boot in commit.boots if boot.what == "crash"), None)
         kind = one_line(crash.text) if crash is not None else "bad"
@@ -42,7 +41,7 @@ def _case(view: BisectView, commit: CommitView) -> Any:
     elif commit.side == "skip":
         case.add_skipped_info(message=message)
     elif commit.side != "good":
-        case.add_error_info(message=f"its side is open: {tally}", output=_stdout(commit), error_type="open")
+        case.add_error_info(message=f"its side is open: {commit.told}", output=_stdout(commit), error_type="open")
     return case
 
 

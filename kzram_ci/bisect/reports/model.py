@@ -39,8 +39,14 @@ class CommitView:
 
     @property
     def visited(self) -> bool:
-        """Whether anything was done about it."""
-        return bool(self.boots or self.build or self.mark)
+        """Whether anything was done about it, or it is the culprit: the boots of a twin may have told that."""
+        return bool(self.boots or self.build or self.mark or "culprit" in self.roles)
+
+    @property
+    def told(self) -> str:
+        """What is known of it: its boots, else what became of its kernel."""
+        mark, twin = f"marked {self.mark}" if self.mark else "", f"the same kernel as {self.twin[:12]}"
+        return self.tally() or self.build or mark or (twin if self.twin else "not booted itself")
 
     def count(self, what: str) -> int:
         """Boots that ended so."""

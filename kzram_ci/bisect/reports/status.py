@@ -52,9 +52,8 @@ def status_text(findings: Findings, *, directory: str) -> list[str]:
     lines = [directory, *view.lines, *view.notes]
     for commit in view.visited():
         roles = f" [{', '.join(commit.roles)}]" if commit.roles else ""
-        result = commit.tally() or commit.build or f"marked {commit.mark}"
         head = f"{commit.name[:12]} {commit.side or 'open':4} {commit.probability:6.1%}"
-        lines.append(f"  {head} {one_line(commit.subject, 60)}{roles}: {result}")
+        lines.append(f"  {head} {one_line(commit.subject, 60)}{roles}: {commit.told}")
     return lines
 
 

@@ -17,6 +17,7 @@ from kzram_ci.bisect.belief.model import Observation
 from kzram_ci.bisect.reports import files
 from kzram_ci.bisect.reports.answer import answer_lines
 from kzram_ci.bisect.reports.model import JUNIT, PAGE
+from kzram_ci.bisect.reports.status import as_json, status_text
 from kzram_ci.bisect.reports.view import view_of
 from kzram_ci.bisect.reports.wording import percent
 from kzram_ci.bisect.session import store
@@ -133,6 +134,23 @@ def test_the_same_bytes_are_not_booted_twice(tmp_path: Path) -> None:
     assert late <= {name(16), name(6)}  # the bad end, and the culprit itself if more crashes are wanted
     assert len([commit for commit in booted if opened.findings.contents[commit] == "early"]) <= 2
     assert any("same bytes" in line for line in lines)
+
+
+def test_a_culprit_that_was_known_by_its_twin_is_in_every_report(tmp_path: Path) -> None:
+    """A commit and its revert after the culprit: what was booted is the revert, which has the culprit's tree."""
+    opened = new_session(tmp_path, trees={9: "the culprit's", 7: "the culprit's"})
+    lab = SimLab(culprit=7, rate=0.9, trees={9: "the culprit's", 7: "the culprit's"}, unbuildable=frozenset())
+    answer = engine(opened, lab).run()
+    assert answer.commits == (name(7),)
+    facts = replace(opened.facts, boots=tuple(boot for boot in opened.facts.boots if boot.commit != name(7)))
+    builds = tuple(build for build in facts.builds if build.commit != name(7))
+    opened.keep(replace(facts, builds=builds))  # as if it had been the revert alone
+    files.write(opened)
+    (found,) = (one for one in as_json(opened.findings, directory="x")["commits"] if "culprit" in one["roles"])
+    assert found["commit"] == name(7)
+    cases = etree.parse(opened.path / JUNIT).getroot().findall(".//testcase")
+    assert [case.get("name", "")[:12] for case in cases].count(name(7)[:12]) == 1
+    assert any(name(7)[:12] in line and "[culprit" in line for line in status_text(opened.findings, directory="x"))
 
 
 def test_a_commit_with_the_tree_of_its_parent_is_not_the_culprit_and_not_built(tmp_path: Path) -> None:
