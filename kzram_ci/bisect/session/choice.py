@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kzram_ci.base.errors import UserError
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.plan.matrix import glob_any
@@ -37,6 +39,8 @@ def _of_one_kernel(plan: Plan, kernel: str) -> Plan:
     names = tuple(dict.fromkeys(cell.kernel.name for cell in chosen.cells))
     if len(names) < 2:
         return chosen
+    if kernel in names:  # a plan for several architectures: the pattern means the kernel on each, the name one of them
+        return replace(chosen, cells=tuple(cell for cell in chosen.cells if cell.kernel.name == kernel))
     if kernel:
         raise UserError(f"--kernel {kernel} matches {len(names)} kernels: {', '.join(names)}", hint="name one")
     raise UserError(

@@ -70,6 +70,29 @@ def test_code_of_user_space_is_not_the_kernels() -> None:
     assert (oops.code, oops.registers) == (None, None)
 
 
+RISCV = """\
+Unable to handle kernel NULL pointer dereference at virtual address 0000000000000010
+Oops [#1]
+CPU: 1 UID: 0 PID: 72 Comm: directmutate Not tainted 6.12.117 #1
+epc : obj_malloc+0x54/0x2c4
+ ra : zs_malloc+0x40/0x2c4
+epc : ffffffff80203fd0 ra : ffffffff80203fbc sp : ff20000000a0bb20
+status: 0000000200000120 badaddr: 0000000000000010 cause: 000000000000000d
+Code: 8793 0017 b503 0007 3023 00a4 6422 60a2 0141 8082 (6908) 8082
+---[ end trace 0000000000000000 ]---
+"""
+
+
+def test_code_of_halfwords() -> None:
+    """riscv prints parcels of 16 bits, the lower byte second (dump_instr() of arch/riscv/kernel/traps.c)."""
+    (oops,) = parse(RISCV.encode())
+    found = code.code_of(oops)
+    assert found is not None
+    assert (found.machine, found.fault, found.step) == ("riscv:rv64", 20, 2)
+    assert found.data[:4] == bytes.fromhex("93871700")  # addi a5,a5,1
+    assert code.code_of(replace(oops, registers={})) is None  # of an architecture that is not known
+
+
 def test_code_bytes() -> None:
     (oops,) = parse(splats.NULL_DEREF.encode())
     found = code.code_of(oops)
