@@ -111,7 +111,7 @@ class House:
         mark, name, found = f"HOME={self.path}".encode(), os.fsencode(self.path), []
         for process in Path("/proc").glob("[0-9]*"):
             try:
-                line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                line = os.fsdecode((process / "cmdline").read_bytes().replace(b"\0", b" "))
                 sandboxed = line.startswith("bwrap ") and name in os.fsencode(line)
                 if sandboxed or mark in (process / "environ").read_bytes().split(b"\0"):
                     found.append((int(process.name), line))
