@@ -5,9 +5,8 @@
 What is missing is installed into an environment of its own in the cache; what cannot be is skipped, with the reason.
 Prints Markdown tables: medians of the rounds, which are taken in turn, with the least and the most.
 
-Guests: `uname -r` in the same kernel, emulated by the same QEMU. The kernel is `stock` with the fragment `share` and
-what virtme-ng needs more, built first. kzram-ci boots its own initramfs and sets up swap on zram; virtme-ng boots into
-the host's root file system, over 9p.
+Guests: `uname -r` in the same ready kernel, Debian's, emulated by the same QEMU. kzram-ci boots its own initramfs and
+sets up swap on zram; virtme-ng boots into the host's root file system, over 9p.
 Bisect: the real kernels of bench/bisect_history, booted by the same command for all (`kzram-ci run --bisect-run`), one
 boot an answer. What a method took is wall time, so the first to build a commit pays for it: take rounds after a first.
 Logs: `grep -E` for the headlines beside `kzram-ci oops`, on a clean log and on the captures of tests/golden/oops.
@@ -39,8 +38,7 @@ from kzram_ci.base.clock import Deadline
 ROOT = Path(__file__).resolve().parents[1]
 HISTORY = ROOT / "bench" / "bisect_history"
 OURS = (sys.executable, "-m", "kzram_ci")
-FRAGMENT = "virtme"  # what virtme-ng needs beside 9p
-NEEDED = ("UNIX", "INET", "OVERLAY_FS", "INOTIFY_USER")
+KERNEL = "debian:linux-image-amd64@bookworm"  # what virtme-ng needs is in its modules
 PEERS = {"virtme-ng": "vng", "tuxmake": "tuxmake", "git-bayesect": "git-bayesect"}
 UNTRIED = {"drgn's vmtest": "is in the source of drgn only, and boots kernels that its own script has built"}
 PATIENCE = 1800.0  # seconds for one bisection
@@ -115,23 +113,23 @@ def installed(place: Path) -> dict[str, Path | str]:
 
 def guests(peers: Mapping[str, Path | str], rounds: int, scratch: Path) -> Iterator[str]:
     """`uname -r` in a guest."""
-    fragment = scratch / "kernels" / "config" / f"{FRAGMENT}.config"
-    fragment.parent.mkdir(parents=True)
-    fragment.write_text("".join(f"CONFIG_{name}=y\n" for name in NEEDED))
-    boot = (*OURS, "boot", "stock", "--config", "share", "--config", FRAGMENT, "--accel", "tcg")
-    uname = ("--", "uname", "-r")
-    first = cost((*boot, "--directory", str(scratch / "first"), *uname), at=scratch)  # builds it
-    image = kernel_of((scratch / "first" / "qemu.txt").read_text())
-    if first.code or image is None:
-        raise SystemExit(first.errors)
-    commands: dict[str, tuple[str, ...]] = {"kzram-ci boot": (*boot, *uname)}
-    if isinstance(vng := peers["virtme-ng"], Path):
+    made = cost((*OURS, "build", KERNEL, "--json"), at=scratch)
+    if made.code:
+        raise SystemExit(made.errors)
+    image, uname = json.loads(made.output)[0]["image"], ("--", "uname", "-r")
+    commands: dict[str, tuple[str, ...]] = {"kzram-ci boot": (*OURS, "boot", KERNEL, "--accel", "tcg", *uname)}
+    vng: Path | str = peers["virtme-ng"]
+    if shutil.which("depmod") is None:
+        vng = "needs depmod (Debian: kmod)"
+    if isinstance(vng, Path):
         how = ("--disable-kvm", "--force-9p", "--cpus", "2", "--memory", "768M")
         commands["virtme-ng"] = (str(vng), "-r", image, *how, *uname)
+    commands["kzram-ci boot, `stock` (its own config)"] = (*OURS, "boot", "stock", "--accel", "tcg", *uname)
     costs: dict[str, list[Cost]] = {name: [] for name in commands}
+    path = f"{bins(peers)}:{os.environ['PATH']}"
     for _ in range(rounds):
         for name, argv in commands.items():
-            done = cost(argv, at=scratch, limit=300.0)
+            done = cost(argv, at=scratch, env={"PATH": path}, limit=300.0)
             if done.code or not re.search(r"^\d+\.\d+", done.output, re.MULTILINE):
                 raise SystemExit(f"{name} failed ({done.code}):\n{done.output}{done.errors}")
             costs[name].append(done)
@@ -144,10 +142,9 @@ def guests(peers: Mapping[str, Path | str], rounds: int, scratch: Path) -> Itera
         yield row(name, why, "")
 
 
-def kernel_of(script: str) -> str | None:
-    """The kernel that a `qemu.txt` boots."""
-    found = re.search(r"-kernel\s+'?([^\s'\\]+)", script)
-    return found[1] if found else None
+def bins(peers: Mapping[str, Path | str]) -> str:
+    """Where programs of peers find one another."""
+    return ":".join(dict.fromkeys(str(path.parent) for path in peers.values() if isinstance(path, Path)))
 
 
 def named(method: str, output: str) -> str:

@@ -46,14 +46,9 @@ def test_the_culprit_that_a_method_names(script: Any, method: str, output: str, 
     assert script("peers").named(method, output) == wanted
 
 
-def test_the_kernel_of_a_run(script: Any) -> None:
-    kernel_of = script("peers").kernel_of
-    assert (
-        kernel_of("qemu-system-x86_64 -m 768 \\\n  -kernel '/c/kernels/1/bzImage' \\\n  -smp 2")
-        == "/c/kernels/1/bzImage"
-    )
-    assert kernel_of("qemu -kernel /b/Image -append x") == "/b/Image"
-    assert kernel_of("nothing") is None
+def test_where_programs_of_peers_find_one_another(script: Any) -> None:
+    found = {"a": Path("/e/bin/a"), "b": Path("/e/bin/b"), "c": "not installed", "d": Path("/f/d")}
+    assert script("peers").bins(found) == "/e/bin:/f"
 
 
 def test_a_command_that_does_not_end_is_ended(script: Any, tmp_path: Path) -> None:
