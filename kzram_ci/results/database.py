@@ -15,7 +15,7 @@ Ask = Callable[[str, Mapping[str, Any]], Sequence[Sequence[Any]]]  # a statement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """SQL that differs, and how values are written.
+    """SQL that differs.
 
     `fits` is put behind a column, and takes what `pattern` makes of a shell pattern. `seconds` is how long a result
     took; where that is a column, `own_seconds` says that it is to be filled.
@@ -25,7 +25,6 @@ class Words:
     pattern: Callable[[str], str]
     seconds: str
     own_seconds: bool
-    text: Callable[[str], str] = str
 
 
 class Database(Protocol):
@@ -46,3 +45,11 @@ class Database(Protocol):
 
     def __str__(self) -> str:
         """Its name for people, without a password."""
+
+
+def storable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as a database takes them: only Unicode, while a path may be any bytes."""
+    return {
+        name: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+        for name, value in values.items()
+    }

@@ -250,11 +250,10 @@ class History:
 
     def _insert(self, ask: Ask, table: str, row: Mapping[str, Any]) -> None:
         """A row, unless its key is there."""
-        text = self.database.words.text
         ask(
             f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})"
             " ON CONFLICT DO NOTHING",
-            {name: text(value) if isinstance(value, str) else value for name, value in row.items()},
+            row,
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from kzram_ci.base import files
 from kzram_ci.base.errors import InfraError
-from kzram_ci.results.database import Ask, Words
+from kzram_ci.results.database import Ask, Words, storable
 from kzram_ci.results.history_schema import BUSY_SECONDS, prepare
 
 _WORDS = Words(fits="GLOB", pattern=str, seconds="json_extract(result, '$.seconds')", own_seconds=False)
@@ -56,7 +56,7 @@ class HistoryFile:
             db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
 
             def ask(statement: str, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
-                return db.execute(statement, values).fetchall()
+                return db.execute(statement, storable(values)).fetchall()
 
             try:
                 prepare(db, self.path)

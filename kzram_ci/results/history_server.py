@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from kzram_ci.base.errors import InfraError, UserError
-from kzram_ci.results.database import Ask, Words
+from kzram_ci.results.database import Ask, Words, storable
 from kzram_ci.results.reports.sanitize import one_line
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 50
 ANSWER_SECONDS = 60.0  # then the connection is cut
+LEAST_SECRET = 4  # letters; to take one or two out of a sentence would tell them
 SCHEMES = ("postgresql", "postgres")
 HINT = "is the server up, and may this user write? a run is added later by: kzram-ci history import RUNDIR"
 HINT_URL = "a file, or postgresql://[USER@]HOST[:PORT]/DATABASE, postgresql:///DATABASE?host=/run/postgresql"
@@ -80,12 +81,13 @@ def _literal(letter: str) -> str:
     return letter if letter.isalnum() or not letter.isascii() else f"\\{letter}"
 
 
-def _text(value: str) -> str:
-    """What a server takes: it knows no NUL, and only Unicode."""
-    return value.replace("\0", "\ufffd").encode("utf-8", "backslashreplace").decode()
+def _storable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """As for every database; a server knows no NUL either."""
+    told = storable(values)
+    return {name: value.replace("\0", "\ufffd") if isinstance(value, str) else value for name, value in told.items()}
 
 
-_WORDS = Words(fits="~", pattern=pattern, seconds="seconds", own_seconds=True, text=_text)
+_WORDS = Words(fits="~", pattern=pattern, seconds="seconds", own_seconds=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +132,7 @@ class HistoryServer:
             found = _version(connection)
             self._check(_renew(connection) if found < SCHEMA_VERSION else found)
             ask = _ask(connection)
-            ask("SELECT pg_advisory_xact_lock(hashtextextended(:run, 0))", {"run": _text(run)})
+            ask("SELECT pg_advisory_xact_lock(hashtextextended(:run, 0))", {"run": run})
             yield ask
 
     def _check(self, found: int) -> None:
@@ -154,7 +156,7 @@ class HistoryServer:
                 line.within(connection.commit)
             finally:
                 line.within(connection.close)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, UnicodeError) as error:  # the second: a host's name that is none
             said = f"no answer within {ANSWER_SECONDS:g} s" if line.cut else _reason(error, self.url)
             raise InfraError(f"history {self}: {said}", hint=HINT) from None  # its cause may show the URL
 
@@ -188,7 +190,7 @@ def _ask(connection: Connection) -> Ask:
 
     def ask(statement: str, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         def answer() -> Sequence[Sequence[Any]]:
-            found = connection.execute(text(statement), dict(values))
+            found = connection.execute(text(statement), _storable(values))
             return found.all() if found.returns_rows else ()
 
         line: _Line = _here.line
@@ -256,13 +258,13 @@ def _reason(error: Exception, url: str) -> str:
 def _secrets(url: str) -> Sequence[str]:
     parts = urlsplit(url)
     given = (parts.password or "", unquote(parts.password or ""), *parse_qs(parts.query).get("password", ()))
-    return sorted({secret for secret in given if secret}, key=len, reverse=True)
+    return sorted({secret for secret in given if len(secret) >= LEAST_SECRET}, key=len, reverse=True)
 
 
 def _shown(url: str) -> str:
     """A URL for people. Raises UserError for one that names no database of PostgreSQL."""
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(url.encode().decode())  # a command line may be any bytes
         host, port = parts.hostname or parse_qs(parts.query).get("host", [""])[0], parts.port
     except ValueError:
         raise UserError("--database: not a URL", hint=HINT_URL) from None

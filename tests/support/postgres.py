@@ -42,14 +42,19 @@ class Server:
             return cursor.fetchall() if cursor.description else []
 
 
-@contextmanager
-def server() -> Iterator[Server]:
-    """A server of its own, gone with the block. Skips, or fails where it is required, without one to start."""
+def needed() -> None:
+    """End this test where a module is missing."""
     for name in ("sqlalchemy", "psycopg"):
         try:
             __import__(name)
         except ImportError:
             requires.lacking("postgres", f"no {name}")
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """A server of its own, gone with the block. Skips, or fails where it is required, without one to start."""
+    needed()
     programs = _programs()
     who: dict[str, Any] = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
     place = Path(tempfile.mkdtemp(prefix="kzram-pg-"))  # not of pytest: a socket's path is short, and `nobody` goes in

@@ -183,6 +183,8 @@ def test_texts_that_a_server_takes_amiss(team: str) -> None:
     history.add_result(odd, result)
     assert [record.result for record in history.records()] == [result]
     assert len(history.cells()) == 1
+    assert len(history.records(run=odd, plan=odd, cell="a*b*")) == 1
+    assert main(["history", "\udcff*", "--database", team]) == 0
 
 
 def test_a_password_is_needed_taken_and_never_shown(
@@ -202,6 +204,8 @@ def test_a_password_is_needed_taken_and_never_shown(
         "postgresql://guarded:s3cr%3At@127.0.0.1:port/x",
         "postgresql://guarded:s3cr%3At@[::1/x",
         "mysql://guarded:s3cr%3At@host/x",
+        "postgresql://guarded:s3cr%3At@ho\udcffst/x",
+        "postgresql://guarded:s3cr%3At@a..b/x",
     ):
         monkeypatch.setenv("KZRAM_DATABASE", wrong)
         done = [main(["history", "--runs"]), main(["history", "--runs", "--database", wrong])]

@@ -52,6 +52,14 @@ def test_filters(tmp_path: Path) -> None:
     assert [record.result.id for record in history.records(limit=1)] == ["emergency-class/anonmutate"]
 
 
+def test_a_path_may_be_any_bytes(tmp_path: Path) -> None:
+    history = history_at(tmp_path / "of\udcff" / "history.sqlite")
+    history.add_run("run\udcff", samples.PLAN, tmp_path / "runs\udcff")
+    history.add_result("run\udcff", samples.results()[0])
+    assert [record.directory for record in history.records(run="run\udcff")] == [f"{tmp_path}/runs\\udcff"]
+    assert history.records(cell="\udcff*") == ()
+
+
 def test_nothing_recorded_is_no_file(tmp_path: Path) -> None:
     history = history_at(tmp_path / "none.sqlite")
     assert history.records() == ()

@@ -63,6 +63,7 @@ def test_a_server_that_is_lost_meanwhile_costs_no_result(directory: RunDir, monk
 
 
 def test_a_server_that_is_not_there_is_told_before_anything_is_built(directory: RunDir) -> None:
+    postgres.needed()
     with pytest.raises(InfraError, match=r"history postgresql://127\.0\.0\.1:1/x: "):
         run(directory, "postgresql://127.0.0.1:1/x")
     assert not directory.finished()
