@@ -26,7 +26,7 @@ from kzram_ci.model.events import CellDone, CellRetried, Event, Listener, silent
 from kzram_ci.model.evidence import CellResult, Evidence, OopsSummary
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.layout import CellFile
-from kzram_ci.model.machine import Accel, AccelChoice
+from kzram_ci.model.machine import Accel, AccelChoice, Snapshot
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.model.provenance import AppliedSeries, Provenance
 from kzram_ci.results import rundir
@@ -138,12 +138,20 @@ def test_what_a_result_depends_on_besides_its_kernel_is_one_key() -> None:
         place=RunDirLayout(path=Path("/nowhere")).cell("k/a"),
     )
     key = setup_key(job)
+
+    def started(how: Snapshot) -> CellJob:
+        return replace(job, cell=replace(job.cell, machine=replace(job.cell.machine, snapshot=how)))
+
     same = (
+        started(Snapshot.AUTO),
+        started(Snapshot.OFF),  # results of before there was `auto` stay comparable
         replace(job, kernel=replace(job.kernel, key="other")),
         replace(job, cell=replace(job.cell, id="x", seed=7, repeats=3, control=True)),
         replace(job, accel=replace(job.accel, why="another")),
     )
     other = (
+        started(Snapshot.ON),
+        started(Snapshot.PER_SEED),
         replace(job, rootfs=replace(job.rootfs, key="changed")),
         replace(job, accel=replace(job.accel, accel=Accel.KVM)),
         replace(job, cell=replace(job.cell, machine=replace(job.cell.machine, memory_mib=1))),
