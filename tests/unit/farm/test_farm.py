@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,7 +26,7 @@ from kzram_ci.base import clock, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, Interrupted
 from kzram_ci.farm.client import Gone, needed
-from kzram_ci.farm.opened import FarmRequest, opened
+from kzram_ci.farm.opened import FarmRequest, _dashboard, opened
 from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.cell import Expectation, Plan
 from kzram_ci.model.events import CellProgress, CellRetried, Event, silent
@@ -210,6 +211,22 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPat
     ):
         pass
     assert told.value.exit_code == 69
+
+
+@pytest.mark.parametrize(
+    ("link", "here", "bokeh", "words"),
+    [
+        ("http://127.0.0.1:1/status", True, True, "dashboard: http://127.0.0.1:1/status"),
+        ("http://127.0.0.1:1/status", True, False, "no dashboard: bokeh is not installed (pip install 'kzram-ci["),
+        ("http://farm:8787/status", False, False, "dashboard: http://farm:8787/status, if that host has bokeh"),
+        (None, False, True, "no dashboard"),
+    ],
+)
+def test_the_dashboard_is_linked_or_what_it_lacks_is_said(
+    monkeypatch: pytest.MonkeyPatch, link: str | None, here: bool, bokeh: bool, words: str
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name if bokeh else None)
+    assert _dashboard(SimpleNamespace(dashboard_link=link), here=here).startswith(words)
 
 
 def test_a_guest_takes_its_part_of_a_worker() -> None:
