@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -56,11 +57,12 @@ def server() -> Iterator[Server]:
     """A server of its own, gone with the block. Skips, or fails where it is required, without one to start."""
     needed()
     programs = _programs()
-    who: dict[str, Any] = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+    other = pwd.getpwnam("nobody") if os.geteuid() == 0 else None  # a server refuses to be root's
+    who: dict[str, Any] = {} if other is None else {"user": other.pw_uid, "group": other.pw_gid, "extra_groups": []}
     place = Path(tempfile.mkdtemp(prefix="kzram-pg-"))  # not of pytest: a socket's path is short, and `nobody` goes in
     try:
-        if who:
-            shutil.chown(place, "nobody", "nogroup")
+        if other is not None:
+            os.chown(place, other.pw_uid, other.pw_gid)
         how: dict[str, Any] = {"cwd": place, "env": {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}, **who}
         made = (programs / "initdb", "-D", place / "data", "-U", OWNER, "-E", "UTF8", "-N", "-A", "trust")
         subprocess.run(made, check=True, capture_output=True, timeout=120, **how)
