@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,4 +103,5 @@ def _ready(process: subprocess.Popen[bytes], programs: Path, place: Path) -> sub
         if asked.returncode == 0:
             return process
         assert process.poll() is None, (place / "log").read_text()
+        time.sleep(0.1)
     raise AssertionError((place / "log").read_text())
