@@ -66,15 +66,24 @@ def test_a_remedy_comes_through_with_the_proof(arch: str, results: dict[str, dic
     assert counters["selftest_failures"] == 0
 
 
-def test_debians_own_kernel_overruns_through_o_direct(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "suite", "package", "words", "shown"),
+    [
+        ("arm64", "trixie", "linux-image-cloud-arm64", ("distro", "--kernel", "debian-6.12"), "] pc : "),
+        ("i386", "bookworm", "linux-image-686-pae", ("--kernel", "debian:linux-image-686-pae@bookworm"), "] EIP: "),
+    ],
+)
+def test_debians_own_kernel_overruns_through_o_direct(
+    name: str, suite: str, package: str, words: tuple[str, ...], shown: str, tmp_path: Path
+) -> None:
     """Its modules, its initramfs, and an oops that is disassembled by tools of its architecture."""
-    needs_tools("arm64")
-    image = DebianSource(package="linux-image-cloud-arm64", suite="trixie")
+    needs_tools(name)
+    image = DebianSource(package=package, suite=suite)
     if not debian.is_local(image, KernelContext().begin()) and "network" not in requires.required():
         requires.lacking("network", f"{image.words()} was not downloaded")
-    (result,) = run(tmp_path, "distro", "--kernel", "debian-6.12", "--arch", "arm64").values()
+    (result,) = run(tmp_path, *words, "--arch", name).values()
     (oops, *_) = result["evidence"]["oopses"]
     assert oops["type"] in {"null_deref", "paging_fault", "bug"}
     (crash, *_) = tmp_path.glob("*/cells/*/oops-1.txt")
-    assert "] pc : " in crash.read_text()
+    assert shown in crash.read_text()
     assert re.search(r"^ {2}\+0> \w+", crash.read_text(), re.MULTILINE), "the instruction that failed"
