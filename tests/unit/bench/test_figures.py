@@ -46,6 +46,18 @@ def test_the_culprit_that_a_method_names(script: Any, method: str, output: str, 
     assert script("peers").named(method, output) == wanted
 
 
+def test_whether_a_guest_said_its_release(script: Any) -> None:
+    peers = script("peers")
+
+    def wrong(code: int, output: str, errors: str = "") -> str:
+        return str(peers.wrong(peers.Cost(wall=1, cpu=1, code=code, output=output, errors=errors)))
+
+    assert wrong(0, "6.1.0-50-amd64\n") == ""
+    assert wrong(255, "", "[ 12.2] virtme-ng-init: starting script\r\n6.12.117\r\n[ 12.4] exited with code 0\r\n") == ""
+    assert wrong(255, "[    6.100000] booting\n") == "failed with 255 here: [    6.100000] booting"
+    assert wrong(255, "") == "failed with 255 here, without a word"
+
+
 def test_where_programs_of_peers_find_one_another(script: Any) -> None:
     found = {"a": Path("/e/bin/a"), "b": Path("/e/bin/b"), "c": "not installed", "d": Path("/f/d")}
     assert script("peers").bins(found) == "/e/bin:/f"
