@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -98,11 +97,11 @@ def disassemble(oops: Oops, *, deadline: Deadline) -> Oops:
     program = objdump(found.machine) if found is not None else ""
     if found is None or not program:
         return oops
-    with tempfile.NamedTemporaryFile(prefix="kzram-code-") as handle:
-        handle.write(found.data)
-        handle.flush()
+    with proc.scratch() as place:
+        file = place / "code"
+        file.write_bytes(found.data)
         for start in code.starts(found):
-            done = proc.run((program, *code.objdump_argv(found, handle.name, start)), deadline=deadline, check=False)
+            done = proc.run((program, *code.objdump_argv(found, str(file), start)), deadline=deadline, check=False)
             if lines := code.listing(done.text(), found):
                 return replace(oops, assembly=lines)
     return oops

@@ -4,11 +4,13 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requires
 from builders import an_image
 
+from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.library import Library
@@ -139,3 +141,19 @@ def test_a_kernel_that_cannot_be_read_costs_no_oops(tmp_path: Path) -> None:
     assert LOG.decode() in text
     summary, text = cell_files(tmp_path, None)
     assert summary.decoded.splitlines()[-1] == NO_VMLINUX
+
+
+def test_code_lies_where_the_guardian_removes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a process that is killed while it disassembles: only directories with its token are swept."""
+    places: list[Path] = []
+    real = proc.run
+
+    def seen(argv: tuple[str, ...], **more: Any) -> proc.Completed:
+        places.extend(Path(word).parent for word in argv if word.endswith("/code"))
+        return real(argv, **more)
+
+    monkeypatch.setattr(proc, "run", seen)
+    symbolize.disassemble(parse(LOG)[0], deadline=Deadline.after(60))
+    assert places
+    assert all(place.name.startswith(proc.temporary_prefix()) for place in places)
+    assert not any(place.exists() for place in places)
