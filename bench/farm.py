@@ -26,11 +26,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"
 import fake_stages
 from builders import a_cell, a_kernel
 
+from kzram_ci.farm import security
 from kzram_ci.farm.child import PROGRESS_SECONDS
 from kzram_ci.farm.client import FarmExecutor, Terms
 from kzram_ci.farm.messages import Began, render
 from kzram_ci.farm.parcel import Packed, Parcel, Returned
-from kzram_ci.farm.security import needed
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.events import CellProgress, silent
 from kzram_ci.model.machine import MachineSpec
@@ -46,7 +46,7 @@ COUNTERS = {f"counter-{number}": number for number in range(20)}
 CONSOLE = zlib.compress(b"[    0.000000] a line of a console, as kernels print them\n" * 520, 1)
 IN_A_PROCESS = 250
 # A host on which hundreds of machines are at work besides is slow to answer, and nobody is gone.
-ENVIRONMENT = {**os.environ, "DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "300s", "DASK_LOGGING__DISTRIBUTED": "critical"}
+ENVIRONMENT = {**os.environ, **security.PATIENT, "DASK_LOGGING__DISTRIBUTED": "critical"}
 
 
 def cell(parcel: Parcel, topic: str) -> Returned:
@@ -72,7 +72,7 @@ async def host(address: str, count: int, first: int) -> None:
     """Workers, until the scheduler ends."""
     import dask
 
-    distributed = needed()
+    distributed = security.needed()
     has = {"vm": 1.0, "vm-x86_64": 1.0, "cpu": 2.0, "memory": 4096.0}
     words: dict[str, Any] = {"nthreads": 1, "resources": has, "memory_limit": 0, "host": "127.0.0.1"}
     words["dashboard_address"] = "127.0.0.1:0"
@@ -94,10 +94,8 @@ async def host(address: str, count: int, first: int) -> None:
 
 def measure(workers: int, cells: int, least: float, most: float) -> None:
     """One run of cells that take something between two durations, and a line about it."""
-    import dask
-
-    distributed = needed()
-    dask.config.set({"distributed.comm.timeouts.tcp": "300s"})
+    distributed = security.needed()
+    security.patient()
     with tempfile.TemporaryDirectory() as name, socket.create_server(("127.0.0.1", 0)) as free:
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
         free.close()

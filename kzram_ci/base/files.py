@@ -10,7 +10,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,10 @@ _HINTS = {
 _WRONG_PLACE = frozenset(
     {errno.ENOTDIR, errno.EEXIST, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT}
 )
+
+
+class Taken(InfraError):
+    """Another process kept a lock for as long as it was waited for."""
 
 
 @contextmanager
@@ -216,28 +220,27 @@ def _holder(path: Path) -> tuple[str, str, str] | None:
     return None
 
 
-def _taken(path: Path) -> InfraError:
+def _taken(path: Path) -> Taken:
     """What can be said of a lock that another process holds, and how to free it.
 
     A host that died with a lock on a network file system may leave it to the server, which need not notice.
     """
     text, holder = f"another kzram-ci holds {path}", _holder(path)
     if holder is None:
-        return InfraError(text, hint="wait for it, or stop it")
+        return Taken(text, hint="wait for it, or stop it")
     host, pid, since = holder
     if host == os.uname().nodename:
-        return InfraError(f"{text}: process {pid}, since {since}", hint=f"wait for it, or stop it: kill {pid}")
+        return Taken(f"{text}: process {pid}, since {since}", hint=f"wait for it, or stop it: kill {pid}")
     hint = f"wait for it, or stop it on {host}; if that host is gone for good: rm {shlex.quote(str(path))}"
-    return InfraError(f"{text}: process {pid} on {host}, since {since}", hint=hint)
+    return Taken(f"{text}: process {pid} on {host}, since {since}", hint=hint)
 
 
 @contextmanager
 def held(directory: Path) -> Iterator[None]:
     """Be the only process that works in a directory. Raises UserError when another one does."""
-    try:
-        with lock(directory / "lock", Deadline.after(0.1)):
-            yield
-    except InfraError as error:
-        if "another kzram-ci holds" not in error.message:
-            raise
-        raise UserError(f"another kzram-ci works on {directory}", hint=error.hint) from error
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock(directory / "lock", Deadline.after(0.1)))
+        except Taken as error:
+            raise UserError(f"another kzram-ci works on {directory}", hint=error.hint) from error
+        yield

@@ -11,7 +11,8 @@ from kzram_ci.base.errors import UserError
 
 CA, CERT, KEY = "ca.pem", "cert.pem", "key.pem"
 # On one host nobody vanishes without a word, and one that is busy may not read for longer than dask's half a minute.
-PATIENT = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "300s"}
+_PATIENCE = "300s"
+PATIENT = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": _PATIENCE}  # in the environment of others
 INSTALL = "pip install 'kzram-ci[cluster]'"
 
 
@@ -42,7 +43,7 @@ def patient() -> Any:
     """What PATIENT says, for this process and while the result is entered."""
     import dask
 
-    return dask.config.set({"distributed.comm.timeouts.tcp": "300s"})
+    return dask.config.set({"distributed.comm.timeouts.tcp": _PATIENCE})
 
 
 def of_directory(name: str) -> Any:

@@ -18,7 +18,6 @@ class RunFile(StrEnum):
     KCIDB = "kcidb.json"
     KTAP = "results.ktap"
     BLAME = "blame.json"  # whose code the crashes are in, by signature
-    LOCK = "lock"  # held by the process that works on the run
 
 
 REPORTS = (RunFile.JUNIT, RunFile.HTML, RunFile.SUMMARY, RunFile.KCIDB, RunFile.KTAP)

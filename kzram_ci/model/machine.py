@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kzram_ci.model.root import RootSpec
@@ -59,6 +59,10 @@ class MachineSpec:
     root: RootSpec | None = None  # None: programs run in our initramfs
     dump: Dump = Dump.NEVER
     dump_limit_mib: int = 1024  # a larger file is given up
+
+    def booting(self) -> MachineSpec:
+        """The machine whose guests all boot, where `auto` would start most of them behind the boot."""
+        return replace(self, snapshot=Snapshot.OFF) if self.snapshot is Snapshot.AUTO else self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

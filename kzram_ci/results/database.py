@@ -34,17 +34,22 @@ class Database(Protocol):
     def words(self) -> Words:
         """How it says what others say differently."""
 
-    def exists(self) -> bool:
-        """Whether anything was ever recorded. Raises InfraError."""
-
     def reading(self) -> AbstractContextManager[Ask]:
-        """A transaction that sees one moment. Raises UserError (another schema), InfraError."""
+        """A transaction that sees one moment, or `nothing` where nothing was ever recorded: looking makes no database.
+
+        Raises UserError (another schema), InfraError.
+        """
 
     def writing(self, run: str) -> AbstractContextManager[Ask]:
         """A transaction that adds to a run, one after another. Raises UserError (another schema), InfraError."""
 
     def __str__(self) -> str:
         """Its name for people, without a password."""
+
+
+def nothing(_statement: str, _values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+    """The rows of a database that is not there."""
+    return ()
 
 
 def storable(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -106,8 +106,6 @@ class History:
             "SELECT results.run, runs.plan, runs.directory, results.recorded, results.result FROM results"
             f" JOIN runs ON runs.id = results.run WHERE {where} ORDER BY seq DESC LIMIT :newest"
         )
-        if not self.database.exists():
-            return ()
         with self.database.reading() as ask:
             rows = ask(query, {**values, "newest": limit})
         return tuple(
@@ -126,8 +124,6 @@ class History:
             "SELECT verdict, COUNT(*) FROM results WHERE seq IN"
             " (SELECT MAX(seq) FROM results WHERE run = :run GROUP BY cell) GROUP BY verdict ORDER BY verdict"
         )
-        if not self.database.exists():
-            return ()
         with self.database.reading() as ask:
             rows = ask(newest, {"plan": plan, "newest": limit})
             return tuple(
@@ -156,8 +152,6 @@ class History:
             f" (PARTITION BY signature ORDER BY seq DESC) AS place FROM {rows}) AS ranked WHERE place <= :most)"
             " ORDER BY seq DESC"
         )
-        if not self.database.exists():
-            return ()
         with self.database.reading() as ask:
             counted = ask(sums, values)
             where_seen = ask(cells, values)
@@ -189,15 +183,11 @@ class History:
             " FROM results JOIN runs ON runs.id = results.run WHERE runs.plan = :plan AND verdict IN ('ok', 'finding')"
             " ORDER BY seq DESC LIMIT :newest) AS recent WHERE took > 0 GROUP BY cell"
         )
-        if not self.database.exists():
-            return {}
         with self.database.reading() as ask:
             return {cell: took for cell, took in ask(query, {"plan": plan, "newest": newest})}
 
     def cells(self) -> tuple[str, ...]:
         """Ids of all cells with a result."""
-        if not self.database.exists():
-            return ()
         with self.database.reading() as ask:
             return tuple(cell for (cell,) in ask("SELECT DISTINCT cell FROM results ORDER BY cell", {}))
 

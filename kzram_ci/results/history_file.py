@@ -11,7 +11,7 @@ from typing import Any
 
 from kzram_ci.base import files
 from kzram_ci.base.errors import InfraError
-from kzram_ci.results.database import Ask, Words, storable
+from kzram_ci.results.database import Ask, Words, nothing, storable
 from kzram_ci.results.history_schema import BUSY_SECONDS, prepare
 
 _WORDS = Words(fits="GLOB", pattern=str, seconds="json_extract(result, '$.seconds')", own_seconds=False)
@@ -32,13 +32,12 @@ class HistoryFile:
         """The path."""
         return str(self.path)
 
-    def exists(self) -> bool:
-        """Whether there is a file: looking makes none."""
-        return self.path.is_file()
-
     @contextmanager
     def reading(self) -> Iterator[Ask]:
         """See one moment of the file."""
+        if not self.path.is_file():
+            yield nothing
+            return
         with self._transaction("BEGIN") as ask:
             yield ask
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from kzram_ci.base.errors import InfraError, UserError
-from kzram_ci.results.database import Ask, Words, storable
+from kzram_ci.results.database import Ask, Words, nothing, storable
 from kzram_ci.results.reports.sanitize import one_line
 
 if TYPE_CHECKING:
@@ -109,21 +109,21 @@ class HistoryServer:
         """The URL without its password and options."""
         return _shown(self.url)
 
-    def exists(self) -> bool:
-        """Whether the tables are there: looking makes none, and renews those of an older version."""
+    @contextmanager
+    def reading(self) -> Iterator[Ask]:
+        """See one moment of the server. Tables of an older version are renewed first."""
         with self._transaction(reading=True) as connection:
             found = _version(connection)
+            if found == 0:
+                yield nothing
+            elif found >= SCHEMA_VERSION:
+                self._check(found)
+                yield _ask(connection)
         if 0 < found < SCHEMA_VERSION:
             with self._transaction() as connection:
                 _renew(connection)
-        return found > 0
-
-    @contextmanager
-    def reading(self) -> Iterator[Ask]:
-        """See one moment of the server."""
-        with self._transaction(reading=True) as connection:
-            self._check(_version(connection))
-            yield _ask(connection)
+            with self.reading() as ask:
+                yield ask
 
     @contextmanager
     def writing(self, run: str) -> Iterator[Ask]:

@@ -46,6 +46,6 @@ def bring(path: Path, stores: tuple[str, ...], tell: Tell) -> str:
 
 def opened(path: Path, stores: tuple[str, ...], tell: Tell) -> RunDir:
     """A run directory, brought from a store where it does not exist. Raises as `bring` and `rundir.open_run` do."""
-    if found := "" if path.exists() else bring(path, stores, tell):
+    if found := bring(path, stores, tell):
         tell(f"{path}: from {found}")
     return open_run(path)

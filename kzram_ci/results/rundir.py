@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from kzram_ci.base import clock, files
-from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, KzramError, UserError
 from kzram_ci.model import codec
 from kzram_ci.model.blame import Blame
@@ -181,7 +180,7 @@ def resume(path: Path) -> RunDir:
     layout = RunDirLayout(path=path.absolute())
     if not layout.file(RunFile.PLAN).is_file():
         open_run(path)  # which says what is wrong
-    with held(layout):
+    with files.held(layout.path):
         return _resumed(open_run(path))
 
 
@@ -200,18 +199,6 @@ def _resumed(run: RunDir) -> RunDir:
     return run
 
 
-@contextmanager
-def held(layout: RunDirLayout) -> Iterator[None]:
-    """Be the only process that works on a run. Raises UserError when another one does."""
-    try:
-        with files.lock(layout.file(RunFile.LOCK), Deadline.after(0.1)):
-            yield
-    except InfraError as error:
-        if "another kzram-ci holds" not in error.message:
-            raise
-        raise UserError(f"another kzram-ci works on {layout.path}", hint=error.hint) from error
-
-
 def newest(root: Path) -> Path:
     """The newest run below a directory that is neither finished nor worked on. Raises UserError when there is none.
 
@@ -223,7 +210,7 @@ def newest(root: Path) -> Path:
             run = open_run(path)
             if run.finished() >= {cell.id for cell in run.plan.cells} and _drawn(run.layout):
                 continue
-            with held(run.layout):
+            with files.held(run.path):
                 return path
     raise UserError(f"no unfinished run in {root}", hint="kzram-ci run --resume RUNDIR, or --runs DIR")
 

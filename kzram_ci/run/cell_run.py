@@ -24,7 +24,6 @@ from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import CellRetried, Listener
 from kzram_ci.model.evidence import CellResult, Evidence, Judgement
 from kzram_ci.model.layout import CellFile
-from kzram_ci.model.machine import Snapshot
 from kzram_ci.model.outcome import HOST_OUTCOMES, Outcome, Verdict
 from kzram_ci.results.rundir import born
 from kzram_ci.run.job import BootStage, CellJob
@@ -112,10 +111,8 @@ def setup_key(job: CellJob) -> str:
 
     `auto` restores only what behaves as if it had booted, so results of booted guests stay comparable with its own.
     """
-    cell, machine = job.cell, job.cell.machine
-    if machine.snapshot is Snapshot.AUTO:
-        machine = replace(machine, snapshot=Snapshot.OFF)
-    parts: list[Any] = [machine, cell.workload, cell.expect]
+    cell = job.cell
+    parts: list[Any] = [cell.machine.booting(), cell.workload, cell.expect]
     if cell.evidence is not None:
         parts.append(replace(cell.evidence, control=""))
     return digest_json([*map(codec.to_json, parts), job.rootfs.key, str(job.accel.accel)])

@@ -10,7 +10,7 @@ from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import Listener
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.kernel import KernelImage
-from kzram_ci.model.machine import MachineSpec, Snapshot
+from kzram_ci.model.machine import MachineSpec
 from kzram_ci.results.layout import CellDir
 from kzram_ci.run.cell_run import STOP_MARGIN_SECONDS
 from kzram_ci.run.job import CellJob, Idle, Stages
@@ -19,9 +19,7 @@ from kzram_ci.run.pool import QEMU_OVERHEAD_MIB, Budget
 
 def booting(cell: Cell) -> Cell:
     """The cell where the boot itself is what is looked at: `auto` would start all boots but one behind it."""
-    if cell.machine.snapshot is not Snapshot.AUTO:
-        return cell
-    return replace(cell, machine=replace(cell.machine, snapshot=Snapshot.OFF))
+    return replace(cell, machine=cell.machine.booting())
 
 
 def boot_alone(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kzram_ci.base import budget
+from kzram_ci.base import budget, files
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, Interrupted, KzramError
@@ -26,7 +26,6 @@ from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.layout import FOR_PROGRAMS, REPORTS
 from kzram_ci.model.machine import Accel, AccelChoice
 from kzram_ci.model.outcome import Outcome
-from kzram_ci.results import rundir
 from kzram_ci.results.draw import Reports
 from kzram_ci.results.history import History
 from kzram_ci.results.kept import keep
@@ -51,7 +50,7 @@ def execute(
 
     Raises UserError, InfraError, Interrupted (which says how to go on) after every result that could be had.
     """
-    with rundir.held(run.layout):
+    with files.held(run.path):
         try:
             return _execute(request, run, tools=tools, listener=listener, warn=warn)
         except Interrupted as stop:

@@ -132,3 +132,12 @@ def test_an_interrupt_ends_the_wait_for_a_lock(tmp_path: Path) -> None:
         waiter.join(timeout=30)
         assert not waiter.is_alive()
     assert "interrupted while another kzram-ci held" in str(caught[0])
+
+
+def test_a_lock_that_is_taken_within_the_work_is_not_the_works_own(tmp_path: Path) -> None:
+    with files.held(tmp_path / "run"), files.lock(tmp_path / "slot.lock", Deadline.after(5)):
+        pass
+    taken = files.Taken("another kzram-ci holds slot.lock")
+    with pytest.raises(files.Taken) as caught, files.held(tmp_path / "run"):
+        raise taken
+    assert caught.value is taken

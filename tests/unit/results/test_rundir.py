@@ -12,7 +12,7 @@ import report_samples as samples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kzram_ci.base import proc
+from kzram_ci.base import files, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.model import codec
@@ -176,7 +176,7 @@ def test_cells_may_finish_in_several_threads(tmp_path: Path) -> None:
 
 def test_one_process_at_a_time_works_on_a_run(tmp_path: Path) -> None:
     run = rundir.create(tmp_path, samples.PLAN)
-    with rundir.held(run.layout), pytest.raises(UserError, match="another kzram-ci works on"):
+    with files.held(run.path), pytest.raises(UserError, match="another kzram-ci works on"):
         rundir.resume(run.path)
     rundir.resume(run.path)
 
@@ -212,7 +212,7 @@ class TestNewest:
     def test_is_not_one_that_another_process_works_on(self, tmp_path: Path) -> None:
         older = self.made(tmp_path, "20260101T000000Z-a")
         busy = self.made(tmp_path, "20260102T000000Z-a")
-        with rundir.held(rundir.open_run(busy).layout):
+        with files.held(rundir.open_run(busy).path):
             assert rundir.newest(tmp_path) == older
         assert rundir.newest(tmp_path) == busy
 
