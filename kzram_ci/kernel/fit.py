@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 from kzram_ci.base.errors import NotApplicable
 from kzram_ci.kernel import compressors, kconfig, mechanism, source_facts
-from kzram_ci.kernel.workshop import KernelContext, Prospect
+from kzram_ci.kernel.workshop import KernelContext, Prospect, image_of, prospect_of
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.filesystem import kind_of
-from kzram_ci.model.kernel import KernelImage
+from kzram_ci.model.kernel import KernelImage, KernelSpec, Tree
 from kzram_ci.model.workload import KUNIT, Fault
 
 _FAULT_NEEDS = {
@@ -40,6 +40,25 @@ def fitted(cell: Cell, image: KernelImage, context: KernelContext) -> Cell:
     if found.skip:
         raise NotApplicable(found.skip)
     return found
+
+
+def obstacles(cells: Sequence[Cell], spec: KernelSpec, tree: Tree, context: KernelContext) -> tuple[str, ...]:
+    """For each cell why it can show nothing on the kernel of this tree, "" where it can. Nothing is built.
+
+    Raises UserError, PatchFailed, InfraError, Interrupted.
+    """
+    if (ahead := prospect_of(spec, tree, context)) is not None:
+        return tuple(foreseen(cell, ahead).skip for cell in cells)
+    image = image_of(spec, tree, context)  # in the cache, or in a store
+
+    def obstacle(cell: Cell) -> str:
+        try:
+            fitted(cell, image, context)
+        except NotApplicable as error:
+            return error.message
+        return ""
+
+    return tuple(map(obstacle, cells))
 
 
 def foreseen(cell: Cell, ahead: Prospect) -> Cell:

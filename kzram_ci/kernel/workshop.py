@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -90,12 +90,19 @@ def image_for(spec: KernelSpec, context: KernelContext) -> KernelImage:
     return _image(spec, tree, ctx)
 
 
-def image_of(spec: KernelSpec, tree: Tree, context: KernelContext) -> KernelImage:
-    """As `image_for`, of a tree that was fetched already; the spec's own source does not matter."""
-    return _image(spec, tree, context.begin())
+def image_of(
+    spec: KernelSpec, tree: Tree, context: KernelContext, against: Callable[[Facts], str] = lambda facts: ""
+) -> KernelImage:
+    """As `image_for`, of a tree that was fetched already; the spec's own source does not matter.
+
+    `against`: why a kernel of a source with these facts is not worth building; it raises NotApplicable then.
+    """
+    return _image(spec, tree, context.begin(), against)
 
 
-def _image(spec: KernelSpec, tree: Tree, ctx: Context) -> KernelImage:
+def _image(
+    spec: KernelSpec, tree: Tree, ctx: Context, against: Callable[[Facts], str] = lambda facts: ""
+) -> KernelImage:
     inputs = _inputs(spec, tree, ctx)
     image, how = kbuild.cached(inputs, cache=ctx.cache), "cached"
     if image is None and (image := borrow(inputs, ctx)) is not None:
@@ -105,7 +112,7 @@ def _image(spec: KernelSpec, tree: Tree, ctx: Context) -> KernelImage:
         lend(image, ctx)
         ctx.listener(BuildDone(kernel=spec.name, how=how))
         return image
-    if facts is not None and (reason := mechanism.meaning(facts, spec.series)):
+    if facts is not None and (reason := mechanism.meaning(facts, spec.series) or against(facts)):
         raise NotApplicable(reason)
     toolchain.require()
     image = kbuild.build(inputs, ctx)
@@ -145,6 +152,15 @@ def prospect(spec: KernelSpec, context: KernelContext, *, fetch: bool = True) ->
     tree = source.fetch(spec.source, ctx) if fetch else source.local(spec.source, ctx)
     if tree is None or not (fetch or kbuild.is_local(tree, cache=ctx.cache)):
         return None
+    return _prospect(spec, tree, ctx, fetch=fetch)
+
+
+def prospect_of(spec: KernelSpec, tree: Tree, context: KernelContext) -> Prospect | None:
+    """As `prospect`, of a tree that was fetched already; the spec's own source does not matter."""
+    return _prospect(spec, tree, context.begin(), fetch=True)
+
+
+def _prospect(spec: KernelSpec, tree: Tree, ctx: Context, *, fetch: bool) -> Prospect | None:
     inputs = _inputs(spec, tree, ctx)
     if kbuild.cached(inputs, cache=ctx.cache) is not None or (fetch and borrow(inputs, ctx) is not None):
         return None

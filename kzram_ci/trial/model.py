@@ -45,6 +45,7 @@ class Asked:
     each: bool = False
     tester: str = ""  # NAME <MAIL>
     notes: tuple[str, ...] = ()
+    instead: tuple[Test, ...] = ()  # other tests of the plan that show a crash
 
     def test(self, name: str) -> Test:
         """A test by its name."""
@@ -103,11 +104,14 @@ class StepBoot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What happened so far. `skipped`: tests that have no meaning on these kernels, and why."""
+    """What happened so far. `skipped`: tests that have no meaning on these kernels, and why; `fit`: where that is all
+    of them, tests of the plan that have.
+    """
 
     boots: tuple[BootRecord, ...] = ()
     steps: tuple[StepBoot, ...] = ()  # of prefixes, when they were asked for
     builds: tuple[BuildRecord, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
+    fit: tuple[str, ...] = ()
     oops: str = ""  # the first wanted crash without the series, decoded
     done: bool = False

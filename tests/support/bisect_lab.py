@@ -113,6 +113,7 @@ class SimLab:
     builds: list[str] = field(default_factory=list)
     before: Callable[[str], None] = lambda what: None
     host: Callable[[], str] = lambda: ""
+    obstacle: Callable[[int, Cell], str] = lambda number, cell: ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def number(self, commit: str) -> int:
@@ -131,6 +132,9 @@ class SimLab:
             key=f"key of {commit.name}", name="k", arch="x86_64", release="6.12", image=commit.name, seconds=9.0
         )
         return Kernel(image=image, sha256=self.trees.get(number, f"bytes of {number}"))
+
+    def obstacles(self, commit: Commit, cells: Sequence[Cell]) -> tuple[str, ...]:
+        return tuple(self.obstacle(self.number(commit.name), cell) for cell in cells)
 
     def boot(self, cell: Cell, kernel: Kernel, directory: Path, *, others: int) -> tuple[Evidence, str]:
         self.before(f"boot {kernel.image.image}")

@@ -5,6 +5,7 @@ What a guest does follows from the text of its kernel, so a patch that is not ap
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from tiny_source import FILES
 
 from kzram_ci.base.clock import Deadline
 from kzram_ci.kernel.workshop import KernelContext, image_for
+from kzram_ci.model.cell import Plan
 from kzram_ci.model.events import Listener, silent
 from kzram_ci.model.evidence import Evidence, OopsSummary
 from kzram_ci.model.kernel import KernelImage, KernelSpec
+from kzram_ci.run.foresight import looked_ahead
 from kzram_ci.run.job import CellJob, Stages
 from kzram_ci.run.pool import Budget
 from kzram_ci.trial.findings import Findings
@@ -88,6 +91,7 @@ class Rig:
         git_tree.git(self.repo, "tag", "v1")
         self.plan.write_text(PLAN.format(repo=self.repo))
         self.told: list[str] = []
+        self.looks_ahead = False  # what this tree's source says of zram counts: there is none in it
 
     def patch(self, *texts: str, name: str = "fix.mbox", options: tuple[str, ...] = ()) -> Path:
         """The mailbox of a series whose patches make a.c these texts, one by one; the tree is left as it was."""
@@ -113,7 +117,11 @@ class Rig:
         def image(spec: KernelSpec) -> KernelImage:
             return image_for(spec, context)
 
-        return Stages(image=image, rootfs=lambda cell: a_rootfs(), accel=lambda machine: an_accel(), boot=boot)
+        def ahead(plan: Plan, done: Collection[str]) -> Plan:
+            return looked_ahead(plan, context, done)
+
+        stages = Stages(image=image, rootfs=lambda cell: a_rootfs(), accel=lambda machine: an_accel(), boot=boot)
+        return replace(stages, ahead=ahead) if self.looks_ahead else stages
 
     def engine(self, session: Session) -> Engine:
         stages = self.stages()

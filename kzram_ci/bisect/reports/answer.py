@@ -92,7 +92,8 @@ def _untestable_end(findings: Findings, answer: Answer) -> list[str]:
     reasons = Counter(boot.record.reason for boot in findings.boots_of(end)).most_common(1)
     why = (build.failed if build is not None else "") or (reasons[0][0] if reasons else "no boot reached the workload")
     side = "bad" if end == findings.bad else "good"
-    return [f"the {side} end {end[:12]} cannot be tested: {why}", f"fix: give another --{side}"]
+    fix = f"{build.fix}, or " if build is not None and build.fix else ""
+    return [f"the {side} end {end[:12]} cannot be tested: {why}", f"fix: {fix}give another --{side}"]
 
 
 _HEADS: dict[Kind, Callable[[Findings, Answer], list[str]]] = {

@@ -15,12 +15,12 @@ def choose_cell(plan: Plan, kernel: str, test: str) -> tuple[Cell, tuple[Cell, .
     chosen = _of_one_kernel(plan, kernel)
     cells = [cell for cell in chosen.cells if not test or _is_called(cell, test)]
     if not cells:
-        known = ", ".join(dict.fromkeys(_tail(cell) for cell in chosen.cells))
+        known = ", ".join(dict.fromkeys(tail(cell) for cell in chosen.cells))
         raise UserError(f"no test of {plan.name} matches {test!r}; it has {known}")
     if len(cells) > 1:
-        listed = ", ".join(_tail(cell) for cell in cells)
+        listed = ", ".join(tail(cell) for cell in cells)
         raise UserError(
-            f"{plan.name} has {len(cells)} tests: {listed}; a bisection boots one", hint=f"--test {_tail(cells[0])}"
+            f"{plan.name} has {len(cells)} tests: {listed}; a bisection boots one", hint=f"--test {tail(cells[0])}"
         )
     cell = cells[0]
     if cell.skip:
@@ -30,8 +30,21 @@ def choose_cell(plan: Plan, kernel: str, test: str) -> tuple[Cell, tuple[Cell, .
             f"kernel {cell.kernel.name} is a ready image: it cannot be built from a commit",
             hint="--kernel with a source",
         )
-    tail = _tail(cell)
-    return cell, tuple(other for other in plan.cells if other is not cell and _tail(other) == tail and not other.skip)
+    return cell, same_test(plan, cell)
+
+
+def same_test(plan: Plan, cell: Cell) -> tuple[Cell, ...]:
+    """The cells of the same test on other kernels."""
+    return tuple(other for other in plan.cells if other is not cell and tail(other) == tail(cell) and not other.skip)
+
+
+def others_of(plan: Plan, cell: Cell) -> tuple[Cell, ...]:
+    """The other cells of the same kernel."""
+    return tuple(
+        other
+        for other in plan.cells
+        if other.kernel.name == cell.kernel.name and other.id != cell.id and not other.skip
+    )
 
 
 def _of_one_kernel(plan: Plan, kernel: str) -> Plan:
@@ -49,10 +62,10 @@ def _of_one_kernel(plan: Plan, kernel: str) -> Plan:
     )
 
 
-def _tail(cell: Cell) -> str:
+def tail(cell: Cell) -> str:
     """A cell's id without its kernel: test and axes."""
     return cell.id.removeprefix(f"{cell.kernel.name}/")
 
 
 def _is_called(cell: Cell, test: str) -> bool:
-    return any(glob_any(name, (test,)) for name in (cell.test, cell.id, _tail(cell)))
+    return any(glob_any(name, (test,)) for name in (cell.test, cell.id, tail(cell)))

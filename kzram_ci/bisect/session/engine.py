@@ -17,6 +17,7 @@ from kzram_ci.base.errors import Interrupted, OutOfTime
 from kzram_ci.bisect.belief.decide import Answer, Boot, Costs, Done, Kind, Stage, next_step
 from kzram_ci.bisect.session.boots import Boots
 from kzram_ci.bisect.session.builds import Builds, Tell
+from kzram_ci.bisect.session.ends import look_at_ends
 from kzram_ci.bisect.session.revert import try_revert
 from kzram_ci.bisect.session.runner import Kernel, Runner
 from kzram_ci.bisect.session.store import Session
@@ -47,6 +48,7 @@ class Engine:
         """Go on until there is an answer. Raises InfraError, UserError, Interrupted, OutOfTime; all is on disk."""
         session, runner = self.session, self.runner
         self._local = dict(runner.cached(session.asked.commits))
+        look_at_ends(session, runner, self.tell)
         builds = Builds(session=session, runner=runner, tell=self.tell)
         with ThreadPoolExecutor(max_workers=max(1, runner.workers), thread_name_prefix="boot") as pool:
             boots = Boots(session=session, runner=runner, tell=self.tell, pool=pool)

@@ -41,6 +41,7 @@ class Asked:
     paths: tuple[str, ...] = ()
     first_parent: bool = False
     commits: tuple[Commit, ...] = ()
+    instead: tuple[Cell, ...] = ()  # the plan's other tests of this kernel that can tell good from bad
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,7 @@ class BootRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRecord:
-    """One commit's kernel: its key and the digest of its image, or why there is none (`failed`)."""
+    """One commit's kernel: its key and the digest of its image, or why there is none (`failed`), and what to do."""
 
     commit: str
     key: str = ""
@@ -70,6 +70,7 @@ class BuildRecord:
     seconds: float = 0.0  # of make and all around it; 0 when it came from the cache
     cached: bool = False
     failed: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import UserError
 from kzram_ci.bisect.belief.model import Bisection, Observation, Settings, start
 from kzram_ci.bisect.session import store
-from kzram_ci.bisect.session.choice import choose_cell
+from kzram_ci.bisect.session.choice import choose_cell, others_of, same_test
 from kzram_ci.bisect.session.commits import describe
 from kzram_ci.bisect.session.findings import findings_of
 from kzram_ci.bisect.session.history import Range, find
@@ -19,6 +19,7 @@ from kzram_ci.bisect.session.model import Asked
 from kzram_ci.bisect.session.repository import is_url
 from kzram_ci.bisect.session.store import Session
 from kzram_ci.bisect.session.wanted import expectation
+from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.machine import Accel, Snapshot
 from kzram_ci.model.source import LocalGit, RemoteGit
@@ -93,7 +94,7 @@ def begin(request: BisectRequest, warn: Callable[[str], None]) -> Session:
     state = _state(request, found)
     asked = Asked(
         plan=plan.name,
-        cell=replace(cell, kernel=_at(cell.kernel, found), repeats=1, cases=()),
+        cell=_alone(cell, found),
         repository=found.repository,
         store=found.store,
         wanted=wanted,
@@ -101,6 +102,7 @@ def begin(request: BisectRequest, warn: Callable[[str], None]) -> Session:
         paths=request.paths,
         first_parent=request.first_parent,
         commits=describe(found.store, state.graph.names),
+        instead=tuple(_alone(other, found) for other in _instead(plan, cell, request.signatures)),
     )
     session = store.create(request.runs, asked, state, plan.text)
     if found.notes:
@@ -125,6 +127,20 @@ def _check(request: BisectRequest) -> None:
 def _state(request: BisectRequest, found: Range) -> Bisection:
     settings = Settings(confidence=request.confidence, good_first=request.good_first)
     return start(found.text, bad=found.bad, goods=found.goods, first_parent=request.first_parent, settings=settings)
+
+
+def _instead(plan: Plan, cell: Cell, signatures: tuple[str, ...]) -> Iterator[Cell]:
+    """The other tests of the kernel that could be bisected with, as they would be."""
+    for other in others_of(plan, cell):
+        try:
+            yield expectation(other, same_test(plan, other), signatures)[0]
+        except UserError:  # it cannot tell good from bad
+            continue
+
+
+def _alone(cell: Cell, found: Range) -> Cell:
+    """The cell as a bisection boots it: on a commit, once a boot."""
+    return replace(cell, kernel=_at(cell.kernel, found), repeats=1, cases=())
 
 
 def _at(kernel: KernelSpec, found: Range) -> KernelSpec:

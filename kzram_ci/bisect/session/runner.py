@@ -14,7 +14,8 @@ from typing import Protocol
 from kzram_ci.base.digest import digest_file
 from kzram_ci.bisect.session.commits import tree_without
 from kzram_ci.bisect.session.model import Commit
-from kzram_ci.kernel.fit import fitted
+from kzram_ci.kernel.fit import fitted, obstacles
+from kzram_ci.kernel.mechanism import suited
 from kzram_ci.kernel.workshop import KernelContext, image_of, keys_of
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.evidence import Evidence
@@ -46,6 +47,12 @@ class Runner(Protocol):
 
     def build(self, commit: Commit) -> Kernel:
         """The kernel of a commit. Raises KernelError, UserError, InfraError, Interrupted."""
+
+    def obstacles(self, commit: Commit, cells: Sequence[Cell]) -> tuple[str, ...]:
+        """For each cell why it can show nothing on a commit, "" where it can. Nothing is built.
+
+        Raises KernelError, UserError, InfraError, Interrupted.
+        """
 
     def boot(self, cell: Cell, kernel: Kernel, directory: Path, *, others: int) -> tuple[Evidence, str]:
         """One boot, and the accelerator it had. `others`: how many of this kernel are to follow.
@@ -81,10 +88,19 @@ class LocalRunner:
         return {commit.name: there for commit, (_, there) in zip(asked, keys, strict=True)}
 
     def build(self, commit: Commit) -> Kernel:
-        """From the cache, or built in the slot that all commits of the repository share."""
-        image = image_of(self.cell.kernel, self._tree(commit), self.context)
-        fitted(self.cell, image, self.context)  # raises when the test can prove nothing on this commit
+        """From the cache, or built in the slot that all commits of the repository share.
+
+        Raises NotApplicable when the test can prove nothing on this commit, where its source tells before the build.
+        """
+        image = image_of(
+            self.cell.kernel, self._tree(commit), self.context, lambda facts: suited(self.cell, facts).skip
+        )
+        fitted(self.cell, image, self.context)
         return Kernel(image=image, sha256=digest_file(Path(image.image)))
+
+    def obstacles(self, commit: Commit, cells: Sequence[Cell]) -> tuple[str, ...]:
+        """As a run looks ahead."""
+        return obstacles(cells, self.cell.kernel, self._tree(commit), self.context)
 
     def _tree(self, commit: Commit) -> CommitTree:
         return CommitTree(

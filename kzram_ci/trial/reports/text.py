@@ -35,6 +35,7 @@ def report(found: Findings) -> list[str]:
     return [
         *_paragraph(one_line(found.asked.posted.title, 300)),
         *_paragraph(headline(found)),
+        *_fix(found),
         "",
         *_tested(found),
         "",
@@ -54,6 +55,12 @@ def headline(found: Findings) -> str:
         return "not finished"
     said = _SAID[found.answer]
     return f"{said}: {found.why}" if found.why else said
+
+
+def _fix(found: Findings) -> list[str]:
+    """What to do where no test that was asked for can show anything."""
+    fit = " ".join(f"--test {name}" for name in found.facts.fit)
+    return _paragraph(f"fix: {fit} can show something there") if fit else []
 
 
 def tags(found: Findings) -> list[str]:

@@ -6,7 +6,7 @@ on where its last boot ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -14,6 +14,7 @@ from itertools import count
 from kzram_ci.base import files, proc
 from kzram_ci.base.errors import InfraError, Interrupted, NotApplicable
 from kzram_ci.model import codec
+from kzram_ci.model.cell import Plan
 from kzram_ci.model.events import Listener
 from kzram_ci.model.evidence import Evidence, OopsSummary
 from kzram_ci.model.kernel import KernelImage, KernelSpec
@@ -64,6 +65,9 @@ class Engine:
         """
         if (found := self.session.findings()).answer is not None and self.session.facts.done:
             return found
+        self._look_ahead()
+        if all(test.id in dict(self.session.facts.skipped) for test in self.session.asked.tests):
+            return self._ended()
         self._images = dict(zip(Side, self.builds.both(), strict=True))
         for test in sorted(self.session.asked.tests, key=lambda test: test.guard):
             if self._applies(test):
@@ -71,21 +75,48 @@ class Engine:
             self.show()
         if self.session.asked.each:
             self._steps()
+        return self._ended()
+
+    def _ended(self) -> Findings:
         self.session.keep(replace(self.session.facts, done=True))
         self.show()
         return self.session.findings()
 
+    def _look_ahead(self) -> None:
+        """Write down which tests can show nothing, as far as the sources tell before the kernels are built."""
+        session, known = self.session, dict(self.session.facts.skipped)
+        tests = tuple(test for test in session.asked.tests if test.id not in known)
+        for name, reason in self._foreseen(tests).items():
+            self._skip(name, reason)
+        if tests and session.asked.instead and len(session.facts.skipped) == len(session.asked.tests):
+            unfit = self._foreseen(session.asked.instead)
+            fit = tuple(test.id for test in session.asked.instead if test.id not in unfit)
+            session.keep(replace(session.facts, fit=fit))
+
+    def _foreseen(self, tests: Sequence[Test]) -> dict[str, str]:
+        """The tests that can show nothing on one of the kernels, and why, as a run finds it out."""
+        asked = self.session.asked
+        owners = {f"{spec.name}/{test.id}": (test, spec) for spec in (asked.before, asked.after) for test in tests}
+        cells = tuple(replace(test.cell, id=name, kernel=spec) for name, (test, spec) in owners.items())
+        if not cells:
+            return {}
+        found = self.stages.ahead(Plan(name=asked.plan, cells=cells), ())
+        return {owners[cell.id][0].id: cell.skip for cell in reversed(found.cells) if cell.skip}
+
+    def _skip(self, name: str, reason: str) -> None:
+        facts = self.session.facts
+        self.session.keep(replace(facts, skipped=(*facts.skipped, (name, reason))))
+        self.tell(f"{name}: skipped: {reason}")
+
     def _applies(self, test: Test) -> bool:
         """Whether the test can show something on both kernels; what speaks against it is written down."""
-        facts = self.session.facts
-        if test.id in dict(facts.skipped):
+        if test.id in dict(self.session.facts.skipped):
             return False
         try:
             for image in self._images.values():
                 self.stages.fit(test.cell, image)
         except NotApplicable as error:
-            self.session.keep(replace(facts, skipped=(*facts.skipped, (test.id, error.message))))
-            self.tell(f"{test.id}: skipped: {error.message}")
+            self._skip(test.id, error.message)
             return False
         return True
 

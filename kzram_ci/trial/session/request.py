@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -88,9 +88,11 @@ def begin(request: TryRequest, *, stdin: Callable[[], bytes], tell: Callable[[st
     for note in (f"{came.posted.title}: {patches_text(len(came.posted.patches))}, on {base.why}", *notes):
         tell(note)
     check_applies(base.spec, came.posted, _repositories(base.spec, request.repository), context)
+    chosen = tests_of(plan, tests, request, base.spec)
     asked = Asked(
         plan=plan.name,
-        tests=tests_of(plan, tests, request, base.spec),
+        tests=chosen,
+        instead=_instead(chosen, plan, tests, request, base.spec),
         before=base.spec,
         after=with_series(base.spec, came.posted, f"{base.spec.name}+series"),
         posted=came.posted,
@@ -135,6 +137,20 @@ def tests_of(plan: Plan, tests: ChosenTests, request: TryRequest, spec: KernelSp
     if all(test.guard for test in guarded):  # what was asked for is looked for
         return tuple(replace(test, guard=False) for test in guarded)
     return tuple(guarded)
+
+
+def _instead(
+    chosen: Sequence[Test], plan: Plan, tests: ChosenTests, request: TryRequest, spec: KernelSpec
+) -> tuple[Test, ...]:
+    """The tests of the plan that show a crash, beside those that were asked for."""
+    if not tests.names:
+        return ()
+    names = {test.id for test in chosen}
+    return tuple(
+        test
+        for test in tests_of(plan, replace(tests, names=()), request, spec)
+        if test.id not in names and not test.guard
+    )
 
 
 def _settings(request: TryRequest) -> Settings:

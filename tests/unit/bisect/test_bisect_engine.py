@@ -17,14 +17,14 @@ from kzram_ci.bisect.belief.model import Observation
 from kzram_ci.bisect.reports import files
 from kzram_ci.bisect.reports.answer import answer_lines
 from kzram_ci.bisect.reports.model import JUNIT, PAGE
-from kzram_ci.bisect.reports.status import as_json, status_text
+from kzram_ci.bisect.reports.status import as_json, exit_code, status_text
 from kzram_ci.bisect.reports.view import view_of
 from kzram_ci.bisect.reports.wording import percent
 from kzram_ci.bisect.session import store
 from kzram_ci.bisect.session.model import REVERT
 from kzram_ci.bisect.session.observations import dominant_signature
 from kzram_ci.bisect.session.wanted import expectation
-from kzram_ci.model.cell import Expectation
+from kzram_ci.model.cell import Cell, Expectation
 from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.machine import Snapshot
 from kzram_ci.verdict.crashes import Wanted
@@ -184,6 +184,55 @@ def test_a_bad_end_that_does_not_build(tmp_path: Path) -> None:
     answer = engine(opened, SimLab(culprit=3, unbuildable=frozenset({16}))).run()
     assert answer.kind is Kind.UNTESTABLE_END
     assert answer_lines(opened.findings)[0].endswith("cannot be tested: 16 does not compile")
+
+
+def test_a_bad_end_on_which_nothing_can_be_shown_is_not_built(tmp_path: Path) -> None:
+    """Its source tells, so nobody waits for a build; tests of the plan that can show something are named."""
+    opened = new_session(tmp_path)
+    opened.asked = replace(
+        opened.asked, instead=tuple(replace(CELL, id=f"k/{test}", test=test) for test in ("deaf", "direct", "files"))
+    )
+
+    def obstacle(number: int, cell: Cell) -> str:
+        return "grew cannot be reached: a reason" if number == 16 and cell.test in ("race", "deaf") else ""
+
+    lab, told = SimLab(culprit=3, obstacle=obstacle), list[str]()
+    assert engine(opened, lab, told).run().kind is Kind.UNTESTABLE_END
+    assert (lab.builds, lab.boots) == ([], [])
+    assert told == [f"{name(16)[:8]}: not built, no evidence: grew cannot be reached: a reason"]
+    assert answer_lines(opened.findings)[:2] == (
+        f"the bad end {name(16)[:12]} cannot be tested: grew cannot be reached: a reason",
+        "fix: --test direct or files, or give another --bad",
+    )
+    assert exit_code(opened.findings) == 4
+    again, never = store.load(opened.path), SimLab(culprit=3)
+    assert engine(again, never).run().kind is Kind.UNTESTABLE_END
+    assert never.builds == []
+
+
+def test_no_other_test_is_named_where_none_can_show_anything(tmp_path: Path) -> None:
+    opened = new_session(tmp_path)
+    opened.asked = replace(opened.asked, instead=(replace(CELL, id="k/deaf", test="deaf"),))
+    engine(opened, SimLab(culprit=3, obstacle=lambda number, cell: "a reason")).run()
+    assert answer_lines(opened.findings)[1] == "fix: give another --bad"
+
+
+def test_a_good_end_on_which_nothing_can_be_shown_is_left_out(tmp_path: Path) -> None:
+    """The search goes on without it: commits after it may tell."""
+    opened = new_session(tmp_path)
+    lab = SimLab(culprit=9, obstacle=lambda number, cell: "a reason" if number == 0 else "")
+    told: list[str] = []
+    assert engine(opened, lab, told).run().commits == (name(9),)
+    assert name(0) not in lab.builds
+    assert f"{name(0)[:8]}: not built, no evidence: a reason" in told
+
+
+def test_what_goes_wrong_with_looking_is_left_to_the_build(tmp_path: Path) -> None:
+    def obstacle(number: int, cell: Cell) -> str:
+        raise InfraError("no git")
+
+    opened = new_session(tmp_path)
+    assert engine(opened, SimLab(culprit=9, obstacle=obstacle)).run().commits == (name(9),)
 
 
 def test_a_host_that_fails_ends_it_with_a_way_on(tmp_path: Path) -> None:

@@ -75,6 +75,27 @@ def test_it_answers_and_the_log_replays(
     assert capsys.readouterr().out == (where / LOG).read_text()
 
 
+def test_what_the_bad_ends_source_tells_ends_it_before_any_build(
+    repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The real runner: this history compresses a page once, so one test of two has a floor that cannot be reached."""
+    (tmp_path / "flaky.yaml").write_text(
+        PLAN.replace("base: stock}", "base: stock, series: []}") + "    expect: {floors: {vmstat.pswpout: 5}}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KZRAM_CACHE", str(tmp_path / "cache"))
+    assert main(("bisect", *FULL)) == 4
+    out, _ = capsys.readouterr()
+    why, fix = out.splitlines()[:2]
+    assert why.startswith(
+        f"the bad end {repo.names[-1][:12]} cannot be tested: zram.writestall cannot be reached: zram"
+    )
+    assert fix == "fix: --test other, or give another --bad"
+    assert not list((tmp_path / "cache").glob("slots/*"))
+    assert main(("bisect", *FULL[:-1], "other", "--quiet")) == 4  # it is built then: these files are no kernel
+    assert "cannot be reached" not in capsys.readouterr().out
+
+
 def test_again_boots_nothing(bisect: Bisect, lab: SimLab) -> None:
     assert bisect(*FULL) == 0
     boots = len(lab.boots)

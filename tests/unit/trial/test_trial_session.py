@@ -13,6 +13,7 @@ from kzram_ci.trial.findings import fixing_patch
 from kzram_ci.trial.reports import text
 from kzram_ci.trial.reports.answer import as_json
 from kzram_ci.trial.reports.show import exit_code
+from kzram_ci.trial.session import store
 
 
 @pytest.fixture
@@ -54,6 +55,30 @@ def test_a_bug_that_does_not_show_says_so(rig: Rig) -> None:
     found = rig.engine(session).run()
     assert found.answer is Answer.CANNOT_SAY
     assert "0 of 100 boots, 95 % bound 3 %" in found.why
+
+
+def test_tests_that_can_show_nothing_are_known_before_a_build(rig: Rig) -> None:
+    """The source without the series tells; what to take instead is a test of the plan."""
+    rig.looks_ahead = True
+    direct = "zram: {swap: false}\n    expect: {floors: {"
+    rig.plan.write_text(rig.plan.read_text().replace(f"{direct}recompressions", f"{direct}vmstat.pswpout"))
+    session = rig.begin(rig.patch(FIXED), tests=("swap",))
+    found = rig.engine(session).run()
+    assert (found.answer, exit_code(found), found.facts.builds) == (Answer.CANNOT_SAY, 3, ())
+    assert found.why.startswith("swap: recompressions cannot be reached: zram compresses a page once here")
+    assert "fix: --test direct can show something there" in text.report(found)
+    assert not list(rig.root.glob("cache/slots/*"))
+    assert any(line.startswith("swap: skipped: recompressions cannot be reached") for line in rig.told)
+    again = rig.engine(store.load(session.path)).run()
+    assert (again.answer, again.facts.fit, again.facts.builds) == (Answer.CANNOT_SAY, ("direct",), ())
+
+
+def test_a_test_that_can_show_something_is_run_beside_those_that_cannot(rig: Rig) -> None:
+    rig.looks_ahead = True
+    found = rig.run(rig.patch(FIXED))
+    assert {test.test.id: bool(test.skipped) for test in found.tests} == {"swap": True, "direct": True, "calm": False}
+    assert {boot.test for boot in found.facts.boots} == {"calm"}
+    assert found.facts.fit == ()
 
 
 def test_a_second_patch_that_does_not_build_is_named(rig: Rig) -> None:
@@ -117,8 +142,6 @@ def test_commits_are_a_series_and_know_their_base(rig: Rig) -> None:
 
 
 def test_a_trial_that_was_killed_goes_on(rig: Rig) -> None:
-    from kzram_ci.trial.session import store
-
     session = rig.begin(rig.patch(BUG.replace("CRASHES", "0")))
     engine = rig.engine(session)
     kept: list[int] = []
