@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from kzram_ci.base import budget
 from kzram_ci.base.cache import cache_root
@@ -15,9 +16,10 @@ from kzram_ci.bisect.session.engine import Engine
 from kzram_ci.bisect.session.request import WorkRequest
 from kzram_ci.bisect.session.runner import LocalRunner
 from kzram_ci.bisect.session.store import Session
-from kzram_ci.kernel.sandbox import required
+from kzram_ci.kernel.sandbox import wanted
 from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.events import Listener
+from kzram_ci.model.source import theirs
 from kzram_ci.run.pool import host_budget
 from kzram_ci.run.stages import real_stages
 
@@ -30,7 +32,7 @@ def work(session: Session, request: WorkRequest, *, tell: Callable[[str, str], N
     with held(session.path):
         engine = Engine(
             session=session,
-            runner=local_runner(session, request, listener),
+            runner=local_runner(session, request, tell, listener),
             tell=tell,
             show=lambda: files.write(session),
             until=Deadline.after(request.budget_s) if request.budget_s else None,
@@ -42,9 +44,12 @@ def work(session: Session, request: WorkRequest, *, tell: Callable[[str, str], N
             raise
 
 
-def local_runner(session: Session, request: WorkRequest, listener: Listener) -> LocalRunner:
+def local_runner(
+    session: Session, request: WorkRequest, tell: Callable[[str, str], None], listener: Listener
+) -> LocalRunner:
     """Builds and boots on this host, as `kzram-ci run` does."""
-    jobs, boxed = request.make_jobs or budget.cpus(), required(request.sandbox)
+    boxed = wanted(request.sandbox, partial(tell, ""), theirs=theirs(session.asked.cell.kernel.source))
+    jobs = request.make_jobs or budget.cpus()
     context = KernelContext(cache=cache_root(), listener=listener, jobs=jobs, sandbox=boxed)
     stages, _ = real_stages(context, request.accel, request.snapshot)
     return LocalRunner(

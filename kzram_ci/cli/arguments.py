@@ -57,3 +57,11 @@ def repeat(word: str) -> int | Literal["auto"]:
 def add_database(parser: argparse.ArgumentParser) -> None:
     """Add `--database`."""
     parser.add_argument("--database", default="", metavar="FILE|URL", help=DATABASE_HELP)
+
+
+def add_sandbox(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add `--sandbox`."""
+    parser.add_argument(
+        "--sandbox", action=argparse.BooleanOptionalAction, default=None,
+        help=f"run makefiles under bubblewrap: no network, no home, a read-only system (default: {default})",
+    )  # fmt: skip

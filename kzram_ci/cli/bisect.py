@@ -147,10 +147,7 @@ def _work_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs it may use)")
     parser.add_argument("--accel", choices=arguments.ACCELS, help="overrides the plan's")
     parser.add_argument("--snapshot", choices=arguments.SNAPSHOTS, help=arguments.SNAPSHOT_HELP)
-    parser.add_argument(
-        "--sandbox", action=argparse.BooleanOptionalAction, default=False,
-        help="run the makefiles of a commit under bubblewrap: no network, no home, a read-only system (default: off)",
-    )  # fmt: skip
+    arguments.add_sandbox(parser, "where REPO is a URL and bubblewrap works")
     parser.add_argument("--json", action="store_true", help="the answer for programs")
     parser.add_argument("--quiet", action="store_true", help="no progress, only the answer")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.cli.answers import VERSION
-from kzram_ci.cli.kernel_option import GUEST_ARCH_HELP, PATCH_HELP, SOURCE_HELP, add_arch, patches_of
+from kzram_ci.cli.kernel_option import GUEST_ARCH_HELP, PATCH_HELP, SOURCE_HELP, add_arch, add_sandbox, patches_of
 from kzram_ci.model.cmdline import kernel_word, kernel_words
 from kzram_ci.model.machine import Accel, MachineSpec
 
@@ -68,6 +68,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--config", action="append", default=[], metavar="NAME", help="one more config fragment, such as debug-info"
     )
+    add_sandbox(parser)
     _add_guest(parser)
     parser.add_argument("--rootfs", type=Path, metavar="FILE", help="an initramfs of your own with our init")
     parser.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="for a command (default 600)")
@@ -146,6 +147,7 @@ def main(args: argparse.Namespace) -> int:
         gdb=args.gdb,
         ssh=args.ssh,
         arch=args.arch,
+        sandbox=args.sandbox,
     )
     if not args.json:
         return boot(request, tell=lambda text: print(f"kzram-ci: {text}", file=sys.stderr), output=_print)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import ArgumentParser, BooleanOptionalAction
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kzram_ci.cli import arguments
 from kzram_ci.model.arch import ARCHS, DEFAULT
 from kzram_ci.plan.source_args import FORMS
 from kzram_ci.store.shared import Stores, stores_of
@@ -44,11 +45,8 @@ def add_arch(parser: ArgumentParser, text: str, *, several: bool = False) -> Non
 
 
 def add_sandbox(parser: ArgumentParser) -> None:
-    """Add `--sandbox`."""
-    parser.add_argument(
-        "--sandbox", action=BooleanOptionalAction, default=False,
-        help="run the makefiles of a source under bubblewrap: no network, no home, a read-only system (default: off)",
-    )  # fmt: skip
+    """Add `--sandbox`, for a command that takes sources."""
+    arguments.add_sandbox(parser, "for a source git:URL, where bubblewrap works")
 
 
 def add_stores(parser: ArgumentParser) -> None:

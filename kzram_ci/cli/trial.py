@@ -90,10 +90,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs it may use)")
     parser.add_argument("--accel", choices=arguments.ACCELS, help="overrides the plan's")
     parser.add_argument("--snapshot", choices=arguments.SNAPSHOTS, help=arguments.SNAPSHOT_HELP)
-    parser.add_argument(
-        "--sandbox", action=argparse.BooleanOptionalAction, default=None,
-        help="run the makefiles under bubblewrap: no network, no home, a read-only system (default: where it works)",
-    )  # fmt: skip
+    arguments.add_sandbox(parser, "where bubblewrap works")
     parser.add_argument("--quiet", action="store_true", help="no progress, only the answer")
     parser.set_defaults(func=_main)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from kzram_ci.cli import arguments, progress
-from kzram_ci.cli.kernel_option import KERNEL_HELP, add_sandbox
+from kzram_ci.cli.kernel_option import KERNEL_HELP
 from kzram_ci.host import environment
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--accel", choices=arguments.ACCELS, help="overrides the plan's")
     parser.add_argument("--no-history", action="store_true", help="leave the results out of the history")
     arguments.add_database(parser)
-    add_sandbox(parser)
+    arguments.add_sandbox(parser, "where bubblewrap works")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     parser.set_defaults(func=main, takes_trailing=True)
 

@@ -136,13 +136,14 @@ def required(choice: bool) -> bool:
     return choice
 
 
-def wanted(choice: bool | None, tell: Callable[[str], None]) -> bool:
-    """Whether code of others is built in a sandbox: as chosen, else where this host has one; told where it has none.
+def wanted(choice: bool | None, tell: Callable[[str], None], *, theirs: bool = True) -> bool:
+    """Whether builds are sandboxed: as chosen, else where the code is `theirs` and this host has a sandbox.
 
-    Raises UserError for a sandbox that was chosen and is not to be had.
+    `theirs`: others decide what is built (`model.source.theirs`); told where there is no sandbox for it. Raises
+    UserError for a sandbox that was chosen and is not to be had.
     """
-    if choice is not None:
-        return required(choice)
+    if choice is not None or not theirs:
+        return required(bool(choice))
     if why := unusable():
         tell(f"builds are NOT sandboxed: {why} ({needs.advice(PROGRAM)})")
         return False

@@ -163,6 +163,14 @@ TarballSource = LocalTarball | RemoteTarball
 Source = DebianSource | DirectorySource | GitSource | TarballSource | ImageSource | GivenSource
 
 
+def theirs(source: Source) -> bool:
+    """Whether others decide what it is after it was named: a repository that is fetched, by whoever may push to it.
+
+    A package is signed, a tarball has the digest that the plan says, and all else is on this host already.
+    """
+    return isinstance(source, RemoteGit)
+
+
 def _after(word: str) -> str:
     return f"@{word}" if word else ""
 

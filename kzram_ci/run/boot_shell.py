@@ -15,13 +15,14 @@ from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.library import Library
 from kzram_ci.kernel.oneoff import OneOff
+from kzram_ci.kernel.sandbox import wanted
 from kzram_ci.kernel.workshop import KernelContext, image_for
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import BuildStarted, Event, Note
 from kzram_ci.model.kernel import KernelImage, KernelSpec, RootfsImage
 from kzram_ci.model.layout import CellFile
 from kzram_ci.model.machine import MachineSpec
-from kzram_ci.model.source import ImageSource
+from kzram_ci.model.source import ImageSource, theirs
 from kzram_ci.model.workload import WorkloadSpec, ZramSpec
 from kzram_ci.run import aftermath, debugger, guest_root, shares, shell, ssh
 from kzram_ci.run.aftermath import Place
@@ -54,6 +55,7 @@ class BootRequest:
     gdb: bool = False
     ssh: bool = False
     arch: str = ""  # "": the kernel's own
+    sandbox: bool | None = None  # of a build; None: where the source is theirs
 
 
 def boot(request: BootRequest, *, tell: Callable[[str], None], output: Callable[[str], None]) -> int:
@@ -66,8 +68,9 @@ def boot(request: BootRequest, *, tell: Callable[[str], None], output: Callable[
         raise UserError("--ssh needs a root with an sshd", hint="--root debian:trixie+openssh-server")
     spec = _spec(request)
     request = replace(request, machine=replace(request.machine, arch=spec.arch))
+    boxed = wanted(request.sandbox, tell, theirs=theirs(spec.source))
     rootfs = _rootfs(request, tell)  # a root that cannot be made is found before a kernel is built for it
-    image = _kernel(spec, tell)
+    image = _kernel(spec, tell, boxed=boxed)
     cell = _cell(request)
     choice = accel.choose(
         cell.machine.accel, cell.machine.arch, cache=cache_root(), deadline=Deadline.after(CHOOSE_SECONDS), image=image
@@ -182,14 +185,14 @@ def _spec(request: BootRequest) -> KernelSpec:
     return spec
 
 
-def _kernel(spec: KernelSpec, tell: Callable[[str], None]) -> KernelImage:
+def _kernel(spec: KernelSpec, tell: Callable[[str], None], *, boxed: bool) -> KernelImage:
     """The kernel, built when it is not in the cache."""
 
     def listen(event: Event) -> None:
         if isinstance(event, BuildStarted):
             tell(f"building {event.kernel} with {', '.join(spec.config)}")
 
-    return image_for(spec, KernelContext(listener=listen))
+    return image_for(spec, KernelContext(listener=listen, sandbox=boxed))
 
 
 def _fragments(request: BootRequest) -> tuple[str, ...]:

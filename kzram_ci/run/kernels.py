@@ -9,10 +9,11 @@ from kzram_ci.base.errors import UserError
 from kzram_ci.base.library import Library
 from kzram_ci.kernel.mechanism import Facts
 from kzram_ci.kernel.oneoff import OneOff
-from kzram_ci.kernel.sandbox import required
+from kzram_ci.kernel.sandbox import wanted
 from kzram_ci.kernel.workshop import KernelContext, facts_for, image_for
-from kzram_ci.model.events import Listener, silent
+from kzram_ci.model.events import Listener, Note, silent
 from kzram_ci.model.kernel import KernelImage, KernelSpec
+from kzram_ci.model.source import theirs
 from kzram_ci.plan.archs import ported
 from kzram_ci.plan.kernels import load_kernel
 from kzram_ci.plan.source_args import FORMS, split
@@ -34,7 +35,7 @@ class BuildRequest:
     patches: tuple[OneOff, ...] = ()
     jobs: int = 0
     refresh: bool = False
-    sandbox: bool = False
+    sandbox: bool | None = None  # None: where the source is theirs
     stores: Stores | None = None  # None: those of the environment
     arch: str = ""  # "": each kernel's own
 
@@ -72,10 +73,15 @@ def build(request: BuildRequest, listener: Listener = silent) -> tuple[KernelIma
 def asked(request: BuildRequest, listener: Listener) -> tuple[tuple[KernelSpec, ...], KernelContext]:
     """The kernels of a request, and how they are built. Raises UserError."""
     specs = with_patches(specs_of(request.kernels, request.sources, request.arch), request.patches)
+    boxed = wanted(
+        request.sandbox,
+        lambda text: listener(Note(subject="sandbox", text=text)),
+        theirs=any(theirs(spec.source) for spec in specs),
+    )
     context = KernelContext(
         listener=listener,
         refresh=request.refresh,
-        sandbox=required(request.sandbox),
+        sandbox=boxed,
         shelf=Shelf(request.stores),
     )
     return specs, replace(context, jobs=request.jobs) if request.jobs else context

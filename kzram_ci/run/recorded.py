@@ -17,7 +17,7 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, Interrupted, KzramError
 from kzram_ci.base.spans import span
 from kzram_ci.base.units import say_count, say_duration
-from kzram_ci.kernel.sandbox import required
+from kzram_ci.kernel.sandbox import wanted
 from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.again import base_id
 from kzram_ci.model.cell import Plan
@@ -26,6 +26,7 @@ from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.layout import FOR_PROGRAMS, REPORTS
 from kzram_ci.model.machine import Accel, AccelChoice
 from kzram_ci.model.outcome import Outcome
+from kzram_ci.model.source import theirs
 from kzram_ci.results.draw import Reports
 from kzram_ci.results.history import History
 from kzram_ci.results.kept import keep
@@ -74,7 +75,7 @@ def _execute(
         jobs=jobs,
         listener=listener,
         refresh=request.refresh,
-        sandbox=required(request.sandbox),
+        sandbox=wanted(request.sandbox, warn, theirs=any(theirs(cell.kernel.source) for cell in plan.cells)),
         shelf=Shelf(request.stores),
     )
     stages, chosen = real_stages(context, request.accel, request.snapshot)

@@ -46,7 +46,7 @@ class RunRequest:
     accel: Accel | None = None
     snapshot: Snapshot | None = None
     refresh: bool = False
-    sandbox: bool = False  # makefiles run under bubblewrap
+    sandbox: bool | None = None  # makefiles run under bubblewrap; None: where the source is theirs
     stores: Stores | None = None  # None: those of the environment
     elsewhere: Opener | None = None  # opens other machines for the cells
     record: bool = True  # in the history

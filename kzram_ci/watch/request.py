@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from kzram_ci.base.digest import digest_json
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.files import held
 from kzram_ci.bisect.session.repository import is_url
+from kzram_ci.kernel.sandbox import wanted
 from kzram_ci.model.events import silent
 from kzram_ci.results.layout import slug
 from kzram_ci.results.rundir import RunDir
@@ -56,10 +57,11 @@ def opened(
     )  # fmt: skip
     channels.check()
     fresh = State(repository=repository, branch=request.branch, plan=request.how.plan, last_good=request.good)
+    how = replace(request.how, sandbox=wanted(request.how.sandbox, tell))  # whatever the source: others push it
     world = RealWorld(
         repository=repository,
         branch=request.branch,
-        how=request.how,
+        how=how,
         budget_s=request.budget_s,
         watched=watched,
         tools=tools,

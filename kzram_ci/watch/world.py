@@ -112,7 +112,8 @@ class RealWorld:
         try:
             work(session, how, tell=lambda commit, text: self.warn(f"{commit[:12]}: {text}"), listener=self.listener)
         except OutOfTime as error:
-            more = (f"{error.message}; to go on: kzram-ci bisect --resume {session.path}",)
+            boxed = " --sandbox" if self.how.sandbox else ""
+            more = (f"{error.message}; to go on: kzram-ci bisect --resume {session.path}{boxed}",)
         return _answered(session, more)
 
 

@@ -75,7 +75,7 @@ class WorkRequest:
     make_jobs: int = 0
     accel: Accel | None = None
     snapshot: Snapshot | None = None
-    sandbox: bool = False  # makefiles run under bubblewrap
+    sandbox: bool | None = None  # makefiles run under bubblewrap; None: where the repository is a URL
     budget_s: float = 0.0  # seconds; 0: until there is an answer
 
 
