@@ -18,6 +18,7 @@ from kzram_ci.base.errors import InfraError, Interrupted
 
 Message = dict[str, Any]
 _POLL_SECONDS = 0.02
+_LAST_SECONDS = 0.5  # what a process said before it ended is on its way to the loop's thread
 _END_SECONDS = 2.0  # a process that ends closes its connections first
 
 
@@ -56,7 +57,7 @@ class Monitor:
                 pending.result(timeout=_POLL_SECONDS)
                 return True
             except FutureTimeout:
-                if not alive() and not pending.done():
+                if not alive() and not wait_until(pending.done, Deadline.after(_LAST_SECONDS)):
                     pending.cancel()
                     return False
             except Exception as error:
@@ -71,7 +72,8 @@ class Monitor:
                 raise InfraError("QEMU started, but its monitor never answered", hint="is the host overloaded?")
 
     async def _accept(self) -> None:
-        await self._client.accept()
+        with suppress(AssertionError):  # the library's, for a QEMU that has greeted and is gone: its guest was quick
+            await self._client.accept()
         self._collector = asyncio.create_task(self._collect())
 
     async def _collect(self) -> None:
