@@ -41,7 +41,10 @@ _HINTS = {
 }
 # A path that was given is to blame, not the disk.
 _WRONG_PLACE = frozenset(
-    {errno.ENOTDIR, errno.EEXIST, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT}
+    {
+        *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP),
+        *(errno.EACCES, errno.EPERM, errno.EROFS),
+    }
 )
 
 
@@ -89,22 +92,55 @@ def write_atomic(path: Path, data: bytes | str, *, pushed: bool = True, mode: in
     `pushed`: to the disk before it has its name. A power cut may empty a file that was not, so it holds nothing that
     another one lacks; where the disk is busy, a push takes longer than all else.
     """
-    # a path that is not UTF-8 is written as its bytes
-    payload = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
     with disk_errors(f"cannot write {path}"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        _replace(path, _bytes(data), pushed=pushed, mode=mode)
+
+
+def write_named(path: Path, text: str) -> None:
+    """Write a file that a person named. What can be written and is no file, as /dev/null or a pipe, stays what it is:
+    a file renamed over it, as root may, would take it from everybody on this host.
+
+    Raises UserError for a place where a file cannot be, InfraError for a disk that has no room for it.
+    """
+    with disk_errors(f"cannot write {path}"):
         try:
-            with os.fdopen(handle, "wb") as out:
-                out.write(payload)
-                out.flush()
-                if pushed:
-                    os.fsync(out.fileno())
-            os.chmod(name, mode)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+            if is_special(path):
+                path.write_bytes(_bytes(text))
+            elif path.is_dir():
+                raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+            else:
+                _replace(Path(os.path.realpath(path)), _bytes(text), pushed=True, mode=0o644)
+        except OSError as error:
+            if error.errno not in _WRONG_PLACE:
+                raise
+            text = f"cannot write {path}: {error.strerror}"
+            raise UserError(text, hint="name a file that can be written") from error
+
+
+def is_special(path: Path) -> bool:
+    """Whether it is a device, a pipe or a socket."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _bytes(data: bytes | str) -> bytes:
+    """A path that is not UTF-8 is written as its bytes."""
+    return data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
+
+
+def _replace(path: Path, payload: bytes, *, pushed: bool, mode: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(payload)
+            out.flush()
+            if pushed:
+                os.fsync(out.fileno())
+        os.chmod(name, mode)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def write_json(path: Path, value: Any, *, pushed: bool = True) -> None:

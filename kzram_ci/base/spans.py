@@ -6,6 +6,7 @@ chrome://tracing or speedscope. What runs in another process is not seen.
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Iterator
@@ -83,19 +84,20 @@ def _words(facts: dict[str, object]) -> dict[str, object]:
 def recording(path: Path | None) -> Iterator[None]:
     """Record the spans of the block, and write them to a file at its end, however it ends; without a path do nothing.
 
-    Raises InfraError when the file cannot be written, before the block begins as far as that can be known.
+    Raises UserError or InfraError when the file cannot be written, before the block begins as far as that can be known.
     """
     global _recorder
     if path is None:
         yield
         return
-    files.write_atomic(path, "{}\n")
+    if not files.is_special(path):
+        files.write_named(path, "{}\n")
     recorder = _recorder = _Recorder(clock.monotonic())
     try:
         yield
     finally:
         _recorder = None
-        files.write_json(path, _document(recorder))
+        files.write_named(path, json.dumps(_document(recorder), indent=2, sort_keys=True) + "\n")
 
 
 def _document(recorder: _Recorder) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def add_parser(subparsers: Any) -> None:
     shape: dict[str, Any] = {"epilog": EXAMPLE, "formatter_class": argparse.RawDescriptionHelpFormatter}
     listing = actions.add_parser("ls", help="what is there, least recently used first", **shape)
     listing.add_argument("--json", action="store_true", help="for programs")
-    listing.set_defaults(func=_list)
+    listing.set_defaults(func=_list, only_looks=True)
     cleaning = actions.add_parser("gc", help="remove what was not used for long", **shape)
     cleaning.add_argument(
         "--older-than", type=_quantity(parse_duration), default="30d", metavar="AGE", help="30d, 12h, 2w (default 30d)"

@@ -52,7 +52,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--fail-on-regression", action="store_true", help="exit 1 also when a cell is not ok any more")
     add_database(parser)
-    parser.set_defaults(func=main)
+    parser.set_defaults(func=main, only_looks=True)
 
 
 def main(args: argparse.Namespace) -> int:

@@ -36,7 +36,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("logs", nargs="+", metavar="FILE", help="a log, any bytes; - is standard input")
     parser.add_argument("--json", action="store_true", help="print a JSON array, one object a log")
-    parser.set_defaults(func=main)
+    parser.set_defaults(func=main, only_looks=True)
 
 
 def main(args: argparse.Namespace) -> int:

@@ -6,14 +6,14 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 import kzram_ci
 from kzram_ci.base import proc
-from kzram_ci.base.errors import InfraError, KzramError
+from kzram_ci.base.errors import InfraError, Interrupted, KzramError
 from kzram_ci.cli import output
 
 # command -> what it does; the module of the same name in this package has add_parser() and main()
@@ -102,6 +102,14 @@ def _on_signal(number: int, frame: object) -> None:
     print("kzram-ci: interrupted; stopping guests, keeping results (again to kill)", file=sys.stderr)
 
 
+def _on_signal_while_looking(number: int, frame: object) -> None:
+    """A command that only looks has nothing to bring to an end, so it need not ask whether it shall go on."""
+    if proc.cancelled():
+        _on_signal(number, frame)
+    proc.cancel_all()
+    raise Interrupted("interrupted")
+
+
 def main(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
     if "--bisect-run" not in argv:
@@ -143,11 +151,17 @@ def _named(argv: Sequence[str]) -> int:
 
 
 def _run(argv: Sequence[str]) -> int:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _on_signal)
+    _on_stop(_on_signal_while_looking)
     args = parse(argv)
+    if not getattr(args, "only_looks", False):
+        _on_stop(_on_signal)
     code = _traced(args) if getattr(args, "trace", None) else args.func(args)
     return 130 if proc.cancelled() else code
+
+
+def _on_stop(handler: Callable[[int, object], None]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, handler)
 
 
 def _traced(args: argparse.Namespace) -> int:

@@ -36,7 +36,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("kernel", metavar="KERNEL", help="name of a kernel, or a source such as directory:PATH")
     parser.add_argument("--json", action="store_true", help="for programs")
-    parser.set_defaults(func=main)
+    parser.set_defaults(func=main, only_looks=True)
 
 
 def main(args: argparse.Namespace) -> int:

@@ -66,7 +66,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--tree", type=Path, metavar="DIR", help="name who looks after the culprit, and its last commits"
     )
-    parser.set_defaults(func=main)
+    parser.set_defaults(func=main, only_looks=True)
 
 
 def main(args: argparse.Namespace) -> int:

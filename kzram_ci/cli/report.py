@@ -57,7 +57,7 @@ def add_parser(subparsers: Any) -> None:
         "--store-read", action="append", default=[], metavar="URL",
         help="take the run from there if RUNDIR does not exist (default: $KZRAM_STORE_READ, $KZRAM_STORE)",
     )  # fmt: skip
-    parser.set_defaults(func=main)
+    parser.set_defaults(func=main, only_looks=True)
 
 
 def main(args: argparse.Namespace) -> int:

@@ -69,7 +69,7 @@ def add_parser(subparsers: Any) -> None:
         "--json-of", choices=list(ANSWERS), metavar="COMMAND", help="of what a command prints with --json, such as run"
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there instead of standard output")
-    parser.set_defaults(func=main)
+    parser.set_defaults(func=main, only_looks=True)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -78,13 +78,13 @@ def main(args: argparse.Namespace) -> int:
 
 
 def write(request: SchemaRequest) -> int:
-    """Print or write the schema. Raises InfraError (disk)."""
+    """Print or write the schema. Raises UserError (no place for a file), InfraError (disk)."""
     document = answers.schema_of(request.answer) if request.answer else schema_of(request.of)
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     if request.output is None:
         print(text, end="")
     else:
-        files.write_atomic(request.output, text)
+        files.write_named(request.output, text)
     return 0
 
 

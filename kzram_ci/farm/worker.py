@@ -62,7 +62,12 @@ def serve(request: WorkerRequest) -> str:
 
 async def _serve(distributed: Any, address: str, words: dict[str, Any]) -> str:
     try:
-        worker = await distributed.Worker(address, **words)
+        connecting = asyncio.ensure_future(distributed.Worker(address, **words))
+        while not connecting.done():
+            if proc.cancelled():
+                return "interrupted"
+            await asyncio.wait({connecting}, timeout=_LOOK_SECONDS)
+        worker = connecting.result()
     except (OSError, ValueError, TimeoutError) as error:
         raise InfraError(f"no scheduler answers at {address}: {error}") from error
     while not proc.cancelled() and worker.status.name in ("running", "paused", "init"):

@@ -141,3 +141,31 @@ def test_a_lock_that_is_taken_within_the_work_is_not_the_works_own(tmp_path: Pat
     with pytest.raises(files.Taken) as caught, files.held(tmp_path / "run"):
         raise taken
     assert caught.value is taken
+
+
+def test_a_pipe_that_a_person_names_is_written_to_and_stays_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    files.write_named(pipe, "text")
+    reader.join()
+    assert read == ["text"]
+    assert pipe.is_fifo()
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+def test_a_link_that_a_person_names_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("file")
+    files.write_named(tmp_path / "link", "text")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "text"
+
+
+@pytest.mark.parametrize("place", ["", "file/below", "n" * 300])
+def test_a_place_where_no_file_can_be_is_the_users_error(place: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(UserError, match=r"cannot write .*; fix: name a file"):
+        files.write_named(tmp_path / place, "text")
+    assert (tmp_path / "file").read_text() == "kept"

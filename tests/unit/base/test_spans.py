@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kzram_ci.base import clock, spans
-from kzram_ci.base.errors import InfraError
+from kzram_ci.base.errors import UserError
 from kzram_ci.base.spans import mark, past, recording, span
 
 
@@ -87,6 +87,6 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_runs(tmp_path: Pa
     ran = []
     file = tmp_path / "file"
     file.write_text("")
-    with pytest.raises(InfraError), recording(file / "trace.json"):
+    with pytest.raises(UserError), recording(file / "trace.json"):
         ran.append(1)
     assert not ran
