@@ -106,7 +106,6 @@ def prepared(
             root=rootfs.disk,
             root_format=rootfs.disk_format,
             gdb=sockets.socket("gdb") if talk and talk.gdb else "",
-            state=sockets.socket("state"),
             memory=str(parks_in or restored_from or ""),
             restored=restored_from is not None,
         )
@@ -114,7 +113,7 @@ def prepared(
             cell.machine, accel.accel, cpu=accel.cpu, kernel=image.image, initrd=str(initrd), paths=place
         )
         program = find_qemu(arch_of(cell.machine.arch))
-        argv = (program, *confinement(program, cell.machine, saved=bool(place.memory)), *argv[1:])
+        argv = (program, *confinement(program, cell.machine), *argv[1:])
         files.write_atomic(directory / CellFile.QEMU_ARGV, _by_hand(argv, cell, image, rootfs, accel))
         yield Prepared(argv=argv, paths=place, nonce=nonce)
     finally:

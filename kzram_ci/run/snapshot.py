@@ -149,7 +149,7 @@ def start_from(saved: Saved, machine: Machine, port: ControlPort, ready: Prepare
     now = int(clock.now_utc().timestamp())
     try:
         machine.start(deadline)
-        snapshot.restore(machine, saved.state, ready.paths.state, deadline)
+        snapshot.restore(machine, saved.state, deadline)
         port.send(guest_conf.sent(conf, seconds=now, entropy=secrets.token_hex(ENTROPY_BYTES)), deadline)
     except InfraError as error:
         raise SnapshotUnusable(str(error)) from error
@@ -190,7 +190,7 @@ def _boot_and_save(
             raise Interrupted("interrupted while a guest booted that was to be saved")
         if end is Ending.PARKED:
             try:
-                snapshot.save(machine, directory / STATE, ready.paths.state, Deadline.after(SAVE_SECONDS))
+                snapshot.save(machine, directory / STATE, Deadline.after(SAVE_SECONDS))
             except InfraError as error:
                 raise SnapshotUnusable(str(error)) from error
         machine.stop()

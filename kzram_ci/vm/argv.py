@@ -35,7 +35,6 @@ class CellPaths:
     root: str = ""  # the disk with the root of the guest's programs
     root_format: str = "raw"
     gdb: str = ""  # where QEMU waits for a debugger before the guest's first instruction
-    state: str = ""  # what a guest is saved to and restored from, all but its memory
     memory: str = ""  # the file that is the guest's memory, for guests that are saved or restored
     restored: bool = False  # from that file, which stays as it is, and a state that comes by `migrate-incoming`
 
@@ -116,10 +115,13 @@ def stdin_args(paths: CellPaths) -> Argv:
 
 
 def disk_args(paths: CellPaths) -> Argv:
-    """A scratch disk that never flushes to the host's: its content dies with the cell."""
+    """A scratch disk that never flushes to the host's: its content dies with the cell.
+
+    Opened for writing from the start: QEMU would open it anew where a guest is saved or restored, as another user.
+    """
     if not paths.disk:
         return ()
-    drive = f"file={escaped(paths.disk)},if=none,id=scratch,format=raw,cache=unsafe,discard=unmap"
+    drive = f"file={escaped(paths.disk)},if=none,id=scratch,format=raw,auto-read-only=off,cache=unsafe,discard=unmap"
     return ("-drive", drive, "-device", "virtio-blk-pci,drive=scratch")
 
 

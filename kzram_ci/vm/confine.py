@@ -31,13 +31,13 @@ _OTHER_USER = tuple(
 _SETGID, _SETUID = 1 << 6, 1 << 7  # capabilities(7)
 
 
-def confinement(qemu: str, spec: MachineSpec, *, saved: bool = False) -> Words:
-    """The words for this host's QEMU and this machine. `saved`: the guest is saved, or started from one that was.
+def confinement(qemu: str, spec: MachineSpec) -> Words:
+    """The words for this host's QEMU and this machine.
 
-    QEMU keeps its user where it opens files later: of a shared directory, of a dump, a saved guest's; and where the
-    plan has arguments of its own, that may need it.
+    QEMU keeps its user where it opens files later: of a shared directory, of a dump; and where the plan has arguments
+    of its own, that may need it. A saved guest's state is handed over open (`snapshot`).
     """
-    other = may_change_user() and not (spec.shares or spec.qemu_args or spec.dump is not Dump.NEVER or saved)
+    other = may_change_user() and not (spec.shares or spec.qemu_args or spec.dump is not Dump.NEVER)
     try:
         status = Path(qemu).stat()
     except OSError:

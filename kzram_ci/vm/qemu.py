@@ -179,6 +179,12 @@ class Machine:
             raise InfraError(f"QEMU is gone, cannot {command}")
         return self._monitor.execute(command, arguments, deadline=deadline.within(5))
 
+    def give(self, name: str, descriptor: int, deadline: Deadline) -> None:
+        """Hand an open file over, for a command that names it. Raises InfraError as `execute` does."""
+        if self._monitor is None or not self.running():
+            raise InfraError(f"QEMU is gone, cannot hand {name} over to it")
+        self._monitor.give(name, descriptor, deadline.within(5))
+
     def stop(self) -> StopHow:
         """End QEMU: quit, TERM, KILL, the whole group. Safe to call twice; never raises Interrupted."""
         if self.stopped is None:

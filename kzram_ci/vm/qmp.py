@@ -99,6 +99,18 @@ class Monitor:
         except Exception as error:
             raise InfraError(f"QEMU's monitor failed at {command}: {error}") from error
 
+    def give(self, name: str, descriptor: int, deadline: Deadline) -> None:
+        """Hand an open file over to QEMU, which knows it by a name then; ours stays open. Raises InfraError."""
+
+        async def send() -> None:
+            self._client.send_fd_scm(descriptor)
+
+        try:
+            self._submit(send()).result(timeout=deadline.remaining() + 0.001)
+        except Exception as error:
+            raise InfraError(f"cannot hand {name} over to QEMU: {error or type(error).__name__}") from error
+        self.execute("getfd", {"fdname": name}, deadline=deadline)
+
     def close(self) -> None:
         """Let go of the socket and end the thread; safe to call twice."""
         if self._loop.is_closed():

@@ -1,8 +1,10 @@
 """Cells from a saved guest, in real QEMU: no boot, differences where they must be, nothing rotten used."""
 
 import os
+import pwd
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,8 @@ from kzram_ci.run.guest_image import rootfs_for
 from kzram_ci.run.job import CellJob
 from kzram_ci.run.saved_guest import PART
 from kzram_ci.run.stages import QemuBoot
-from kzram_ci.vm import accel
+from kzram_ci.vm import accel, confine, snapshot
+from kzram_ci.vm.qemu import Machine
 
 pytestmark = pytest.mark.real
 CELL = a_cell(
@@ -89,6 +92,35 @@ def test_cells_of_one_saved_guest_have_the_time_and_random_numbers_of_their_own(
     console = (tmp_path / "c" / "console.log").read_text(errors="replace")
     assert "Linux version" in console  # what was said at the boot is part of it
     assert "Power down" in console
+
+
+@pytest.mark.parametrize("disk_mib", [0, 64])
+def test_qemu_has_no_rights_of_root_where_it_saves_and_restores(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk_mib: int
+) -> None:
+    """As in every boot: the state comes and goes by a connection that it is handed, and the files are not its own."""
+    users: list[tuple[str, set[str]]] = []
+
+    def watched(what: str, work: Callable[..., None]) -> Callable[..., None]:
+        def wrapped(machine: Machine, state: Path, deadline: Deadline) -> None:
+            assert machine._child is not None
+            status = Path(f"/proc/{machine._child.pid}/status")
+            work(machine, state, deadline)
+            users.append((what, set(re.findall(r"\nUid:\t(\d+)\t(\d+)\t(\d+)", status.read_text())[0])))
+
+        return wrapped
+
+    for what in ("save", "restore"):
+        monkeypatch.setattr(snapshot, what, watched(what, getattr(snapshot, what)))
+    cell = replace(CELL, machine=replace(CELL.machine, disk_mib=disk_mib))
+    found = [start(name, cell) for name in ("a", "b")]
+    assert [(each.restored, each.booted, each.exit_code) for each in found] == [(True, True, 0)] * 2
+    uid = pwd.getpwnam(confine.USER).pw_uid if confine.may_change_user() else os.getuid()
+    assert users == [("save", {str(uid)}), ("restore", {str(uid)}), ("restore", {str(uid)})]
+    (entry,) = (path for path in (tmp_path / "cache" / PART).iterdir() if path.is_dir())
+    for path in (entry, *entry.iterdir()):
+        assert path.stat().st_uid == os.getuid(), path
+        assert not path.stat().st_mode & 0o022, path
 
 
 def test_a_damaged_one_is_made_anew_and_what_does_not_come_up_is_thrown_away(

@@ -44,20 +44,17 @@ def test_the_first_that_works(
 
 
 @pytest.mark.parametrize(
-    ("spec", "saved"),
+    "spec",
     [
-        (MachineSpec(shares=(Share(directory="/x", mount="/mnt"),)), False),
-        (MachineSpec(dump=Dump.ON_CRASH), False),
-        (MachineSpec(qemu_args=("-s",)), False),
-        (MachineSpec(), True),
+        MachineSpec(shares=(Share(directory="/x", mount="/mnt"),)),
+        MachineSpec(dump=Dump.ON_CRASH),
+        MachineSpec(qemu_args=("-s",)),
     ],
 )
-def test_who_opens_files_later_keeps_its_user(
-    qemu: Path, spec: MachineSpec, saved: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_opens_files_later_keeps_its_user(qemu: Path, spec: MachineSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     (qemu.parent / "knows").write_text("-")
     monkeypatch.setattr(confine, "may_change_user", lambda: True)
-    assert confinement(str(qemu), spec, saved=saved) == confine._SAME_USER[0]
+    assert confinement(str(qemu), spec) == confine._SAME_USER[0]
 
 
 def test_a_qemu_that_hangs_or_is_gone_is_not_confined(qemu: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,11 @@
 """QEMU's monitor while QEMU starts, and ends instead."""
 
+import json
+import os
 import socket
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -29,3 +33,48 @@ def test_a_connection_that_ends_before_its_process_is_gone_is_an_end(monitor: Mo
 def test_a_process_that_lives_on_without_a_greeting_does_not_speak_qmp(monitor: Monitor) -> None:
     with pytest.raises(InfraError, match=r"does not speak QMP: .*[A-Za-z]"):
         monitor.accept(lambda: True, Deadline.after(1))
+
+
+def test_an_open_file_is_handed_over_under_a_name(tmp_path: Path) -> None:
+    """QEMU that may open nothing any more gets what it is to use."""
+    monitor, asked = Monitor(str(tmp_path / "qmp")), list[str]()
+
+    def qemu() -> None:
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(str(tmp_path / "qmp"))
+            version = {"qemu": {"micro": 0, "minor": 2, "major": 7}, "package": ""}
+            line.sendall(json.dumps({"QMP": {"version": version, "capabilities": []}}).encode() + b"\r\n")
+            descriptors, pending = list[int](), b""
+            while len(asked) < 2:
+                data, more, _, _ = socket.recv_fds(line, 4096, 1)
+                descriptors, pending = [*descriptors, *more], (pending + data).lstrip()
+                with suppress(ValueError):
+                    command, pending = json.loads(pending), b""
+                    asked.append(command["execute"])
+                    name = {"id": command["id"]} if "id" in command else {}
+                    line.sendall(json.dumps({"return": {}, **name}).encode() + b"\r\n")
+            assert command["arguments"] == {"fdname": "state"}
+            (descriptor,) = descriptors
+            os.write(descriptor, b"from QEMU")
+            os.close(descriptor)
+
+    thread = threading.Thread(target=qemu)
+    thread.start()
+    try:
+        assert monitor.accept(lambda: True, Deadline.after(30))
+        ours, its = socket.socketpair()
+        with ours:
+            with its:
+                monitor.give("state", its.fileno(), Deadline.after(30))
+            ours.settimeout(30)
+            assert ours.recv(100) == b"from QEMU"
+            assert ours.recv(100) == b"", "nobody else has that end"
+    finally:
+        thread.join(30)
+        monitor.close()
+    assert asked == ["qmp_capabilities", "getfd"]
+
+
+def test_what_cannot_be_handed_over_is_an_error_with_its_name(monitor: Monitor) -> None:
+    with pytest.raises(InfraError, match="cannot hand state over to QEMU: "):
+        monitor.give("state", 0, Deadline.after(30))
