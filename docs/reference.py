@@ -15,7 +15,8 @@ from typing import Any
 
 import shtab
 
-from kzram_ci.cli import answers, main
+from kzram_ci.cli import answers, build, main
+from kzram_ci.cli.kernel_names import kernels_there_are
 
 ROOT = Path(__file__).resolve().parents[1]
 CLI_PAGE = "docs/cli.md"
@@ -95,7 +96,7 @@ def _command(parser: argparse.ArgumentParser, name: str, summary: str) -> Comman
         usage=re.sub(r"\n\s+", "\n", usage.replace("%(prog)s", name)),
         summary=summary,
         description=" ".join((parser.description or "").split()),
-        epilog=(parser.epilog or "").strip("\n"),
+        epilog=(parser.epilog or "").strip("\n").replace(build.KERNELS, kernels_there_are()),
         words=() if actions else taken,
         options=tuple(word for word in words if word.names),
         actions=actions,

@@ -71,7 +71,10 @@ class Library:
         name = path.stem if path.parent.name in {"", "testplans"} else word
         if (found := self.find(Kind.PLAN, name)) is not None:
             return found
-        raise UserError(self.missing(Kind.PLAN, name))
+        if path.exists():
+            raise UserError(f"{word} is not a file", hint="name the YAML file of a plan, or a plan that ships")
+        shown = "" if name == word else f"{word}: no such file, and "
+        raise UserError(shown + self.missing(Kind.PLAN, name))
 
     def kernel(self, name: str) -> Path | None:
         """The file of a kernel; None when it has none (it may be a line of `kernels/lines.yaml` by a variant)."""

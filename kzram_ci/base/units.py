@@ -34,7 +34,7 @@ def parse_bytes(value: object) -> int:
     if not number and not unit:
         return 0
     if unit not in _BYTES:
-        raise ValueError(f"{match[2] or 'no'} unit in {value!r}; expected K, M, G or T, as in 512M")
+        raise ValueError(f"{_unit(match[2])} in {value!r}; expected K, M, G or T, as in 512M")
     if number > _MOST:
         raise ValueError(f"{str(value)[:20]} is larger than any size")
     return int(number * _BYTES[unit])
@@ -50,8 +50,12 @@ def parse_duration(value: object) -> float:
     if match is None:
         raise ValueError(f"expected a duration such as 60s or 2m, got {value!r}")
     if match[2].lower() not in _SECONDS:
-        raise ValueError(f"{match[2] or 'no'} unit in {value!r}; expected ms, s, m, h, d or w, as in 60s")
+        raise ValueError(f"{_unit(match[2])} in {value!r}; expected ms, s, m, h, d or w, as in 60s")
     return float(match[1]) * _SECONDS[match[2].lower()]
+
+
+def _unit(word: str) -> str:
+    return f"unknown unit {word!r}" if word else "no unit"
 
 
 def say_count(number: int, noun: str) -> str:

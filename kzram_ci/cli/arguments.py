@@ -54,6 +54,13 @@ def repeat(word: str) -> int | Literal["auto"]:
     return boots
 
 
+def count(word: str) -> int:
+    """How many, one at least."""
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number, 1 or more")
+    return int(word)
+
+
 def add_database(parser: argparse.ArgumentParser) -> None:
     """Add `--database`."""
     parser.add_argument("--database", default="", metavar="FILE|URL", help=DATABASE_HELP)

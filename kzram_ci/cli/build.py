@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
     from kzram_ci.run.kernels import BuildRequest
 
-EXAMPLE = """\
+KERNELS = "@kernels@"  # stands for their names, which are read only when help is asked for
+EXAMPLE = f"""\
 KERNEL is VARIANT or VARIANT-LINE, a file kernels/<name>.yaml in the working directory, or a source:
-@kernels@
+{KERNELS}
 `kzram-ci mechanism KERNEL` says what a variant means on a line, docs/plans.md how to add your own.
 
 The first build of a source takes minutes (download, unpack, all of a small kernel), each further variant about 20 s,
@@ -60,7 +61,7 @@ class _WithKernels(argparse.RawDescriptionHelpFormatter):
 
     def add_text(self, text: str | None) -> None:
         """A description or epilog."""
-        super().add_text(text.replace("@kernels@", kernels_there_are()) if text else text)
+        super().add_text(text.replace(KERNELS, kernels_there_are()) if text else text)
 
 
 def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kzram_ci.base.errors import UserError
 from kzram_ci.base.units import say_count
 from kzram_ci.oops import Oops, iterate
 
@@ -90,6 +91,7 @@ def find(request: OopsRequest) -> int:
     seen: list[tuple[str, Oops]] = []
     unreadable = found = 0
     tree = _tree(request.tree)
+    _check_symbols(request)
     for name in request.logs:
         oopses, readable = _one(name, request, tree)
         unreadable += not readable
@@ -114,6 +116,18 @@ def _tree(path: Path | None) -> Tree | None:
     from kzram_ci.oops.blame import Tree
 
     return Tree(path)
+
+
+def _check_symbols(request: OopsRequest) -> None:
+    """Before a log is read, which may take long and hold nothing to decode."""
+    if request.vmlinux is not None:
+        from kzram_ci.oops.symbolize import checked
+
+        checked(request.vmlinux)
+    if request.modules is not None and request.vmlinux is None:
+        raise UserError("--modules decodes nothing without --vmlinux", hint="--vmlinux FILE")
+    if request.modules is not None and not request.modules.is_dir():
+        raise UserError(f"{request.modules} is not a directory", hint="--modules DIR has the *.ko of the very build")
 
 
 def _json(oops: Oops, tree: Tree | None) -> dict[str, Any]:
@@ -196,6 +210,8 @@ def _decoded(oopses: Sequence[Oops], vmlinux: Path, modules: Path | None) -> lis
 
     deadline = Deadline.after(DECODE_SECONDS)
     found = symbolize.decode(oopses, vmlinux, deadline=deadline, modules=modules)
+    if list(found) == list(oopses):
+        print(f"kzram-ci: {vmlinux} decodes nothing here: is it of this very build, with symbols?", file=sys.stderr)
     return [symbolize.disassemble(oops, deadline=deadline) for oops in found]
 
 

@@ -14,11 +14,28 @@ from kzram_ci.base.errors import UserError
 from kzram_ci.model.arch import ARCHS
 from kzram_ci.oops import Oops, code, symbols
 
+_ELF = b"\x7fELF"
+
 
 def has_debug_info(vmlinux: Path, *, deadline: Deadline) -> bool:
     """Whether file:line can be found. Raises UserError without readelf, CommandTimeout at the deadline."""
     argv = ("readelf", "--section-headers", "--wide", str(vmlinux))
     return " .debug_line " in proc.run(argv, deadline=deadline, check=False).text()
+
+
+def checked(vmlinux: Path) -> Path:
+    """The file. Raises UserError for what cannot be a vmlinux."""
+    hint = "give the vmlinux of the very build, made with debug info"
+    if not vmlinux.is_file():
+        raise UserError(f"{vmlinux} is not a file", hint=hint)
+    try:
+        with vmlinux.open("rb") as handle:
+            magic = handle.read(len(_ELF))
+    except OSError as error:
+        raise UserError(f"cannot read {vmlinux}: {error.strerror}", hint=hint) from error
+    if magic != _ELF:
+        raise UserError(f"{vmlinux} is not a vmlinux: it is not ELF", hint=hint)
+    return vmlinux
 
 
 def decode(
@@ -35,9 +52,7 @@ def decode(
     build tree in paths (default: what stands before init/main.c).
     Raises UserError when vmlinux cannot be used, CommandTimeout at the deadline.
     """
-    if not vmlinux.is_file():
-        raise UserError(f"{vmlinux} is not a file", hint="give the vmlinux of the very build, made with debug info")
-    paths = _paths(symbols.objects(oopses), vmlinux, modules)
+    paths = _paths(symbols.objects(oopses), checked(vmlinux), modules)
     tables = {
         name: symbols.SymbolTable.from_nm(proc.run(symbols.nm_argv(path), deadline=deadline, check=False).text())
         for name, path in paths.items()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kzram_ci.base import files
-from kzram_ci.base.errors import InfraError
+from kzram_ci.base.errors import InfraError, UserError
 from kzram_ci.results.database import Ask, Words, nothing, storable
 from kzram_ci.results.history_schema import BUSY_SECONDS, prepare
 
@@ -34,7 +34,9 @@ class HistoryFile:
 
     @contextmanager
     def reading(self) -> Iterator[Ask]:
-        """See one moment of the file."""
+        """See one moment of the file. Raises UserError for what cannot be one."""
+        if self.path.exists() and not self.path.is_file():
+            raise UserError(f"the history {self.path} is not a file", hint="--database FILE")
         if not self.path.is_file():
             yield nothing
             return

@@ -131,7 +131,10 @@ def server(history: History, address: str, port: int) -> Iterator[ThreadingHTTPS
     try:
         made = ThreadingHTTPServer((address, port), Handler)
     except (OSError, OverflowError) as error:
-        raise UserError(f"cannot listen on {address}:{port}: {error}", hint="another --port, or 0 for any") from error
+        raise UserError(
+            f"cannot listen on {address}:{port}: {error}",
+            hint="an --address of this host, another --port, or 0 for any",
+        ) from error
     with made:
         yield made
 

@@ -40,6 +40,8 @@ def describe(ref: ImageSource, *, name: str, arch: str, context: Context, words:
     path = check(ref)
     if (made := arch_of_image(path)) not in ("", arch):
         raise UserError(f"{path} is a kernel for {made}, not for {arch}", hint=f"--arch {made}")
+    if not made and arch_of(arch).directory == "x86" and not _is_elf(path):  # others may be compressed as a whole
+        raise UserError(f"{path} is not a kernel image", hint="image: the path of a bzImage or vmlinuz")
     release = memoized_of(path, "release", lambda: _release(path), context.cache)
     root = path.parent.parent if path.parent.name == "boot" else path.parent
     around = _Around(path=path, root=root, release=release)
@@ -66,6 +68,11 @@ def arch_of_image(path: Path) -> str:
     with path.open("rb") as handle:
         head = handle.read(_HEAD)
     return next((row.name for row in ARCHS if _is_for(row, head)), "")
+
+
+def _is_elf(path: Path) -> bool:
+    with path.open("rb") as handle:
+        return handle.read(4) == b"\x7fELF"
 
 
 def _is_for(row: Arch, head: bytes) -> bool:

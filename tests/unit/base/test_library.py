@@ -42,6 +42,13 @@ def test_a_plan_is_a_path_or_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert Library().plan("testplans/smoke.yaml") == Library().plan("smoke")
     with pytest.raises(UserError, match=r"no plan 'my'; known: .*overrun.*"):
         Library().plan("my")
+    with pytest.raises(UserError, match=r"^other.yaml: no such file, and no plan 'other'; known: "):
+        Library().plan("other.yaml")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UserError, match=r"^folder is not a file; fix: "):
+        Library().plan("folder")
+    (tmp_path / "smoke").mkdir()
+    assert Library().plan("smoke").is_file()
 
 
 def test_package_data_of_an_installed_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import pytest
 import report_samples as samples
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.cli.main import main
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.layout import REPORTS
 from kzram_ci.model.outcome import Outcome, Verdict
@@ -234,6 +235,18 @@ def test_a_list_of_cells_is_whole_or_tells_how_many_more_there_are(tmp_path: Pat
     assert all(result.id in str(caught.value) for result in rundir.open_run(path).results())
     assert listed(["a", "b", "c"], most=3) == "a, b, c"
     assert listed(["a", "b", "c"], most=2) == "a, b and 1 more"
+
+
+@pytest.mark.parametrize("last", ["0", "-3", "x"])
+def test_the_newest_none_is_no_question(last: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(("history", f"--last={last}"))
+    assert f"argument --last: '{last}' is not a whole number, 1 or more" in capsys.readouterr().err
+
+
+def test_a_history_that_is_a_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(("history", "--database", str(tmp_path))) == 2
+    assert capsys.readouterr().err == f"kzram-ci: the history {tmp_path} is not a file; fix: --database FILE\n"
 
 
 def test_history_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

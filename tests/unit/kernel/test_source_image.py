@@ -26,10 +26,10 @@ def bzimage(path: Path, release: str = RELEASE) -> Path:
     return path
 
 
-def describe(tmp_path: Path, path: Path, **fields: str) -> KernelImage:
+def describe(tmp_path: Path, path: Path, *, arch: str = "x86_64", **fields: str) -> KernelImage:
     ref = source_of(SourceKind.IMAGE, {"path": str(path), **fields})
     found = source.ready(
-        ref, source.Context(cache=tmp_path / "cache", deadline=Deadline.after(60)), name="distro", arch="x86_64"
+        ref, source.Context(cache=tmp_path / "cache", deadline=Deadline.after(60)), name="distro", arch=arch
     )
     assert found is not None
     return found
@@ -92,7 +92,7 @@ def test_another_architecture_tells_its_release_by_name(tmp_path: Path) -> None:
     path = tmp_path / "boot" / "vmlinuz-6.1.0-13-arm64"
     path.parent.mkdir()
     path.write_bytes(b"\0" * 8192)
-    assert describe(tmp_path, path).release == "6.1.0-13-arm64"
+    assert describe(tmp_path, path, arch="arm64").release == "6.1.0-13-arm64"
 
 
 def test_an_image_is_for_what_its_header_says(tmp_path: Path) -> None:
@@ -123,6 +123,9 @@ def test_an_image_of_32_bits_has_the_same_header(tmp_path: Path) -> None:
 def test_what_is_no_image(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not a file"):
         describe(tmp_path, tmp_path / "nowhere")
+    (tmp_path / "noise").write_bytes(b"noise" * 0x1000)
+    with pytest.raises(UserError, match="is not a kernel image"):
+        describe(tmp_path, tmp_path / "noise")
     (tmp_path / "small").write_text("no kernel")
     with pytest.raises(UserError, match="is not a kernel image"):
         describe(tmp_path, tmp_path / "small")

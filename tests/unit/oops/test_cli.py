@@ -67,6 +67,32 @@ def test_exit_codes(log: Path, tmp_path: Path) -> None:
     assert run(str(log), "--vmlinux", str(tmp_path / "none")).returncode == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--vmlinux", "none"), "none is not a file; fix: "),
+        (("--vmlinux", "clean.log"), "clean.log is not a vmlinux: it is not ELF; fix: "),
+        (("--vmlinux", sys.executable, "--modules", "none"), "none is not a directory; fix: "),
+        (("--modules", "."), "--modules decodes nothing without --vmlinux; fix: "),
+    ],
+)
+def test_symbols_that_cannot_be_are_told_before_a_log_is_read(
+    words: tuple[str, ...], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clean.log").write_bytes(b"[    1.000000] zram: up\n")
+    done = run("clean.log", *words)
+    assert done.returncode == 2
+    assert done.stdout == b""
+    assert done.stderr.decode().startswith(f"kzram-ci: {says}")
+
+
+def test_symbols_of_another_program_are_told(log: Path) -> None:
+    done = run(str(log), "--vmlinux", sys.executable)
+    assert b"decodes nothing here: is it of this very build" in done.stderr
+    assert done.returncode == 0
+
+
 def test_the_command_registers_itself() -> None:
     import argparse
 
