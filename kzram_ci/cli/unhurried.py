@@ -13,6 +13,9 @@ from contextlib import suppress
 
 PATIENCE = 0.2  # seconds that a writer waits, once, so that standard error and output keep their order
 LAST_PATIENCE = 2.0  # at the end of a command
+LAST_TURNS = (
+    15  # as often, while the reader takes what there is: on a busy host the thread that writes waits for its turn
+)
 MOST = 1 << 20  # bytes kept for a reader that stalls; what comes then is lost
 
 
@@ -46,12 +49,22 @@ class Unhurried:
                 self._stalled = not self._changed.wait_for(self._is_empty, seconds)
 
     def close(self) -> None:
-        """Write nothing more: what a stalled reader has not read by now is lost."""
-        self.drain()
+        """Write nothing more: what a stalled reader has not read by now is lost.
+
+        That it was slow before says nothing: the last line is mostly the error that ends the command.
+        """
         with self._changed:
+            for _ in range(LAST_TURNS):
+                if self._changed.wait_for(self._is_empty, LAST_PATIENCE) or not self._takes_more():
+                    break
             self._closed = True
             self._waiting.clear()
             self._changed.notify_all()
+
+    def _takes_more(self) -> bool:
+        with suppress(OSError, ValueError):  # closed
+            return bool(select.select([], [self._descriptor], [], 0)[1])
+        return False
 
     def _is_empty(self) -> bool:
         return self._size == 0

@@ -20,6 +20,7 @@ from kzram_ci.results.history_file import HistoryFile
 from kzram_ci.verdict.judge import principal_oops
 
 STACKS = 20  # of one signature, to see how they differ
+NEWEST_RESULTS = 10_000  # that a question is answered from: rates of long ago say little of today
 FILE = "history.sqlite"
 VARIABLE = "KZRAM_DATABASE"  # in the environment: a file or a URL in place of the file in the cache
 
@@ -99,7 +100,9 @@ class History:
                 self._insert_result(ask, run, result, result.started or recorded)
         return len(new)
 
-    def records(self, *, plan: str = "", cell: str = "", run: str = "", limit: int = 10_000) -> tuple[Record, ...]:
+    def records(
+        self, *, plan: str = "", cell: str = "", run: str = "", limit: int = NEWEST_RESULTS
+    ) -> tuple[Record, ...]:
         """Stored results, oldest first, the newest `limit` of those asked for; `cell` may be a shell pattern."""
         where, values = self._where(plan=plan, cell=cell, run=run)
         query = (

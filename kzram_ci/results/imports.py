@@ -110,7 +110,7 @@ def _junit(path: Path, history: History) -> Imported:
             raise UserError(f"{path} has more than {JUNIT_BYTES >> 20} MiB")
         data = path.read_bytes()
     root = _root(data, path)
-    suites = [root] if root.tag == "testsuite" else root.findall("testsuite")
+    suites = list(root.iter("testsuite"))  # in one another, as deep as they are
     found = {result.id: result for suite in suites for result in _cases(suite)}
     if not found:
         raise UserError(f"{path} has no testcase")
@@ -143,8 +143,6 @@ def _root(data: bytes, path: Path) -> ElementTree.Element:
 
 def _cases(suite: ElementTree.Element) -> Iterator[CellResult]:
     facts = _properties(suite)
-    for inner in suite.findall("testsuite"):
-        yield from _cases(inner)
     for case in suite.findall("testcase"):
         name = one_line(case.get("name", ""), NAME_LIMIT) or "unnamed"
         place = one_line(case.get("classname", "") or suite.get("name", ""), NAME_LIMIT) or "unnamed"

@@ -9,7 +9,7 @@ from typing import Any
 from kzram_ci.base.suggest import did_you_mean
 from kzram_ci.base.units import say_count
 from kzram_ci.results.crashes import crashes, lines
-from kzram_ci.results.history import History
+from kzram_ci.results.history import NEWEST_RESULTS, History
 from kzram_ci.results.past_text import cell_lines, result_lines, run_lines
 from kzram_ci.results.trails import trails
 
@@ -36,12 +36,15 @@ def crashed(history: History, *, plan: str = "", cell: str = "") -> Answer:
 
 def cells(history: History, *, plan: str = "", cell: str = "", last: int = 0) -> Answer:
     """What each cell did; with a pattern also each of its results."""
-    found = trails(history.records(plan=plan, cell=cell), last=last)
+    records = history.records(plan=plan, cell=cell)
+    found = trails(records, last=last)
     if not found:
         return Answer(found=found, lines=[nothing(history, plan=plan, cell=cell)])
     told = cell_lines(found)
     for trail in found if cell else ():
         told += ["", *result_lines(trail)]
+    if len(records) == NEWEST_RESULTS:
+        told += ["", f"of the newest {NEWEST_RESULTS:,} results; a CELL or --plan shows older ones"]
     return Answer(found=found, lines=told)
 
 

@@ -7,6 +7,7 @@ kernel definitions it named.
 from __future__ import annotations
 
 import json
+import shlex
 import threading
 import uuid
 from collections.abc import Mapping
@@ -165,7 +166,8 @@ def open_run(path: Path) -> RunDir:
             f"{layout.path} is not a run directory: no {RunFile.PLAN}", hint="name a directory under runs/"
         ) from error
     except ValueError as error:
-        raise InfraError(f"{file} is damaged: {one_line(str(error))}") from error
+        hint = f"the run cannot be gone on with; anew: kzram-ci run {shlex.quote(str(layout.file(RunFile.PLAN_YAML)))}"
+        raise InfraError(f"{file} is damaged: {one_line(str(error))}", hint=hint) from error
     run = RunDir(layout=layout, plan=plan, environment=_environment(layout.file(RunFile.ENVIRONMENT)))
     run._results = {result.id: result for result in _read_results(layout.file(RunFile.RESULTS))}
     return run

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from kzram_ci.cli import unhurried
 from kzram_ci.cli.unhurried import MOST, Unhurried
 
 PIPE_SIZE = 4096
@@ -45,6 +46,18 @@ def test_a_reader_that_stalls_gets_it_later(pipe: Pipe) -> None:
     writer.write(b"again at once\n")
     assert os.read(pipe[0], 100) == b"again at once\n"
     writer.close()
+
+
+def test_the_last_line_is_not_lost_where_the_writing_thread_was_late(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unhurried, "PATIENCE", 0.0)  # as on a busy host: the thread has no turn meanwhile
+    for _ in range(20):
+        writer = Unhurried(pipe[1])
+        writer.write(b"a line\n")
+        writer.close()
+        os.set_blocking(pipe[0], False)
+        assert os.read(pipe[0], 100) == b"a line\n"
 
 
 def test_what_is_kept_for_a_reader_is_bounded(pipe: Pipe) -> None:

@@ -8,9 +8,9 @@ import report_samples as samples
 
 from kzram_ci.base.errors import KzramError, UserError
 from kzram_ci.model.outcome import Outcome, Verdict
-from kzram_ci.results import rundir
+from kzram_ci.results import questions, rundir
 from kzram_ci.results.draw import Reports
-from kzram_ci.results.history import History, history_at
+from kzram_ci.results.history import NEWEST_RESULTS, History, history_at
 from kzram_ci.results.imports import import_path
 
 PYTEST = """<?xml version="1.0" encoding="utf-8"?>
@@ -107,6 +107,21 @@ def test_what_is_no_junit_says_so(history: History, tmp_path: Path, text: str, w
     with pytest.raises(UserError, match=why):
         import_path(file, history)
     assert history.runs() == ()
+
+
+def test_suites_in_one_another_as_deep_as_they_are(history: History, tmp_path: Path) -> None:
+    depth = 5_000
+    file = tmp_path / "deep.xml"
+    file.write_text("<testsuite>" * depth + "<testcase name='t'/>" + "</testsuite>" * depth)
+    assert import_path(file, history).new == 1
+
+
+def test_an_answer_from_the_newest_results_says_so(history: History, tmp_path: Path) -> None:
+    cases = "".join(f"<testcase name='t{number}'/>" for number in range(NEWEST_RESULTS + 1))
+    (tmp_path / "many.xml").write_text(f"<testsuite name='s'>{cases}</testsuite>")
+    import_path(tmp_path / "many.xml", history)
+    assert questions.cells(history).lines[-1] == "of the newest 10,000 results; a CELL or --plan shows older ones"
+    assert "newest" not in questions.cells(history, cell="s/t7").lines[-1]
 
 
 def test_neither_a_run_nor_a_file(history: History, tmp_path: Path) -> None:

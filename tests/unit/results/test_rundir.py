@@ -123,7 +123,10 @@ def test_damage_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not a run directory"):
         rundir.load(tmp_path)
     (run.path / "plan.json").write_text("{}")
-    with pytest.raises(InfraError, match=r"plan\.json is damaged"):
+    with pytest.raises(
+        InfraError,
+        match=r"plan\.json is damaged: .*; fix: the run cannot be gone on with; anew: kzram-ci run .*plan\.yaml",
+    ):
         rundir.load(run.path)
 
 
