@@ -7,9 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import requires
 
 
 def started(*words: str, **streams: object) -> subprocess.Popen[bytes]:
@@ -29,7 +31,8 @@ def test_a_log_that_has_no_end(command: str, number: int, tmp_path: Path) -> Non
 
 
 def test_a_worker_whose_scheduler_does_not_answer() -> None:
-    pytest.importorskip("distributed")
+    if find_spec("distributed") is None:
+        requires.lacking("cluster", "no distributed")
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
