@@ -67,6 +67,40 @@ def test_the_action_names_what_is_there_and_uses_what_it_takes() -> None:
     assert not [step for step in action["runs"]["steps"] if "inputs." in step.get("run", "")]
 
 
+@pytest.mark.parametrize(
+    ("chromium", "apt_get", "browser"),
+    [
+        ("echo '<p>up</p>'", "exit 100", True),
+        ("", "exit 100", False),
+        (
+            "",
+            '[ $1 = update ] || { printf "#!/bin/sh\\necho \\"<p>up\\"\\n" >$BIN/chromium; chmod +x $BIN/chromium; }',
+            True,
+        ),
+        ("", "exit 0", False),
+        ("echo 'No usable sandbox!' >&2; exit 1", "exit 100", False),
+    ],
+    ids=("there", "source-does-not-answer", "installed", "has-none", "does-not-start"),
+)
+def test_a_browser_is_required_of_a_ci_that_has_one(tmp_path: Path, chromium: str, apt_get: str, browser: bool) -> None:
+    """And one that has none goes on without: a package source must not decide over a change."""
+    stand_ins = {"make": 'echo "$* with $KZRAM_REQUIRE"', "apt-get": apt_get, "chromium": chromium}
+    for name, body in stand_ins.items():
+        if body:
+            (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+            (tmp_path / name).chmod(0o755)
+    for name in ("bash", "sh", "dirname", "env", "timeout", "grep", "chmod"):
+        (tmp_path / name).symlink_to(requires.tool(name))
+    done = subprocess.run(
+        ("bash", ROOT / ".ci" / "run"), env={"PATH": str(tmp_path), "BIN": str(tmp_path)}, capture_output=True,
+        text=True, check=True, timeout=120,
+    )  # fmt: skip
+    *before, last = done.stdout.splitlines()
+    assert last.startswith("test with tools,")
+    assert last.endswith(",browser") is browser
+    assert ("kzram-ci: there is no chromium here that starts: tests in a browser are skipped" in before) is not browser
+
+
 STAND_IN = """#!/bin/sh
 echo "$@" >> calls
 case $1 in
