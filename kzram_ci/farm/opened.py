@@ -25,6 +25,7 @@ from kzram_ci.run.elsewhere import Elsewhere
 from kzram_ci.run.pool import Budget, host_budget
 
 CONNECT_SECONDS = 30.0
+CLOSE_SECONDS = 10.0
 WORKER_SECONDS = 60.0  # for the first worker of our own to come up
 _STEP_SECONDS = 1.0
 
@@ -82,8 +83,13 @@ def _client(distributed: Any, address: Any, words: dict[str, Any]) -> Iterator[A
     try:
         yield client
     finally:
-        with suppress(Exception):  # of whatever kind a broken connection is
-            client.close(timeout=10)
+        _closed(client)
+
+
+def _closed(thing: Any) -> None:
+    """Let a client or a cluster go. Left to itself it waits for its connections for as long as they last."""
+    with suppress(Exception):  # of whatever kind a broken connection is
+        thing.close(timeout=CLOSE_SECONDS)
 
 
 def _dashboard(client: Any, *, here: bool) -> str:
@@ -103,17 +109,16 @@ def _own(distributed: Any, address: Address, budget: Budget, listener: Listener)
         directory = Path(name)
         certificates = security.throw_away(directory)
         stack.enter_context(security.patient())
-        cluster = stack.enter_context(
-            distributed.LocalCluster(
-                n_workers=0,
-                processes=False,
-                host="127.0.0.1",
-                protocol="tls://",
-                security=certificates,
-                dashboard_address="127.0.0.1:0",
-                silence_logs=False,
-            )
+        cluster = distributed.LocalCluster(
+            n_workers=0,
+            processes=False,
+            host="127.0.0.1",
+            protocol="tls://",
+            security=certificates,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=False,
         )
+        stack.callback(_closed, cluster)
         client = stack.enter_context(_client(distributed, cluster, {"security": certificates}))
         children: list[proc.Child] = []
         stack.callback(lambda: [proc.stop(child) for child in children])

@@ -87,8 +87,12 @@ class Machine:
         with files.disk_errors(f"cannot write {self._log_path}"):
             self._log = self._log_path.open("ab")
         self._child = proc.spawn(self.argv, stdout=self._log, stderr=self._log)
-        if not self._monitor.accept(self.running, limit):
+        if not self._monitor.accept(self.running, limit) and not self._over():
             raise self._start_failure()
+
+    def _over(self) -> bool:
+        """Whether it did start, and its guest was over before anybody looked: that is for the console to tell."""
+        return self.exit_code() == 0 and self._monitor is not None and self._monitor.greeted()
 
     def _start_failure(self) -> InfraError | UserError:
         complaint = self.complaint()

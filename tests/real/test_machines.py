@@ -76,20 +76,31 @@ def test_a_run_that_is_stopped_leaves_no_guest_on_any_worker(tmp_path: Path, num
     plan = tmp_path / "machines.yaml"
     plan.write_text(PLAN.replace("SECONDS", "600s"))
     env = {**os.environ, "HOME": str(tmp_path), "KZRAM_CACHE": str(cache_root()), "PYTHONPATH": str(ROOT)}
+    env["PYTHONFAULTHANDLER"] = "1"  # what it did, should it not end
     argv = (sys.executable, "-m", "kzram_ci", "run", str(plan), "--test", "press", "--scheduler", "local:2")
     with (tmp_path / "out").open("wb") as out:
         run = subprocess.Popen(argv, cwd=tmp_path, env=env, stdout=out, stderr=out, start_new_session=True)
     try:
         until(lambda: list(tmp_path.glob("runs/*/cells/*/cell.json")) and ours(tmp_path, b"qemu-system"), run, tmp_path)
         run.send_signal(number)
-        code = run.wait(timeout=120)
+        code = ended(run)
     finally:
         run.kill()
+        run.wait()
     assert code == (-number if number is signal.SIGKILL else 130), (tmp_path / "out").read_text()
     deadline = Deadline.after(120)
     while ours(tmp_path, b""):
         assert not deadline.expired(), ours(tmp_path, b"")
         clock.sleep(0.2)
+
+
+def ended(run: "subprocess.Popen[bytes]") -> int:
+    """How it ended. A run that does not is made to say where it stands."""
+    try:
+        return run.wait(timeout=120)
+    except subprocess.TimeoutExpired:
+        run.send_signal(signal.SIGABRT)
+        return run.wait(timeout=30)
 
 
 def until(true: Callable[[], object], run: "subprocess.Popen[bytes]", tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,11 @@ def boot_fake(
 
 
 def no_qemu_left() -> bool:
-    return not any("fake_qemu" in " ".join(child.cmdline()) for child in psutil.Process().children(recursive=True))
+    lines = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # gone meanwhile, or a zombie of another test's
+            lines.append(" ".join(child.cmdline()))
+    return not any("fake_qemu" in line for line in lines)
 
 
 def test_a_good_boot_leaves_evidence_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

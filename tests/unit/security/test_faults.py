@@ -31,6 +31,7 @@ from kzram_ci.results import rundir
 from kzram_ci.run import boot
 from kzram_ci.verdict.judge import judge
 from kzram_ci.vm import qemu
+from kzram_ci.vm.qmp import Monitor
 
 ROOT = Path(__file__).resolve().parents[3]
 FAKE = ROOT / "tests" / "support" / "fake_qemu.py"
@@ -96,6 +97,24 @@ def test_a_guest_that_ends_before_its_workload(mode: str, fake: Callable[..., Ev
     found = judge(CELL, fake(mode))
     assert (found.outcome, found.verdict) == (Outcome.BOOT_FAILED, Verdict.ERROR), found.reason
     assert found.outcome in HOST_OUTCOMES, "of those that are retried"
+
+
+@pytest.mark.parametrize("mode", ["off-early", "reboots"])
+def test_a_guest_that_ends_before_the_monitor_is_looked_at(
+    mode: str, fake: Callable[..., Evidence], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy host the thread that listens comes to its turn when all is over: its console tells."""
+
+    def late(monitor: Monitor, alive: Callable[[], bool], deadline: Deadline) -> bool:
+        accept(monitor, alive, deadline)
+        while alive():
+            clock.sleep(0.02)
+        return False
+
+    accept = Monitor.accept
+    monkeypatch.setattr(Monitor, "accept", late)
+    found = judge(CELL, fake(mode))
+    assert (found.outcome, found.verdict) == (Outcome.BOOT_FAILED, Verdict.ERROR), found.reason
 
 
 def test_a_guest_that_prints_what_it_likes_passes_nothing(fake: Callable[..., Evidence], tmp_path: Path) -> None:

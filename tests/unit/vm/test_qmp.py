@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError
 from kzram_ci.vm.qmp import Monitor
+
+VERSION = {"qemu": {"micro": 0, "minor": 2, "major": 7}, "package": ""}
 
 
 @pytest.fixture
@@ -78,3 +81,32 @@ def test_an_open_file_is_handed_over_under_a_name(tmp_path: Path) -> None:
 def test_what_cannot_be_handed_over_is_an_error_with_its_name(monitor: Monitor) -> None:
     with pytest.raises(InfraError, match="cannot hand state over to QEMU: "):
         monitor.give("state", 0, Deadline.after(30))
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_qemu_that_greets_and_leaves_at_once_has_greeted(tmp_path: Path, busy: bool) -> None:
+    """A guest that is over at once; `busy`: on a host where the thread that listens is not given a processor."""
+    monitor, gone = Monitor(str(tmp_path / "qmp")), threading.Event()
+
+    def qemu() -> None:
+        with socket.socket(socket.AF_UNIX) as mine:
+            mine.connect(str(tmp_path / "qmp"))
+            mine.sendall(json.dumps({"QMP": {"version": VERSION, "capabilities": []}}).encode() + b"\r\n")
+            mine.recv(4096)
+            if busy:
+                monitor._loop.call_soon_threadsafe(time.sleep, 0.3)
+            mine.sendall(b'{"return": {}}\r\n')
+        gone.set()
+
+    thread = threading.Thread(target=qemu, daemon=True)
+    thread.start()
+    try:
+        monitor.accept(lambda: not gone.is_set(), Deadline.after(30))
+        assert monitor.greeted()
+    finally:
+        monitor.close()
+
+
+def test_a_qemu_that_hangs_up_without_a_word_has_not_greeted(monitor: Monitor) -> None:
+    assert not monitor.accept(lambda: False, Deadline.after(30))
+    assert not monitor.greeted()
