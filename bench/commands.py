@@ -1,8 +1,9 @@
 """What it costs to start a command: processor time and wall time, beside `python -c pass`.
 
-    python bench/commands.py [--rounds 20]
+    python bench/commands.py [--rounds 20] [--only WORD] [--tree DIR]
 
-The least of the rounds is what the command costs; the median shows what else the host did.
+The least of the rounds is what the command costs; the median shows what else the host did. --tree times another
+checkout of the sources in turn with this one: a busy host is as busy for both.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -24,40 +26,49 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "run --help": (*OURS, "run", "--help"),
     "oops of an empty log": (*OURS, "oops", os.devnull),
     "oops of a crash": (*OURS, "oops", str(ROOT / "tests/golden/oops/zram-overrun-swap.log")),
-    "validate overrun": (*OURS, "validate", str(ROOT / "testplans/overrun.yaml")),
-    "plan smoke": (*OURS, "plan", str(ROOT / "testplans/smoke.yaml")),
+    "validate overrun": (*OURS, "validate", "testplans/overrun.yaml"),
+    "validate, the first time": (*OURS, "validate", "testplans/overrun.yaml"),
+    "plan smoke": (*OURS, "plan", "testplans/smoke.yaml"),
 }
+EMPTY = ("validate, the first time",)  # each time with an empty cache
 
 
-def once(argv: tuple[str, ...]) -> tuple[float, float]:
+def once(name: str, tree: Path) -> tuple[float, float]:
     """Processor and wall seconds of one run."""
-    began = time.perf_counter()
-    child = subprocess.Popen(
-        argv,
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    _, _, used = os.wait4(child.pid, 0)
-    child.returncode = 0
-    return used.ru_utime + used.ru_stime, time.perf_counter() - began
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {**os.environ, "PYTHONPATH": str(tree)} | ({"KZRAM_CACHE": cache} if name in EMPTY else {})
+        began = time.perf_counter()
+        child = subprocess.Popen(
+            COMMANDS[name], cwd=tree, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+        )
+        _, _, used = os.wait4(child.pid, 0)
+        child.returncode = 0
+        return used.ru_utime + used.ru_stime, time.perf_counter() - began
 
 
 def main() -> None:
     """A line a command."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--rounds", type=int, default=20)
+    arguments.add_argument("--only", default="", metavar="WORD", help="the commands with this word")
+    arguments.add_argument("--tree", type=Path, metavar="DIR", help="time the sources there as well")
     args = arguments.parse_args()
+    trees = [ROOT, *([args.tree.resolve()] if args.tree else [])]
     print(f"{'':24} {'processor':>20} {'wall':>20}")
     print(f"{'':24} {'least':>10} {'median':>9} {'least':>10} {'median':>9}")
-    for name, argv in COMMANDS.items():
-        once(argv)  # compiles what is not compiled
-        rows = [once(argv) for _ in range(args.rounds)]
-        cells = [
-            f"{1000 * pick(column):7.0f} ms" for column in zip(*rows, strict=True) for pick in (min, statistics.median)
-        ]
-        print(f"{name:24} {' '.join(cells)}")
+    for name in COMMANDS:
+        if args.only not in name:
+            continue
+        for tree in trees:
+            once(name, tree)  # compiles what is not compiled
+        rounds = [[once(name, tree) for tree in trees] for _ in range(args.rounds)]
+        for tree, rows in zip(trees, zip(*rounds, strict=True), strict=True):
+            cells = [
+                f"{1000 * pick(column):7.0f} ms"
+                for column in zip(*rows, strict=True)
+                for pick in (min, statistics.median)
+            ]
+            print(f"{name:24} {' '.join(cells)}{'' if tree == ROOT else f'  {tree}'}")
 
 
 if __name__ == "__main__":

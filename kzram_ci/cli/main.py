@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -41,6 +42,7 @@ COMMANDS = {
     "cache": "list or clean the build cache",
 }
 MODULES = {"try": "trial"}  # a module cannot have the name of a keyword
+NEW_OBJECTS = 200_000  # until garbage is looked for; Python's own number, 700, is for programs without many imports
 BROKEN_PIPE = 141  # as a shell says it of a program that died of SIGPIPE
 EPILOG = """\
 exit codes of run: 0 all ok · 1 findings · 2 usage or plan · 3 inconclusive · 4 a kernel did not patch,
@@ -62,7 +64,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             words, trailing = words[:end], words[end + 1 :]
         if normal_form := getattr(module, "normal_form", None):
             words = (*words[:at], *normal_form(words[at:]))
-    parser = parser_of(*(() if wanted is None else (wanted,)))
+    parser = parser_of(*(() if wanted is None else (wanted,)), alone=wanted is not None and words[0] == wanted)
     args = parser.parse_args(words)
     if trailing and not getattr(args, "takes_trailing", False):
         parser.error(f"unrecognized arguments: -- {' '.join(trailing)}")
@@ -74,8 +76,11 @@ def _module(command: str) -> ModuleType:
     return import_module(f"kzram_ci.cli.{MODULES.get(command, command)}")
 
 
-def parser_of(*loaded: str) -> argparse.ArgumentParser:
-    """The parser with all options of these commands; the others have a name for --help and for errors."""
+def parser_of(*loaded: str, alone: bool = False) -> argparse.ArgumentParser:
+    """The parser with all options of these commands; the others have a name for --help and for errors.
+
+    `alone`: the command comes first, so neither can be about the others.
+    """
     parser = argparse.ArgumentParser(
         prog="kzram-ci",
         description="Build patched kernels, boot them in QEMU with zram swap, race swap-out, judge by evidence.",
@@ -87,7 +92,7 @@ def parser_of(*loaded: str) -> argparse.ArgumentParser:
     for name, help_text in COMMANDS.items():
         if name in loaded:
             _module(name).add_parser(commands)
-        else:  # its module stays unloaded
+        elif not alone:  # its module stays unloaded
             commands.add_parser(name, help=help_text)
     return parser
 
@@ -177,6 +182,17 @@ def _tell(error: KzramError) -> None:
         output.tell(f"kzram-ci: {who}{line}")
 
 
+def _start_lean() -> None:
+    """What a short command should not pay for: imports make hundreds of thousands of objects, none of them garbage,
+    and nothing here wants pydantic's plugins, which are looked for in the metadata of every package installed.
+    """
+    gc.set_threshold(NEW_OBJECTS)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
+
 def entry() -> None:
     """The console script."""
-    sys.exit(main(sys.argv[1:]))
+    _start_lean()
+    code = main(sys.argv[1:])
+    gc.freeze()  # the process ends: looking through all objects once more would free nothing that matters
+    sys.exit(code)

@@ -37,7 +37,7 @@ MODELS = {
     "variants": ("kzram_ci.plan.kernel_schema", "VariantsFile"),
     "series": ("kzram_ci.kernel.schema", "SeriesFile"),
     "hooks": ("kzram_ci.kernel.hooks.schema", "HooksFile"),
-    "fixes": ("kzram_ci.kernel.schema", "FixesFile"),
+    "fixes": ("kzram_ci.kernel.fix_schema", "FixesFile"),
     "rootfs": ("kzram_ci.guest.schema", "RecipeFile"),
     "workloads": ("kzram_ci.plan.workload_schema", "WorkloadsFile"),
 }

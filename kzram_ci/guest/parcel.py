@@ -13,7 +13,7 @@ from kzram_ci.base.digest import sha256
 from kzram_ci.base.errors import UserError
 from kzram_ci.guest import cpio, executables, host_libraries
 from kzram_ci.guest.conf import LIBRARIES, TEST
-from kzram_ci.guest.rootfs import Recipe
+from kzram_ci.guest.recipe import Recipe
 from kzram_ci.model.workload import OwnTest, SentFile
 
 Fault = tuple[tuple[str | int, ...], str]  # (field of the test, what is wrong)

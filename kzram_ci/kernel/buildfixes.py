@@ -11,7 +11,7 @@ from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.model.version import TOOL, applies_to
 
 if TYPE_CHECKING:
-    from kzram_ci.kernel.schema import FixesFile
+    from kzram_ci.kernel.fix_schema import FixesFile
 
 Vars = tuple[tuple[str, str], ...]
 

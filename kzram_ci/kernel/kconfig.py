@@ -107,9 +107,9 @@ def _named(fragment: Fragment, directive: re.Pattern[str]) -> frozenset[str]:
     return frozenset(symbol for match in lines if match for symbol in re.findall(r"CONFIG_\w+", match[1]))
 
 
-def merge(fragments: Iterable[Fragment]) -> dict[str, Want]:
-    """All wants by symbol. Raises UserError naming both fragments of a conflict."""
-    merged: dict[str, Want] = {}
+def merge(fragments: Iterable[Fragment], under: Mapping[str, Want] | None = None) -> dict[str, Want]:
+    """All wants by symbol, after those `under` them. Raises UserError naming both fragments of a conflict."""
+    merged = dict(under or {})
     for fragment in fragments:
         wins = overrides(fragment)
         for want in wants(fragment):

@@ -185,6 +185,8 @@ def _head(data: bytes) -> bytes:
 def _text(message: Message, name: str) -> str:
     raw = next((str(value) for key, value in message.raw_items() if key.lower() == name.lower()), "")
     raw = raw.encode("utf-8", "surrogateescape").decode("utf-8", "replace")  # some mailers do not encode headers
+    if "=?" not in raw:  # no encoded word: what `decode_header` takes long to find out
+        return " ".join(raw.split())
     try:
         words = decode_header(raw)
         foreign = [charset for _, charset in words if charset and _charset(charset) in _PYTHONS_OWN]

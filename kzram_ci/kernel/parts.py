@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.grammar.problems import Problems, Where
 from kzram_ci.base.grammar.read import read_model
 from kzram_ci.base.library import Library
-from kzram_ci.kernel import diff, mail, oneoff
-from kzram_ci.kernel.buildfixes import Fix, fixes_from
+from kzram_ci.kernel import diff, mail
 from kzram_ci.kernel.hooks.hook import Search
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.series import Series, series_from
-from kzram_ci.kernel.tools import Parts
-from kzram_ci.model.kernel import KernelSpec
+
+if TYPE_CHECKING:
+    from kzram_ci.kernel.buildfixes import Fix
+    from kzram_ci.kernel.tools import Parts
+    from kzram_ci.model.kernel import KernelSpec
 
 
 def parts_of(spec: KernelSpec, library: Library) -> Parts:
     """All that a definition names. Raises UserError for what does not exist or cannot be read."""
+    from kzram_ci.kernel import oneoff  # late: who checks a plan needs no more than its series and fragments
+    from kzram_ci.kernel.tools import Parts
+
     named = tuple(load_series(name, library) for name in spec.series)
     fragments = tuple(load_fragment(name, library) for name in spec.config)
     return Parts(series=(*named, *oneoff.series_of(spec.patches)), fragments=fragments, fixes=load_fixes(library))
@@ -92,7 +98,8 @@ def load_fragment(name: str, library: Library) -> Fragment:
 
 def load_fixes(library: Library) -> tuple[Fix, ...]:
     """The table of build fixes: kernels/toolchain/fixes.yaml. Raises UserError with all that is wrong with it."""
-    from kzram_ci.kernel.schema import FixesFile
+    from kzram_ci.kernel.buildfixes import fixes_from
+    from kzram_ci.kernel.fix_schema import FixesFile
 
     problems = Problems()
     model = read_model(FixesFile, library.file("kernels/toolchain/fixes.yaml"), problems)

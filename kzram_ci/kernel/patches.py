@@ -13,8 +13,9 @@ from types import MappingProxyType
 from kzram_ci.base import git, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, PatchFailed
-from kzram_ci.kernel import diff, hooks, presence
-from kzram_ci.kernel.hooks import Misplaced
+from kzram_ci.kernel import diff, presence
+from kzram_ci.kernel.hooks.place import Misplaced
+from kzram_ci.kernel.hooks.search import applied
 from kzram_ci.kernel.series import SEARCHED, Choice, Line, Series, SeriesKind
 from kzram_ci.model.kernel import Patch
 from kzram_ci.model.provenance import AppliedSeries
@@ -212,7 +213,7 @@ def _apply_search(work: _Work, series: Series, why: str) -> tuple[AppliedSeries,
     if missing := presence.unmet(series.needs, work.text):
         raise _NeedUnmet(f"{series.name}: {missing}, which this kernel does not have", hint=_OTHER_LINE)
     try:
-        made = hooks.applied(series.search, work.text)
+        made = applied(series.search, work.text)
     except Misplaced as error:
         raise PatchFailed(f"{series.name}: {error}", hint=_OTHER_LINE) from error
     if lock := presence.foreign_lock(made.diff, work.text):

@@ -1,26 +1,20 @@
-"""The grammar of series.yaml and toolchain/fixes.yaml, as pydantic models; imported late. Pure."""
+"""The grammar of series.yaml, as pydantic models; imported late. Pure."""
 
 from __future__ import annotations
 
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, RootModel, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from kzram_ci.base.grammar.scalars import Name, Regex, Text, Word, text_of
+from kzram_ci.base.grammar.scalars import Name, Regex, Text, text_of
 from kzram_ci.base.grammar.strict import Strict
-from kzram_ci.model.version import TOOL, is_constraint
+from kzram_ci.model.version import is_constraint
 
 
 def _check_constraint(value: str) -> str:
     if not is_constraint(value):
         raise ValueError(f'{value!r} is not a constraint; write them such as ">=6.12", "<6.13"')
-    return value
-
-
-def _check_tool(value: str) -> str:
-    if not TOOL.fullmatch(value):
-        raise ValueError(f"{value!r} is not a tool with a version; write such as gcc>=10, clang<15 or ld>=2.36")
     return value
 
 
@@ -49,7 +43,6 @@ TreePath = Annotated[str, AfterValidator(_check_tree_path)]
 YesOrNo = Annotated[
     bool, BeforeValidator(_yes_or_no), WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": ["yes", "no"]}]})
 ]
-Texts = list[Text]
 Needs = dict[TreePath, Annotated[list[Regex], Field(min_length=1)]]
 _NEEDS_TOO = "the needs of the series hold too"
 
@@ -102,31 +95,3 @@ class SeriesFile(Strict):
     lines: Annotated[list[SeriesLine], Field(min_length=1)] | None = Field(
         None, description="patch files by kernel version; the first line whose versions fit is taken"
     )
-
-
-class FixRow(Strict):
-    """What an old kernel needs with new tools."""
-
-    name: Name = Field(description="name, for people")
-    why: Text = Field(description="what goes wrong without it")
-    versions: list[Constraint] = Field(
-        default_factory=list, description="kernel versions it is applied to; omitted: it only gives advice"
-    )
-    arch: list[Word] = Field(default_factory=list, description="architectures; omitted: all")
-    tools: list[Annotated[str, AfterValidator(_check_tool)]] = Field(
-        default_factory=list, description="tools that must all match, such as gcc>=10 or ld>=2.36"
-    )
-    cc: Texts = Field(default_factory=list, description="flags for the kernel's compiler command")
-    hostcflags: Texts = Field(default_factory=list, description="flags for host programs")
-    config: Texts = Field(default_factory=list, description="lines of a config fragment that is merged last")
-    upstream: list[Word] = Field(default_factory=list, description="commits that make it superfluous")
-    symptoms: list[Regex] = Field(
-        default_factory=list, description="regular expressions, searched in each line of the log of a failed build"
-    )
-    advice: Text | None = Field(None, description="what to do when a symptom is found")
-
-
-class FixesFile(RootModel[list[FixRow]]):
-    """Build fixes: kernels/toolchain/fixes.yaml."""
-
-    model_config = ConfigDict(title="kzram-ci fixes")

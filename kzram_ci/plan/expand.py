@@ -78,7 +78,7 @@ class Expansion:
 
     def _layers(self, place: Place, axes: Mapping[str, Mapping[str, merge.Data]]) -> Iterator[Layer]:
         """All that applies to a cell before the overrides, later wins: plan's machine, defaults, test, axis values."""
-        yield Layer(where=(), data={"machine": self.model.machine.model_dump(exclude_unset=True)})
+        yield Layer(where=(), data={"machine": merge.written(self.model.machine)})
         yield Layer(where=("defaults",), data=merge.as_data(self.model.defaults))
         yield Layer(where=("tests", place.test), data=merge.as_data(self.model.tests[place.test]))
         for axis, name in place.values:

@@ -12,6 +12,8 @@ from kzram_ci.model.root import RootKind, RootSpec
 from kzram_ci.model.workload import KUNIT, OWN_TESTS, Fault, FaultSpec, FilesystemSpec, OwnTest, WorkloadSpec, ZramSpec
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from kzram_ci.plan.cell_schema import Fields
 
 Data = dict[str, Any]
@@ -40,9 +42,24 @@ _MACHINE = {
 }
 
 
+def written(model: BaseModel) -> Data:
+    """As `model_dump(exclude_unset=True)`, for which pydantic would first make a serializer of every model."""
+    given = model.model_fields_set
+    fields = type(model).model_fields.items()
+    return {name: _plain(getattr(model, name)) for name, field in fields if name in given and not field.exclude}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(below) for key, below in value.items()}
+    if isinstance(value, list):
+        return [_plain(below) for below in value]
+    return written(value) if hasattr(value, "model_fields_set") else value
+
+
 def as_data(fields: Fields) -> Data:
     """What was written, and nothing else. An override's expectation, flat in the file, goes under `expect`."""
-    data = fields.model_dump(exclude_unset=True, exclude=set(_NOT_FIELDS))
+    data = {name: value for name, value in written(fields).items() if name not in _NOT_FIELDS}
     flat = {name: data.pop(name) for name in list(data) if name in _EXPECT}
     return {**data, "expect": flat} if flat else data
 

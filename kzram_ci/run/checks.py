@@ -16,7 +16,8 @@ from kzram_ci.base.grammar.problems import Where
 from kzram_ci.base.grammar.read import read_bytes
 from kzram_ci.base.library import Kind, Library
 from kzram_ci.base.suggest import allowed
-from kzram_ci.guest import parcel, rootfs
+from kzram_ci.guest import recipe as guest_recipe
+from kzram_ci.guest.recipe import Recipe
 from kzram_ci.kernel import compressors, kconfig
 from kzram_ci.kernel.fragments import for_version
 from kzram_ci.kernel.kconfig import Fragment
@@ -40,7 +41,7 @@ def checked_plan(path: Path, library: Library, text: str = "", archs: Sequence[s
     draft = draft_plan(text or read_bytes(path), path, library, archs=archs)
     parts = _Parts(draft=draft, library=library)
     config = {spec.name: parts.config(spec) for spec in draft.plan.kernels()}
-    recipe = rootfs.read(library.rootfs(), draft.problems)  # None: what is wrong is recorded
+    recipe = guest_recipe.read(library.rootfs(), draft.problems)  # None: what is wrong is recorded
     has = budget.memory().total
     for cell in draft.plan.cells:
         _memory(cell, has, draft)
@@ -102,6 +103,9 @@ class _Parts:
     library: Library
     series: dict[Path, Series | None] = field(default_factory=dict)
     fragments: dict[str, Fragment] = field(default_factory=dict)
+    configs: dict[tuple[tuple[str, ...], str], tuple[dict[str, str], tuple[str, str] | None]] = field(
+        default_factory=dict
+    )
 
     def config(self, spec: KernelSpec) -> dict[str, str]:
         """What a kernel's fragments ask for, its series and fragments checked on the way; nothing: not known."""
@@ -112,17 +116,25 @@ class _Parts:
             if missing in unread:
                 continue
             self.draft.kernels.report(spec.name, name, f"series {name} requires {missing}: put {missing} before it")
-        version, fragments = version_of(spec), []
-        for name in spec.config:
-            if self.library.find(Kind.FRAGMENT, name) is None:  # the draft has it among its problems
-                return {}
+        asked = (spec.config, version_of(spec))
+        if asked not in self.configs:
+            self.configs[asked] = self._merged(*asked)
+        values, wrong = self.configs[asked]
+        if wrong is not None:
+            self.draft.kernels.report(spec.name, *wrong)
+        return values
+
+    def _merged(self, names: Sequence[str], version: str) -> tuple[dict[str, str], tuple[str, str] | None]:
+        """What fragments ask for together; nothing, and which is wrong in what way unless the draft has it already."""
+        merged: dict[str, kconfig.Want] = {}
+        for name in names:
+            if self.library.find(Kind.FRAGMENT, name) is None:
+                return {}, None
             try:
-                fragments.append(for_version(self._fragment(name), version))
-                kconfig.merge(fragments)
+                merged = kconfig.merge((for_version(self._fragment(name), version),), merged)
             except UserError as error:
-                self.draft.kernels.report(spec.name, name, str(error))
-                return {}
-        return {symbol: want.value for symbol, want in kconfig.merge(fragments).items()}
+                return {}, (name, str(error))
+        return {symbol: want.value for symbol, want in merged.items()}, None
 
     def _series(self, path: Path) -> Series | None:
         if path not in self.series:
@@ -135,8 +147,12 @@ class _Parts:
         return self.fragments[name]
 
 
-def with_files(plan: Plan, recipe: rootfs.Recipe, report: Callable[[Cell, Where, str], None]) -> Plan:
+def with_files(plan: Plan, recipe: Recipe, report: Callable[[Cell, Where, str], None]) -> Plan:
     """The plan with the files that its own tests bring, each looked at once; what is wrong with them is reported."""
+    if not any(cell.workload.own for cell in plan.cells):
+        return plan
+    from kzram_ci.guest import parcel  # late: few plans bring files
+
     known: dict[object, tuple[OwnTest, tuple[parcel.Fault, ...]]] = {}
 
     def sent(cell: Cell, work: WorkloadSpec, machine: MachineSpec) -> WorkloadSpec:
@@ -172,4 +188,4 @@ def sent_along(plan: Plan, library: Library) -> Plan:
     def report(cell: Cell, where: Where, text: str) -> None:
         raise UserError(f"{cell.id}: {text}")
 
-    return with_files(plan, rootfs.load(library.rootfs()), report)
+    return with_files(plan, guest_recipe.load(library.rootfs()), report)

@@ -10,6 +10,7 @@ from kzram_ci.base.cache import MANIFEST, entry_in_progress, once
 from kzram_ci.base.digest import digest_bytes, digest_json
 from kzram_ci.base.errors import UserError
 from kzram_ci.guest import cpio, libraries, rootfs
+from kzram_ci.guest import recipe as guest_recipe
 from kzram_ci.guest.conf import TOOLS
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.source import programs
@@ -31,7 +32,7 @@ def rootfs_for(arch: str, context: KernelContext, filesystem: str = "") -> Rootf
     ctx = context.begin()
     tools = toolchain_for(arch, (), cache=ctx.cache, deadline=ctx.deadline)
     compiler = rootfs.Compiler(command=tools.cc, identity=dict(tools.identity)["CC"])
-    recipe = rootfs.load(context.library.rootfs())
+    recipe = guest_recipe.load(context.library.rootfs())
     plain = rootfs.build(
         recipe,
         arch=arch,

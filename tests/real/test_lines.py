@@ -23,7 +23,8 @@ from kzram_ci.base.library import Library
 from kzram_ci.kernel import buildfixes, hooks, kbuild, kconfig, mechanism, patches, source, toolchain
 from kzram_ci.kernel.hooks import ctext
 from kzram_ci.kernel.hooks.hook import compiled
-from kzram_ci.kernel.hooks.place import wanted
+from kzram_ci.kernel.hooks.place import Misplaced, wanted
+from kzram_ci.kernel.hooks.search import Applied, applied
 from kzram_ci.kernel.kbuild.base_tree import BaseTree, UnpackedArchive
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.mechanism import Facts
@@ -125,11 +126,11 @@ def test_facts_and_strict_patches(line: str) -> None:
     assert {"overrun-detector", "reuse-counters", "unstable"} <= seen
 
 
-def searched(name: str, read: Callable[[str], str | None]) -> hooks.Applied | None:
+def searched(name: str, read: Callable[[str], str | None]) -> Applied | None:
     """What code search makes of a source; None where the instrument has no meaning."""
     try:
-        return hooks.applied(load_series(name, Library()).search, read)
-    except hooks.Misplaced as error:
+        return applied(load_series(name, Library()).search, read)
+    except Misplaced as error:
         assert name == "async-window", error
         return None
 
@@ -188,8 +189,8 @@ def test_no_hook_is_lost_in_a_hurt_source(line: str) -> None:
             assert before is not None
             for lost, changed in hurt(before, made):
                 try:
-                    again = hooks.applied(alone, {path: changed}.get).files[path]
-                except hooks.Misplaced:
+                    again = applied(alone, {path: changed}.get).files[path]
+                except Misplaced:
                     refused += 1
                     continue
                 for hook in own:

@@ -60,6 +60,7 @@ PURE = (
     "kernel.compilers",
     "kernel.compressors",
     "kernel.diff",
+    "kernel.fix_schema",
     "kernel.fragments",
     "kernel.hooks",
     "kernel.kbuild.causes",

@@ -5,7 +5,5 @@ that is not there, or is there too often, is an error and never a hook less. New
 """
 
 from kzram_ci.kernel.hooks.hook import Hook, Order, Put, Search, Way
-from kzram_ci.kernel.hooks.place import Misplaced
-from kzram_ci.kernel.hooks.search import Applied, applied
 
-__all__ = ["Applied", "Hook", "Misplaced", "Order", "Put", "Search", "Way", "applied"]
+__all__ = ["Hook", "Order", "Put", "Search", "Way"]

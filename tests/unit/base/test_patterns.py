@@ -10,8 +10,9 @@ from kzram_ci.base import clock, patterns
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.patterns import PatternTooSlow, check, found
 from kzram_ci.cli.main import main
-from kzram_ci.kernel import hooks, presence
+from kzram_ci.kernel import presence
 from kzram_ci.kernel.hooks import Hook, Order, Put, Search, Way
+from kzram_ci.kernel.hooks.search import applied
 from kzram_ci.kernel.kbuild.causes import Blame
 from kzram_ci.kernel.kbuild.log import diagnose
 from kzram_ci.kernel.mechanism import facts
@@ -98,7 +99,7 @@ CODE = f"int a_function_of_a_long_name_that_goes_on_and_on_and_on(void)\n{{\n\tx
 def searched(hook: Hook, *orders: Order) -> None:
     began = clock.monotonic()
     with pytest.raises(PatternTooSlow, match="did not come to an end"):
-        hooks.applied(Search(hooks=(hook,), orders=orders), lambda path: CODE)
+        applied(Search(hooks=(hook,), orders=orders), lambda path: CODE)
     assert clock.monotonic() - began < 20
 
 

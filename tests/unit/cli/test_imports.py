@@ -1,9 +1,14 @@
 """What commands load: a command that starts slowly is one that loads what it does not need."""
 
+import gc
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from kzram_ci.cli import main as front
 
 SHOW = """
 import contextlib, io, sys
@@ -46,6 +51,33 @@ def test_help_loads_the_front_door_only() -> None:
 def test_oops_loads_its_own_room_only() -> None:
     ours = {name.split(".")[1] for name in loaded("oops", "/dev/null") if name.startswith("kzram_ci.")}
     assert ours == {"base", "cli", "oops"}
+
+
+def test_a_check_loads_nothing_that_builds_or_boots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KZRAM_CACHE", str(tmp_path))  # else it is known to be good, and nothing is loaded
+    names = loaded("validate", "overrun")
+    assert {"kzram_ci.run.checks", "kzram_ci.kernel.parts", "kzram_ci.guest.recipe"} <= names
+    rooms = ("store", "guest.rootfs", "guest.parcel", "kernel.oneoff", "kernel.buildfixes", "kernel.hooks.search")
+    assert not [name for name in names if name.startswith(tuple(f"kzram_ci.{room}" for room in rooms))]
+
+
+def test_the_console_script_does_not_pay_for_garbage_and_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, str]] = []
+
+    def run(argv: object) -> int:
+        seen.append((gc.get_threshold()[0], os.environ["PYDANTIC_DISABLE_PLUGINS"]))
+        return 3
+
+    monkeypatch.setenv("PYDANTIC_DISABLE_PLUGINS", "mine")  # who has set it knows why
+    monkeypatch.setattr(front, "main", run)
+    before = gc.get_threshold()
+    try:
+        with pytest.raises(SystemExit) as ended:
+            front.entry()
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+    assert (ended.value.code, seen) == (3, [(front.NEW_OBJECTS, "mine")])
 
 
 def test_a_clean_log_costs_no_expression() -> None:

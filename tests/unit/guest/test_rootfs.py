@@ -7,6 +7,7 @@ import requires
 
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, KzramError, UserError
+from kzram_ci.guest import recipe as recipes
 from kzram_ci.guest import rootfs
 from kzram_ci.model.kernel import RootfsImage
 
@@ -40,7 +41,7 @@ def recipe(tmp_path: Path) -> Path:
 
 
 def build(recipe: Path, cache: Path) -> RootfsImage:
-    loaded = rootfs.load(recipe)
+    loaded = recipes.load(recipe)
     return rootfs.build(loaded, arch="x86_64", compiler=COMPILER, cache=cache, deadline=Deadline.after(120))
 
 
@@ -83,7 +84,11 @@ def test_a_compiler_that_is_killed_leaves_no_file(
     compiler = rootfs.Compiler(command=(str(dying),), identity="gcc 1")
     with pytest.raises(KzramError):
         rootfs.build(
-            rootfs.load(recipe), arch="x86_64", compiler=compiler, cache=tmp_path / "cache", deadline=Deadline.after(60)
+            recipes.load(recipe),
+            arch="x86_64",
+            compiler=compiler,
+            cache=tmp_path / "cache",
+            deadline=Deadline.after(60),
         )
     assert not list((tmp_path / "tmp").iterdir())
 
@@ -112,7 +117,11 @@ def test_a_host_in_trouble_is_not_the_recipes_fault(recipe: Path, tmp_path: Path
     compiler = rootfs.Compiler(command=(str(sick),), identity="gcc 1")
     with pytest.raises(InfraError) as caught:
         rootfs.build(
-            rootfs.load(recipe), arch="x86_64", compiler=compiler, cache=tmp_path / "cache", deadline=Deadline.after(60)
+            recipes.load(recipe),
+            arch="x86_64",
+            compiler=compiler,
+            cache=tmp_path / "cache",
+            deadline=Deadline.after(60),
         )
     assert caught.value.message == f"guest program hello: {line}"
     assert hint in caught.value.hint
@@ -148,7 +157,7 @@ def test_a_dynamic_busybox_is_refused(recipe: Path, tmp_path: Path, monkeypatch:
 
 def test_a_busybox_for_another_machine_is_refused(recipe: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not built for arm64"):
-        rootfs.build(rootfs.load(recipe), arch="arm64", compiler=COMPILER, cache=tmp_path, deadline=Deadline.after(60))
+        rootfs.build(recipes.load(recipe), arch="arm64", compiler=COMPILER, cache=tmp_path, deadline=Deadline.after(60))
 
 
 def test_the_applets_of_a_busybox_that_cannot_run_here_are_read_from_it() -> None:
@@ -160,7 +169,7 @@ def test_the_applets_of_a_busybox_that_cannot_run_here_are_read_from_it() -> Non
 
 def test_the_recipe_that_ships_is_valid() -> None:
     path = Path(rootfs.__file__).parents[2] / "rootfs" / "rootfs.yaml"
-    loaded = rootfs.load(path)
+    loaded = recipes.load(path)
     assert "anonmutate" in loaded.programs
     for name in {source for sources in loaded.programs.values() for source in sources}:
         assert (path.parent / name).is_file()

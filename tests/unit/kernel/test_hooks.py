@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kzram_ci.base.library import Library
-from kzram_ci.kernel import diff, hooks
-from kzram_ci.kernel.hooks import Hook, Misplaced, Order, Put, Search, Way, ctext
+from kzram_ci.kernel import diff
+from kzram_ci.kernel.hooks import Hook, Order, Put, Search, Way, ctext
 from kzram_ci.kernel.hooks.hook import compiled
+from kzram_ci.kernel.hooks.place import Misplaced
+from kzram_ci.kernel.hooks.search import applied
 from kzram_ci.kernel.parts import load_series
 
 DRIVER = "drivers/block/zram/zram_drv.c"
@@ -34,7 +36,7 @@ def search(name: str = "overrun-detector") -> Search:
 
 
 def put(tree: dict[str, str], name: str = "overrun-detector") -> dict[str, str]:
-    return {**tree, **hooks.applied(search(name), tree.get).files}
+    return {**tree, **applied(search(name), tree.get).files}
 
 
 def body(text: str, name: str) -> str:
@@ -108,7 +110,7 @@ def test_a_source_that_takes_two_kinds_of_lock_is_refused() -> None:
 
 def test_the_diff_is_all_that_is_done() -> None:
     tree = zram_like.TREES["mid"]
-    made = hooks.applied(search(), tree.get)
+    made = applied(search(), tree.get)
     changes = diff.files(made.diff)
     assert [change.after for change in changes] == list(made.files)
     assert sum(change.removed for change in changes) == 0
@@ -259,7 +261,7 @@ def one(way: Way, *, times: int = 1, orders: tuple[Order, ...] = ()) -> Search:
 
 
 def hooked(way: Way, text: str = TEXT, *, times: int = 1) -> str:
-    return hooks.applied(one(way, times=times), {"f.c": text}.get).files["f.c"]
+    return applied(one(way, times=times), {"f.c": text}.get).files["f.c"]
 
 
 @pytest.mark.parametrize(
@@ -308,12 +310,12 @@ def test_a_text_without_its_mark_is_told() -> None:
 def test_an_order_about_nothing_is_told() -> None:
     way = Way(put=Put.AFTER, at=r"b = g\(<x>\);", text="hooked($x);", function="f")
     with pytest.raises(Misplaced, match="which no hook brings"):
-        hooks.applied(one(way, orders=(Order(file="f.c", mark="absent(", steps=("a", "b")),)), {"f.c": TEXT}.get)
+        applied(one(way, orders=(Order(file="f.c", mark="absent(", steps=("a", "b")),)), {"f.c": TEXT}.get)
 
 
 def test_a_file_that_is_not_there_is_told() -> None:
     with pytest.raises(Misplaced, match=r"^the source has no f\.c"):
-        hooks.applied(one(Way(put=Put.BELOW, at="x", text="hooked(")), dict[str, str]().get)
+        applied(one(Way(put=Put.BELOW, at="x", text="hooked(")), dict[str, str]().get)
 
 
 def test_patterns_are_short_hands() -> None:

@@ -248,6 +248,23 @@ def test_cells_survive_a_round_trip(kernels: Path) -> None:
     assert codec.from_json(Plan, json.loads(json.dumps(codec.to_json(plan)))) == plan
 
 
+def test_what_was_written_is_what_pydantic_would_dump(kernels: Path) -> None:
+    """All of the grammar's models: with keys that were not given, below lists, below mappings."""
+    from kzram_ci.base.grammar.validation import checked
+    from kzram_ci.plan.schema import PlanFile
+
+    problems = Problems()
+    document = parse(BIG, "p.yaml", problems)
+    context = {"axes": ("compressor", "heap", "speed"), "workloads": ("anonmutate", "pressure", "idle")}
+    model = checked(PlanFile, document.data, document, problems, context=context)
+    problems.raise_if_any()
+    assert model is not None
+    for part in (model.machine, model.defaults, *model.tests.values(), *model.expect):
+        dumped = part.model_dump(exclude_unset=True)
+        assert merge.written(part) == dumped
+        assert list(merge.written(part)) == list(dumped)
+
+
 def test_reordering_renames_and_reseeds_nothing(kernels: Path) -> None:
     turned = (
         BIG.replace("[stock, unstable]", "[unstable, stock]")

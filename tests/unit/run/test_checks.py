@@ -145,6 +145,22 @@ def test_what_a_named_file_gets_wrong_is_reported_in_that_file(host: Path) -> No
     assert found[3].endswith(f"rootfs.yaml:1:23: programs.pressure[0]: {host}/rootfs/src/pressure.c does not exist")
 
 
+def test_a_config_that_several_kernels_share_is_wrong_at_each_of_them(host: Path) -> None:
+    """It is merged once."""
+    (host / "kernels/config").mkdir(parents=True)
+    (host / "kernels/config/odd.config").write_text("CONFIG_ZRAM=n\n")
+    Path("p.yaml").write_text(
+        "name: p\nkernels:\n"
+        + "".join(f"  - {{name: {name}, base: stock, add_config: [odd]}}\n" for name in ("one", "two"))
+        + "tests: {t: {workload: anonmutate}}\n"
+    )
+    with pytest.raises(GrammarErrors) as caught:
+        checked_plan(Path("p.yaml"), Library())
+    first, second = map(str, caught.value.errors)
+    assert first.startswith("p.yaml:3:43: kernels[0].add_config[0]: CONFIG_ZRAM: ")
+    assert second.startswith("p.yaml:4:43: kernels[1].add_config[0]: CONFIG_ZRAM: ")
+
+
 def test_a_workload_that_the_guest_does_not_have(host: Path) -> None:
     (host / "rootfs/src").mkdir(parents=True)
     (host / "rootfs/src/pressure.c").write_text("")

@@ -14,8 +14,9 @@ from kzram_ci.base.errors import UserError
 from kzram_ci.base.library import Library
 from kzram_ci.cli.main import main
 from kzram_ci.guest import messages, modinfo
-from kzram_ci.kernel import diff, hooks, kconfig, posted, presence
+from kzram_ci.kernel import diff, kconfig, posted, presence
 from kzram_ci.kernel.hooks import ctext
+from kzram_ci.kernel.hooks.search import applied
 from kzram_ci.kernel.kbuild.log import diagnose
 from kzram_ci.kernel.mail import patches_in
 from kzram_ci.kernel.mechanism import facts
@@ -123,7 +124,7 @@ DIFF = "--- a/a\n+++ b/a\n@@ -1 +1 @@\n-a\n+b\n"
 DETECTOR = load_series("overrun-detector", Library()).search
 READERS: dict[str, Callable[[str], object]] = {
     "functions": lambda text: list(ctext.functions(ctext.blank(text))),
-    "hooks": lambda text: hooks.applied(DETECTOR, lambda path: text),
+    "hooks": lambda text: applied(DETECTOR, lambda path: text),
     "facts": lambda text: facts.probe(lambda path: text.encode()),
     "locks": lambda text: presence.foreign_lock(f"--- a/a\n+++ b/a\n@@ -0,0 +1 @@\n+{text}", lambda path: text),
     "diff": diff.files,
