@@ -89,7 +89,7 @@ def test_a_browser_is_required_of_a_ci_that_has_one(tmp_path: Path, chromium: st
         if body:
             (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
             (tmp_path / name).chmod(0o755)
-    for name in ("bash", "sh", "dirname", "env", "timeout", "grep", "chmod"):
+    for name in ("bash", "sh", "dirname", "env", "timeout", "tail", "chmod"):
         (tmp_path / name).symlink_to(requires.tool(name))
     done = subprocess.run(
         ("bash", ROOT / ".ci" / "run"), env={"PATH": str(tmp_path), "BIN": str(tmp_path)}, capture_output=True,
