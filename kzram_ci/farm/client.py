@@ -62,10 +62,10 @@ class Away(Future[CellResult]):
 
     def abandon(self) -> bool:
         """Give it up; the worker stops its guest."""
-        if self.done():
+        if not self.fail(Interrupted("interrupted")):  # first: what is given up is heard of as lost, from a thread
             return False
         self.give_up()
-        return self.fail(Interrupted("interrupted"))
+        return True
 
     def finish(self, result: CellResult) -> bool:
         """It came back; False when it was given up before."""

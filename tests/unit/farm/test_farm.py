@@ -25,7 +25,7 @@ from builders import a_cell, a_kernel
 from kzram_ci.base import clock, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, Interrupted
-from kzram_ci.farm.client import Gone, needed
+from kzram_ci.farm.client import Away, Gone, needed
 from kzram_ci.farm.opened import FarmRequest, _dashboard, opened
 from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.cell import Expectation, Plan
@@ -255,3 +255,14 @@ def test_a_stranger_is_not_listened_to(tmp_path: Path) -> None:
             with suppress(ConnectionResetError):
                 assert plain.recv(100)[:1] in (b"", b"\x15"), "nothing, or the alert of TLS"
         assert elsewhere.room() == 2
+
+
+def test_a_cell_given_up_by_the_operator_is_interrupted_not_lost() -> None:
+    """dask tells a thread at once that the task is gone; the run's exit code depends on who is heard first."""
+    away = Away()
+    away.give_up = lambda: away.fail(Gone("the scheduler gave a cell up"))
+    assert not away.cancel(), "nobody stopped the run"
+    proc.cancel_all()
+    assert away.cancel()
+    assert type(away.exception()) is Interrupted
+    assert not away.abandon(), "once"
