@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+from collections.abc import Callable
 from typing import Literal
 
 from kzram_ci.base.units import parse_duration
@@ -54,11 +56,31 @@ def repeat(word: str) -> int | Literal["auto"]:
     return boots
 
 
-def count(word: str) -> int:
-    """How many, one at least."""
-    if not word.isdecimal() or int(word) < 1:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number, 1 or more")
-    return int(word)
+def whole(least: int, most: int = 1 << 40) -> Callable[[str], int]:
+    """The type of an option that is a whole number, from `least` to `most`."""
+
+    def convert(word: str) -> int:
+        try:
+            number = int(word)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{word!r} is not a whole number") from None
+        if not least <= number <= most:
+            bounds = f"{least} or more" if number < least else f"{most} at most"
+            raise argparse.ArgumentTypeError(f"{number} is out of bounds: {bounds}")
+        return number
+
+    return convert
+
+
+def seconds(word: str) -> float:
+    """The type of an option that is a time in seconds, more than none and not for ever."""
+    try:
+        number = float(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number of seconds") from None
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{word} s is not a time to wait for: more than 0")
+    return number
 
 
 def add_database(parser: argparse.ArgumentParser) -> None:

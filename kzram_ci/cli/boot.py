@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.cli.answers import VERSION
-from kzram_ci.cli.kernel_option import GUEST_ARCH_HELP, PATCH_HELP, SOURCE_HELP, add_arch, add_sandbox, patches_of
-from kzram_ci.model.cmdline import kernel_word, kernel_words
+from kzram_ci.cli.guest_option import add_guest, words_for_kernel, words_for_qemu
+from kzram_ci.cli.kernel_option import PATCH_HELP, SOURCE_HELP, add_sandbox, patches_of
 from kzram_ci.model.machine import Accel, MachineSpec
 
 TRAILING = True  # main hands on what stands after `--`: a command
@@ -69,49 +67,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--config", action="append", default=[], metavar="NAME", help="one more config fragment, such as debug-info"
     )
     add_sandbox(parser)
-    _add_guest(parser)
+    add_guest(parser)
     parser.add_argument("--rootfs", type=Path, metavar="FILE", help="an initramfs of your own with our init")
-    parser.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="for a command (default 600)")
     parser.add_argument(
         "--directory", type=Path, metavar="DIR", help="keep the logs here (default: they are removed at the end)"
     )
     parser.add_argument("--json", action="store_true", help="of a command: its exit code and output, for programs")
     parser.set_defaults(func=main, takes_trailing=True)
-
-
-def _add_guest(parser: argparse.ArgumentParser) -> None:
-    """What the guest is made of."""
-    add_arch(parser, GUEST_ARCH_HELP)
-    parser.add_argument(
-        "--accel",
-        default=Accel.AUTO,
-        choices=[str(word) for word in Accel],
-        help="auto: KVM where it is proved to work (default)",
-    )
-    parser.add_argument("--cpus", type=int, default=2, metavar="N", help="virtual CPUs (default 2)")
-    parser.add_argument("--memory", type=int, default=768, metavar="MIB", help="of the guest (default 768)")
-    parser.add_argument(
-        "--disk", type=int, default=0, metavar="MIB", help="size of a scratch disk, /dev/vda (default: none)"
-    )
-    parser.add_argument("--zram", type=int, default=512, metavar="MIB", help="size of /dev/zram0 (default 512)")
-    parser.add_argument(
-        "--share", action="append", default=[], metavar="DIR[:ro|:rw]", help="show a directory of the host to the guest"
-    )
-    parser.add_argument(
-        "--root",
-        default="",
-        metavar="ROOT",
-        help="programs run in debian:SUITE+PACKAGE+… (made once by mmdebstrap), or in a disk of yours: image:FILE",
-    )
-    parser.add_argument("--ssh", action="store_true", help="with --root: the root's own sshd runs, and the command")
-    parser.add_argument("--gdb", action="store_true", help="wait for gdb before the first instruction (nokaslr)")
-    parser.add_argument(
-        "--kernel-arg", action="append", default=[], metavar="WORD", help="one word for the kernel's command line"
-    )
-    parser.add_argument(
-        "--append", default="", metavar="WORDS", help="several; blanks inside a word stand in double quotes"
-    )
-    parser.add_argument("--qemu-arg", action="append", default=[], metavar="WORDS", help="more arguments for QEMU")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -128,8 +90,8 @@ def main(args: argparse.Namespace) -> int:
         cpus=args.cpus,
         memory_mib=args.memory,
         disk_mib=args.disk,
-        cmdline=_kernel_words(args.append, args.kernel_arg),
-        qemu_args=_qemu_words(args.qemu_arg),
+        cmdline=words_for_kernel(args.append, args.kernel_arg),
+        qemu_args=words_for_qemu(args.qemu_arg),
         shares=shares_of(args.share),
         root=root_of(args.root),
     )
@@ -161,20 +123,6 @@ def main(args: argparse.Namespace) -> int:
     told = {"version": VERSION, "kernel": args.kernel, "exit_code": code, "output": "".join(printed)}
     print(json.dumps({**told, "notes": notes, "directory": directory}, indent=2))
     return code
-
-
-def _kernel_words(text: str, words: Sequence[str]) -> tuple[str, ...]:
-    try:
-        return (*kernel_words(text), *map(kernel_word, words))
-    except ValueError as error:
-        raise UserError(str(error), hint="""--kernel-arg 'dyndbg="file zram_drv.c +p"'""") from error
-
-
-def _qemu_words(pieces: Sequence[str]) -> tuple[str, ...]:
-    try:
-        return tuple(word for piece in pieces for word in shlex.split(piece))
-    except ValueError as error:
-        raise UserError(f"--qemu-arg: {error}", hint="--qemu-arg='-device virtio-rng-pci'") from error
 
 
 def _print(text: str) -> None:

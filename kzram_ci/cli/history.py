@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kzram_ci.base.errors import UserError
-from kzram_ci.cli.arguments import add_database, count
+from kzram_ci.cli.arguments import add_database, whole
 from kzram_ci.model import codec
 from kzram_ci.results import questions
 from kzram_ci.results.history import History, default_history
@@ -70,7 +70,7 @@ def add_parser(subparsers: Any) -> None:
         help="cell id or pattern, with each result (default: all cells); or what to do instead",
     )
     parser.add_argument("--plan", default="", metavar="NAME", help="only runs of this plan")
-    parser.add_argument("--last", type=count, default=0, metavar="N", help="only the newest N results of each cell")
+    parser.add_argument("--last", type=whole(1), default=0, metavar="N", help="only the newest N results of each cell")
     parser.add_argument("--runs", action="store_true", help="list the runs, newest first")
     parser.add_argument("--crashes", action="store_true", help="list the crashes by signature, most frequent first")
     parser.add_argument("--json", action="store_true", help="for programs")

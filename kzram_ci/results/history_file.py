@@ -34,10 +34,8 @@ class HistoryFile:
 
     @contextmanager
     def reading(self) -> Iterator[Ask]:
-        """See one moment of the file. Raises UserError for what cannot be one."""
-        if self.path.exists() and not self.path.is_file():
-            raise UserError(f"the history {self.path} is not a file", hint="--database FILE")
-        if not self.path.is_file():
+        """See one moment of the file."""
+        if not self.path.exists():
             yield nothing
             return
         with self._transaction("BEGIN") as ask:
@@ -51,6 +49,8 @@ class HistoryFile:
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Ask]:
+        if self.path.exists() and not self.path.is_file():
+            raise UserError(f"the history {self.path} is not a file", hint="--database FILE")
         with files.disk_errors(f"cannot create {self.path.parent}"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         try:

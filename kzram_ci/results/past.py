@@ -21,9 +21,12 @@ def results_of(name: str, history: History) -> Sequence[CellResult]:
     """Results of a run by directory or by name in the history. Raises UserError when there is neither."""
     if (Path(name) / RunFile.PLAN).is_file():
         return rundir.open_run(Path(name)).results()  # what did not run, too: it may have been ok before
-    latest = {record.result.id: record.result for record in history.records(run=Path(name).name)}
+    run = Path(name).name  # none: every run
+    latest = {record.result.id: record.result for record in (history.records(run=run) if run else ())}
     if not latest:
-        raise UserError(f"no run {name}, neither a run directory nor in the history", hint="kzram-ci history")
+        raise UserError(
+            f"no run {name or repr(name)}, neither a run directory nor in the history", hint="kzram-ci history"
+        )
     return tuple(latest.values())
 
 
@@ -37,7 +40,7 @@ def pair_of(
     now = results_of(after, history)
     if before != LAST_GOOD:
         return results_of(before, history), now, (before, after)
-    name, plan = Path(after).name, _plan_of(after, history)
+    name, plan = Path(after).absolute().name, _plan_of(after, history)
     good = last_good(history, plan, name, len({base_id(result.id) for result in now}))
     if good is None:
         where = f"before {name} in {history.database}"
@@ -48,7 +51,7 @@ def pair_of(
 def _plan_of(run: str, history: History) -> str:
     if (Path(run) / RunFile.PLAN).is_file():
         return rundir.open_run(Path(run)).plan.name
-    return next(known.plan for known in history.runs() if known.run == Path(run).name)
+    return history.records(run=Path(run).name, limit=1)[0].plan
 
 
 def changes_of(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base import files, proc
+from kzram_ci.base.errors import UserError
 from kzram_ci.model.evidence import OopsSummary
 from kzram_ci.model.kernel import KernelImage
 from kzram_ci.model.layout import CellFile
@@ -41,7 +42,13 @@ class Place:
 
 @contextmanager
 def place(wanted: Path | None) -> Iterator[Place]:
-    """The wanted directory, or a temporary one."""
+    """The wanted directory, or a temporary one. Raises UserError for a place where a directory cannot be."""
+    if wanted is not None:
+        try:
+            wanted.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            text = f"cannot create {wanted}: {error.strerror}"
+            raise UserError(text, hint="--directory DIR that can be written") from error
     with tempfile.TemporaryDirectory(prefix=proc.temporary_prefix()) as temporary:
         yield Place(path=wanted or Path(temporary), temporary=wanted is None)
 

@@ -95,8 +95,8 @@ complete -c kzram-ci -n '__fish_seen_subcommand_from boot' -l gdb -d 'wait for g
 complete -c kzram-ci -n '__fish_seen_subcommand_from boot' -l kernel-arg -x -d 'one word for the kernel\'s command line'
 complete -c kzram-ci -n '__fish_seen_subcommand_from boot' -l append -x -d 'several'
 complete -c kzram-ci -n '__fish_seen_subcommand_from boot' -l qemu-arg -x -d 'more arguments for QEMU'
-complete -c kzram-ci -n '__fish_seen_subcommand_from boot' -l rootfs -r -F -d 'an initramfs of your own with our init'
 complete -c kzram-ci -n '__fish_seen_subcommand_from boot' -l timeout -x -d 'for a command'
+complete -c kzram-ci -n '__fish_seen_subcommand_from boot' -l rootfs -r -F -d 'an initramfs of your own with our init'
 complete -c kzram-ci -n '__fish_seen_subcommand_from boot' -l directory -r -F -d 'keep the logs here'
 complete -c kzram-ci -n '__fish_seen_subcommand_from boot' -l json -d 'of a command'
 complete -c kzram-ci -n '__fish_seen_subcommand_from oops' -F

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from kzram_ci.base.errors import UserError
 from kzram_ci.cli.main import main
 from kzram_ci.model.machine import Accel, MachineSpec, Share
-from kzram_ci.run import boot_shell
+from kzram_ci.run import aftermath, boot_shell
 from kzram_ci.run.boot_shell import BootRequest
 
 Out = Callable[[str], None]
@@ -99,3 +100,31 @@ def test_errors_come_before_any_guest(
     err = capsys.readouterr().err
     assert said in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "--cpus=0",
+        "--cpus=9999",
+        "--memory=1",
+        "--memory=99999999",
+        "--disk=-1",
+        "--zram=x",
+        "--timeout=-5",
+        "--timeout=nan",
+    ],
+)
+def test_a_machine_that_cannot_be_is_the_users_error(
+    word: str, asked: list[BootRequest], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(("boot", word, "stock", "--", "true"))
+    assert f"argument {word.partition('=')[0]}: " in capsys.readouterr().err
+    assert not asked
+
+
+def test_logs_that_cannot_be_kept_are_told_before_a_guest(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot create .*file: File exists"), aftermath.place(tmp_path / "file"):
+        pytest.fail("a guest was booted")

@@ -237,11 +237,22 @@ def test_a_list_of_cells_is_whole_or_tells_how_many_more_there_are(tmp_path: Pat
     assert listed(["a", "b", "c"], most=2) == "a, b and 1 more"
 
 
-@pytest.mark.parametrize("last", ["0", "-3", "x"])
+@pytest.mark.parametrize("last", ["0", "-3"])
 def test_the_newest_none_is_no_question(last: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(("history", f"--last={last}"))
-    assert f"argument --last: '{last}' is not a whole number, 1 or more" in capsys.readouterr().err
+    assert f"argument --last: {last} is out of bounds: 1 or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("last-good", ""), ("", "last-good"), ("/", "/")])
+def test_a_run_without_a_name_is_not_every_run(
+    words: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "history.sqlite"
+    history_at(file).add_run("run", samples.PLAN, tmp_path)
+    history_at(file).add_result("run", samples.results()[0])
+    assert main(("compare", "--database", str(file), *words)) == 2
+    assert capsys.readouterr().err.startswith("kzram-ci: no run ")
 
 
 def test_a_history_that_is_a_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
