@@ -42,7 +42,7 @@ COMMANDS = {
     "cache": "list or clean the build cache",
 }
 MODULES = {"try": "trial"}  # a module cannot have the name of a keyword
-NEW_OBJECTS = 200_000  # until garbage is looked for; Python's own number, 700, is for programs without many imports
+NEW_OBJECTS = 100_000  # until garbage is looked for; Python's own number, 700, is for programs without many imports
 BROKEN_PIPE = 141  # as a shell says it of a program that died of SIGPIPE
 EPILOG = """\
 exit codes of run: 0 all ok · 1 findings · 2 usage or plan · 3 inconclusive · 4 a kernel did not patch,
