@@ -275,22 +275,6 @@ def run(
     return done
 
 
-def run_logged(
-    argv: Sequence[str],
-    *,
-    deadline: Deadline,
-    log: Path,
-    cwd: Path | None = None,
-    env: Environment | None = None,
-) -> None:
-    """Run to the end with both outputs appended to `log`. Raises as `run` does."""
-    with log.open("ab") as out:
-        child = spawn(argv, cwd=cwd, env=env, stdout=out, stderr=subprocess.STDOUT)
-        code = wait(child, argv, deadline)
-    if code:
-        raise CommandFailed(argv, code, tail(log), log=str(log))
-
-
 def tail(log: Path, limit: int = TAIL_BYTES) -> str:
     """The last bytes of a log as text."""
     with log.open("rb") as handle:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from kzram_ci.kernel import diff
@@ -303,8 +303,3 @@ def _parent(letter: Letter) -> Parent:
         subject=letter.subject,
         text=head if changes else text[:20_000],
     )
-
-
-def at_most(posted: Posted, count: int) -> Posted:
-    """The first patches of a series."""
-    return replace(posted, patches=posted.patches[:count])

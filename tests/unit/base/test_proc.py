@@ -174,14 +174,6 @@ def test_no_orphan_of_a_kzram_ci_that_another_started(tmp_path: Path) -> None:
     assert wait_until_gone(int(pidfile.read_text()))
 
 
-def test_logged_run_keeps_output_of_a_failure(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    with pytest.raises(CommandFailed) as caught:
-        proc.run_logged(("sh", "-c", "echo kept; exit 1"), deadline=soon(), log=log)
-    assert log.read_text() == "kept\n"
-    assert caught.value.log == str(log)
-
-
 def test_errors_that_cause_each_other_have_an_end() -> None:
     first, second = InfraError("a"), InfraError("b")
     first.__cause__, second.__cause__ = second, first
