@@ -269,23 +269,39 @@ def builds(peers: Mapping[str, Path | str], scratch: Path) -> Iterator[str]:
         raise SystemExit(own.errors)
     key = json.loads(own.output)[0]["key"]
     config = scratch / "cache" / "kernels" / key / "config"
-    slots = [path for path in (scratch / "cache" / "slots").iterdir() if path.is_dir()]
-    tree = scratch / "tree"
-    slots[0].rename(tree)  # the patched tree of the build
+    (built,) = (scratch / "cache" / "slots").glob("*/src")
+    tree = cleaned(built)
     jobs = f"-j{len(os.sched_getaffinity(0))}"
     yield head("`stock` from nothing", "wall, s", "processor, s")
     yield row("kzram-ci build (unpacks and patches too)", f"{own.wall:.0f}", f"{own.cpu:.0f}")
     out = scratch / "out"
     out.mkdir()
     shutil.copyfile(config, out / ".config")
-    make = cost(("make", "-C", str(tree), f"O={out}", jobs, "bzImage"), at=scratch, env=env)
-    yield row(f"make {jobs} bzImage", f"{make.wall:.0f}", f"{make.cpu:.0f}")
+    make = cost(("make", "-C", str(tree), f"O={out}", jobs, "olddefconfig", "bzImage"), at=scratch, env=env)
+    yield row(f"make {jobs} olddefconfig bzImage", *took(make))
     if isinstance(program := peers["tuxmake"], str):
         yield row("tuxmake", program, "")
         return
     words = ("--directory", str(tree), "--kconfig", str(config), "--output-dir", str(scratch / "tux"), jobs)
     tux = cost((str(program), *words, "kernel"), at=scratch, env=env)
-    yield row("tuxmake kernel", f"{tux.wall:.0f}", f"{tux.cpu:.0f}")
+    yield row("tuxmake kernel", *took(tux))
+
+
+def cleaned(tree: Path) -> Path:
+    """The patched tree of a build, with nothing built in it: `make mrproper` wants files that it never had."""
+    for path in (*tree.rglob("*.o"), *tree.rglob("*.a"), *tree.rglob(".*.cmd"), tree / ".config"):
+        path.unlink(missing_ok=True)
+    for name in ("include/config", "include/generated", "arch/x86/include/generated"):
+        shutil.rmtree(tree / name, ignore_errors=True)
+    return tree
+
+
+def took(one: Cost) -> tuple[str, str]:
+    """Seconds of wall and of processor, or why there is nothing to compare."""
+    if one.code:
+        lines = (one.errors or one.output).strip().splitlines() or ["it said nothing"]
+        return f"failed ({one.code})", lines[-1][:100]
+    return f"{one.wall:.0f}", f"{one.cpu:.0f}"
 
 
 def main() -> int:
