@@ -76,7 +76,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--json", action="store_true", help="for programs")
     add_database(parser)
     parser.add_argument("--address", default="127.0.0.1", help="of serve (default: %(default)s, for this host only)")
-    parser.add_argument("--port", type=int, default=8080, help="of serve; 0: any (default: %(default)s)")
+    parser.add_argument("--port", type=whole(0, 65535), default=8080, help="of serve; 0: any (default: %(default)s)")
     parser.set_defaults(func=main)
 
 

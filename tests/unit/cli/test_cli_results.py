@@ -237,11 +237,20 @@ def test_a_list_of_cells_is_whole_or_tells_how_many_more_there_are(tmp_path: Pat
     assert listed(["a", "b", "c"], most=2) == "a, b and 1 more"
 
 
-@pytest.mark.parametrize("last", ["0", "-3"])
-def test_the_newest_none_is_no_question(last: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("--last=0", "argument --last: 0 is out of bounds: 1 or more"),
+        ("--last=-3", "argument --last: -3 is out of bounds: 1 or more"),
+        ("--port=-1", "argument --port: -1 is out of bounds: 0 or more"),
+        ("--port=65536", "argument --port: 65536 is out of bounds: 65535 at most"),
+        ("--port=x", "argument --port: 'x' is not a whole number"),
+    ],
+)
+def test_a_number_that_cannot_be(word: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        main(("history", f"--last={last}"))
-    assert f"argument --last: {last} is out of bounds: 1 or more" in capsys.readouterr().err
+        main(("history", word))
+    assert says in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [("last-good", ""), ("", "last-good"), ("/", "/")])
