@@ -35,11 +35,11 @@ def crashed_in(boots: tuple[SeenBoot, ...]) -> str:
 
 
 def kernels(findings: Findings) -> str:
-    """`6 kernels built, 2 from the cache, 1 did not build`."""
+    """`6 kernels built, 2 from the cache, 1 not built`."""
     builds = [build for build in findings.facts.builds if build.commit != REVERT]
     failed = sum(bool(build.failed) for build in builds)
     cached = sum(build.cached for build in builds)
     parts = [f"{say_count(len(builds) - failed - cached, 'kernel')} built"]
     parts += [f"{cached} from the cache"] if cached else []
-    parts += [f"{failed} did not build"] if failed else []
+    parts += [f"{failed} not built"] if failed else []
     return ", ".join(parts)
