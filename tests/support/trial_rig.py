@@ -83,6 +83,8 @@ def boot(job: CellJob, deadline: Deadline, listener: Listener) -> Evidence:
 class Rig:
     """A repository with the bug, a plan that shows it, and a cache of its own."""
 
+    looks_ahead = False  # else what this tree's source says of zram counts: there is none in it
+
     def __init__(self, root: Path) -> None:
         self.root, self.repo, self.plan = root, root / "linux", root / "tiny.yaml"
         self.repo.mkdir()
@@ -91,7 +93,6 @@ class Rig:
         git_tree.git(self.repo, "tag", "v1")
         self.plan.write_text(PLAN.format(repo=self.repo))
         self.told: list[str] = []
-        self.looks_ahead = False  # what this tree's source says of zram counts: there is none in it
 
     def patch(self, *texts: str, name: str = "fix.mbox", options: tuple[str, ...] = ()) -> Path:
         """The mailbox of a series whose patches make a.c these texts, one by one; the tree is left as it was."""

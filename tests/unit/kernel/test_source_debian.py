@@ -1,8 +1,10 @@
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from bzimage import bzimage
 from noted import notes
 
 from kzram_ci.base.clock import Deadline
@@ -46,7 +48,8 @@ class Archive:
         )
         for path in files:
             (tree / path).parent.mkdir(parents=True, exist_ok=True)
-            (tree / path).write_bytes(b"\0" * 8192)
+            release = re.findall(r"[1-9][\w.+-]+-amd64", path) if "vmlinuz" in path else []
+            (tree / path).write_bytes(bzimage(release[0]) if release else b"\0" * 8192)
         deb = self.pool / f"{name}.deb"
         subprocess.run(("dpkg-deb", "-b", "--root-owner-group", tree, deb), check=True, capture_output=True)
 

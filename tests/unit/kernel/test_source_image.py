@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from bzimage import bzimage
 
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import UserError
@@ -13,16 +14,9 @@ from kzram_ci.model.source import SourceKind, source_of
 RELEASE = "6.1.0-56-cloud-amd64"
 
 
-def bzimage(path: Path, release: str = RELEASE) -> Path:
-    """The header of the x86 boot protocol with a version string, as far as anybody reads it here."""
-    data = bytearray(0x2000)
-    data[0x202:0x206] = b"HdrS"
-    data[0x236] = 1  # of 64 bits
-    data[0x20E:0x210] = (0x1000 - 0x200).to_bytes(2, "little")
-    text = f"{release} (builder@host) #1 SMP".encode()
-    data[0x1000 : 0x1000 + len(text)] = text
+def image_at(path: Path, release: str = RELEASE) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    path.write_bytes(bzimage(release))
     return path
 
 
@@ -44,7 +38,7 @@ def touch(*paths: Path) -> None:
 @pytest.mark.parametrize("library", ["lib/modules", "usr/lib/modules"])
 def test_as_installed(tmp_path: Path, library: str) -> None:
     root = tmp_path / "root"
-    image = bzimage(root / "boot" / "vmlinuz-any-name")
+    image = image_at(root / "boot" / "vmlinuz-any-name")
     config, debug = root / "boot" / f"config-{RELEASE}", root / "usr/lib/debug/boot" / f"vmlinux-{RELEASE}"
     touch(root / library / RELEASE / "kernel" / "zram.ko.xz", config, debug)
     found = describe(tmp_path, image)
@@ -54,24 +48,24 @@ def test_as_installed(tmp_path: Path, library: str) -> None:
 
 
 def test_the_image_beside_its_modules(tmp_path: Path) -> None:
-    image = bzimage(tmp_path / "usr/lib/modules" / RELEASE / "vmlinuz")
+    image = image_at(tmp_path / "usr/lib/modules" / RELEASE / "vmlinuz")
     assert describe(tmp_path, image).modules == str(image.parent)
 
 
 def test_an_image_alone(tmp_path: Path) -> None:
-    found = describe(tmp_path, bzimage(tmp_path / "bzImage"))
+    found = describe(tmp_path, image_at(tmp_path / "bzImage"))
     assert (found.modules, found.config, found.vmlinux) == ("", "", "")
 
 
 def test_a_build_tree(tmp_path: Path) -> None:
-    image = bzimage(tmp_path / "linux/arch/x86/boot/bzImage")
+    image = image_at(tmp_path / "linux/arch/x86/boot/bzImage")
     touch(tmp_path / "linux/.config", tmp_path / "linux/vmlinux")
     found = describe(tmp_path, image)
     assert (found.config, found.vmlinux) == (str(tmp_path / "linux/.config"), str(tmp_path / "linux/vmlinux"))
 
 
 def test_what_the_user_names_wins_and_must_be_there(tmp_path: Path) -> None:
-    image = bzimage(tmp_path / "boot/vmlinuz")
+    image = image_at(tmp_path / "boot/vmlinuz")
     touch(tmp_path / "lib/modules" / RELEASE / "a.ko", tmp_path / "mine/a.ko")
     assert describe(tmp_path, image, modules=str(tmp_path / "mine")).modules == str(tmp_path / "mine")
     with pytest.raises(UserError, match="does not exist"):
@@ -79,11 +73,11 @@ def test_what_the_user_names_wins_and_must_be_there(tmp_path: Path) -> None:
 
 
 def test_the_key_covers_image_and_modules(tmp_path: Path) -> None:
-    image = bzimage(tmp_path / "boot/vmlinuz")
+    image = image_at(tmp_path / "boot/vmlinuz")
     keys = {describe(tmp_path, image).key}
     touch(tmp_path / "lib/modules" / RELEASE / "a.ko")
     keys.add(describe(tmp_path, image).key)
-    bzimage(image, "6.1.0-57")
+    image_at(image, "6.1.0-57")
     keys.add(describe(tmp_path, image).key)
     assert len(keys) == 3
 
@@ -115,7 +109,7 @@ def test_an_image_is_for_what_its_header_says(tmp_path: Path) -> None:
 
 
 def test_an_image_of_32_bits_has_the_same_header(tmp_path: Path) -> None:
-    path = bzimage(tmp_path / "bzImage")
+    path = image_at(tmp_path / "bzImage")
     path.write_bytes(path.read_bytes().replace(b"\1", b"\0", 1))
     assert (image.arch_of_image(path), image._release(path)) == ("i386", RELEASE)
 
