@@ -9,7 +9,7 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,7 @@ _HINTS = {
     errno.EROFS: "it is mounted read-only",
     **dict.fromkeys((errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS), _NO_LOCKS),
 }
+_STAMP_CHARS = len("20260101T000000Z")
 # A path that was given is to blame, not the disk.
 _WRONG_PLACE = frozenset(
     {
@@ -141,6 +142,21 @@ def _replace(path: Path, payload: bytes, *, pushed: bool, mode: int) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def newest_first(written: Iterable[Path]) -> list[Path]:
+    """Directories that begin with the second they were made in, by a file each that is written then, and orders those
+    of one second.
+    """
+
+    def age(path: Path) -> tuple[str, int, str]:
+        name = path.parent.name
+        try:
+            return name[:_STAMP_CHARS], path.stat().st_mtime_ns, name
+        except OSError:  # gone meanwhile
+            return name[:_STAMP_CHARS], 0, name
+
+    return [path.parent for path in sorted(written, key=age, reverse=True)]
 
 
 def write_json(path: Path, value: Any, *, pushed: bool = True) -> None:

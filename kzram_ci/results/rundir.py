@@ -206,8 +206,7 @@ def newest(root: Path) -> Path:
 
     One that was killed behind its last cell is not finished while its reports do not show that cell.
     """
-    found = sorted((path.parent for path in root.glob(f"*/{RunFile.PLAN}")), key=lambda path: path.name, reverse=True)
-    for path in found:
+    for path in files.newest_first(root.glob(f"*/{RunFile.PLAN}")):
         with suppress(KzramError):  # damaged, or another process works on it
             run = open_run(path)
             if run.finished() >= {cell.id for cell in run.plan.cells} and _drawn(run.layout):

@@ -91,10 +91,10 @@ def widen(session: Session, signatures: tuple[str, ...]) -> Session:
 
 def newest(root: Path) -> Path:
     """The newest bisection below a directory of runs. Raises UserError when there is none."""
-    found = sorted(path.parent for path in root.glob(f"*-bisect-*/{ASKED}"))
+    found = files.newest_first(root.glob(f"*-bisect-*/{ASKED}"))
     if not found:
         raise UserError(f"no bisection in {root}", hint="kzram-ci bisect PLAN --repo R --good G --bad B")
-    return found[-1]
+    return found[0]
 
 
 def boot_directory(session: Session, commit: str, number: int) -> tuple[Path, str]:

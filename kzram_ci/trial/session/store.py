@@ -78,10 +78,10 @@ def load(path: Path) -> Session:
 
 def newest(root: Path) -> Path:
     """The newest trial below a directory of runs. Raises UserError when there is none."""
-    found = sorted(path.parent for path in root.glob(f"*-try-*/{ASKED}"))
+    found = files.newest_first(root.glob(f"*-try-*/{ASKED}"))
     if not found:
         raise UserError(f"no trial in {root}", hint="kzram-ci try FILE")
-    return found[-1]
+    return found[0]
 
 
 def boot_directory(session: Session, test: str, kind: str, number: int) -> tuple[Path, str]:

@@ -169,3 +169,18 @@ def test_a_place_where_no_file_can_be_is_the_users_error(place: str, tmp_path: P
     with pytest.raises(UserError, match=r"cannot write .*; fix: name a file"):
         files.write_named(tmp_path / place, "text")
     assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_of_what_was_made_in_one_second_the_later_is_the_newest(tmp_path: Path) -> None:
+    """Names end with chance: what --resume goes on with must not."""
+    made = []
+    for number, name in enumerate(
+        ("20260101T000001Z-try-a-ff", "20260101T000001Z-try-a-00", "20260101T000000Z-try-b-99")
+    ):
+        written = tmp_path / name / "trial.json"
+        written.parent.mkdir()
+        written.touch()
+        os.utime(written, ns=(0, 1000 + number))
+        made.append(written)
+    gone = tmp_path / "20260101T000001Z-try-a-gone" / "trial.json"
+    assert [path.name[-2:] for path in files.newest_first([*made, gone])] == ["00", "ff", "ne", "99"]
