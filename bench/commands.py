@@ -37,6 +37,7 @@ def once(name: str, tree: Path) -> tuple[float, float]:
     """Processor and wall seconds of one run."""
     with tempfile.TemporaryDirectory() as cache:
         environment = {**os.environ, "PYTHONPATH": str(tree)} | ({"KZRAM_CACHE": cache} if name in EMPTY else {})
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or each run would compile what no run before it kept
         began = time.perf_counter()
         child = subprocess.Popen(
             COMMANDS[name], cwd=tree, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from kzram_ci.base.values import dataclass
 
 _V2 = ""  # the controller of the unified hierarchy in /proc/self/cgroup
 _MIB = 1 << 20

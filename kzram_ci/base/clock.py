@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from kzram_ci.base.values import dataclass
 
 
 def monotonic() -> float:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
+
+from kzram_ci.base.values import dataclass
 
 if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 
 import kzram_ci
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.suggest import did_you_mean
+from kzram_ci.base.values import dataclass
 
 _PACKAGE = Path(kzram_ci.__file__).resolve().parent
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from kzram_ci.base import packages
 from kzram_ci.base.packages import MANAGERS, Packages, everywhere, named
+from kzram_ci.base.values import dataclass
 
 
 class Task(StrEnum):

@@ -8,8 +8,9 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+from kzram_ci.base.values import dataclass
 
 OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")  # the order of os-release(5)
 

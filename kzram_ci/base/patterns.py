@@ -6,11 +6,11 @@ Python's own `re` tries every way in which `(a+)+$` can fail to match, which tak
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.values import dataclass
 
 if TYPE_CHECKING:
     from regex import Match, Pattern

@@ -16,13 +16,13 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from kzram_ci.base import priority, reaper
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandFailed, CommandTimeout, InfraError, Interrupted, UserError
+from kzram_ci.base.values import dataclass
 
 TAIL_BYTES = 16_384
 GRACE_SECONDS = 3.0

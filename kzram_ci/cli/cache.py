@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.units import parse_bytes, parse_duration, say_size
+from kzram_ci.base.values import dataclass
 from kzram_ci.cli.answers import VERSION
 from kzram_ci.host.cache_gc import PARTS, Entry, entries, remove, select
 

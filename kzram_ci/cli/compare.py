@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass
 from typing import Any
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.cli.arguments import add_database
 from kzram_ci.model import codec
 from kzram_ci.results.history import default_history

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
 
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.values import dataclass
 from kzram_ci.host import doctor
 from kzram_ci.host.doctor import Check
 from kzram_ci.model import codec

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass
 from typing import Any
+
+from kzram_ci.base.values import dataclass
 
 EXAMPLE = """\
 example:

@@ -8,11 +8,11 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import IO, Any, cast
 
 from kzram_ci.base.errors import InfraError
 from kzram_ci.base.escaped import escaped
+from kzram_ci.base.values import dataclass
 from kzram_ci.cli.unhurried import Unhurried
 
 

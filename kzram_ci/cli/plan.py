@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from kzram_ci.base.units import say_count, say_duration
+from kzram_ci.base.values import dataclass
 from kzram_ci.cli.kernel_option import ARCHS_HELP, KERNEL_HELP, PATCH_HELP, add_arch, patches_of
 from kzram_ci.model import codec
 from kzram_ci.model.cell import Plan

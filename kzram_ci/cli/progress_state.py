@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import assert_never
 
 from kzram_ci.base import clock
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.again import base_id
 from kzram_ci.model.cell import Plan
 from kzram_ci.model.events import (

@@ -7,11 +7,11 @@ import json
 import os
 import shlex
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.cli.answers import VERSION
 from kzram_ci.model.layout import CellFile, RunFile
 from kzram_ci.results import rundir

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kzram_ci.base import files
+from kzram_ci.base.values import dataclass
 from kzram_ci.cli import answers
 from kzram_ci.cli.answers import ANSWERS
 

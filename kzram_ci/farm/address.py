@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import ip_address
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.values import dataclass
 
 FORMS = "tls://HOST:PORT, tcp://127.0.0.1:PORT or local:N"
 PORT = 8786  # of dask's scheduler, where none is given

@@ -7,7 +7,7 @@ and says so; what does not come to the store is built on the run's own host.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import kzram_ci
@@ -15,6 +15,7 @@ from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import KzramError
 from kzram_ci.base.library import Library
+from kzram_ci.base.values import dataclass
 from kzram_ci.farm import there
 from kzram_ci.farm.client import FarmExecutor
 from kzram_ci.farm.parcel import Order, Packed, pack

@@ -6,13 +6,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import kzram_ci
 from kzram_ci.base import clock, proc
 from kzram_ci.base.errors import InfraError, Interrupted
+from kzram_ci.base.values import dataclass
 from kzram_ci.farm import there
 from kzram_ci.farm.messages import Began, Failed, parse
 from kzram_ci.farm.parcel import Parcel, Returned, at_home, bound_here, sent_off, unpack

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.model import codec
 from kzram_ci.model.events import BuildProgress, BuildStarted, CellOops, CellProgress, CellRetried, Event, Note
 

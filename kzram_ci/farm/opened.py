@@ -7,13 +7,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, Interrupted, UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.farm import security
 from kzram_ci.farm.address import Address, address_of, checked
 from kzram_ci.farm.builds import MOST, Builders

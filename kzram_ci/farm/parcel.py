@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from kzram_ci.base import files
 from kzram_ci.base.cache import complete
 from kzram_ci.base.errors import InfraError
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.layout import CellFile

@@ -6,12 +6,12 @@ import asyncio
 import platform
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from kzram_ci.base import clock, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError
+from kzram_ci.base.values import dataclass
 from kzram_ci.farm import security, there
 from kzram_ci.farm.address import address_of, checked
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from kzram_ci.base.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

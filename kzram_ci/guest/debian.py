@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base import files, proc
@@ -13,6 +12,7 @@ from kzram_ci.base.cache import MANIFEST, entry_in_progress, mark_used, once
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_file, digest_json
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.arch import arch_of
 from kzram_ci.model.root import RootSpec
 

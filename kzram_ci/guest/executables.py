@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from kzram_ci.base import elf
 from kzram_ci.base.suggest import allowed
+from kzram_ci.base.values import dataclass
 from kzram_ci.guest.libraries import Lookup, closure
 from kzram_ci.model.arch import arch_of
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from kzram_ci.base.values import dataclass
 
 LINE_BYTES = 4096  # of a longer line only the beginning is looked at
 # printed by the overrun detector, see kernels/patches/overrun-detector

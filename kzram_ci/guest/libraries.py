@@ -6,9 +6,9 @@ Where libraries come from is the caller's: a look-up by name, over a host's dire
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from kzram_ci.base import elf
+from kzram_ci.base.values import dataclass
 
 Lookup = Callable[[str], bytes | None]  # a library's name (`libc.so.6`), or the path of the dynamic linker
 

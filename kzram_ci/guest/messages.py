@@ -9,8 +9,9 @@ from __future__ import annotations
 import binascii
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from kzram_ci.base.values import dataclass
 
 LINE_BYTES = 1 << 20  # the guest's lines are a few KiB; more without a newline is garbage
 TEXT_CHARS = 500

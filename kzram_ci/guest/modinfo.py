@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from kzram_ci.base import elf
+from kzram_ci.base.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

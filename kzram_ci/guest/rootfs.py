@@ -7,7 +7,6 @@ import platform
 import re
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base import elf, files, host_trouble, needs, packages, proc
@@ -15,6 +14,7 @@ from kzram_ci.base.cache import MANIFEST, entry_in_progress, once
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_file, digest_files, digest_json
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.guest import cpio
 from kzram_ci.guest.recipe import Recipe
 from kzram_ci.model.arch import arch_of

@@ -11,13 +11,13 @@ import os
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base import clock, files
 from kzram_ci.base.cache import MANIFEST
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError
+from kzram_ci.base.values import dataclass
 
 PARTS = (
     *("kernels", "slots", "sources", "rootfs", "roots", "snapshots", "selftests"),

@@ -7,13 +7,13 @@ import importlib.util
 import os
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base import budget, elf, needs, packages, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import KzramError
 from kzram_ci.base.needs import Need, Proof, Task
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.arch import ARCHS, Arch, arch_of, needs_of
 from kzram_ci.model.machine import Accel
 from kzram_ci.vm import accel, binary

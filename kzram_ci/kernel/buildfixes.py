@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.model.version import TOOL, applies_to
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from kzram_ci.base import budget
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.library import Library
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.events import Listener, Note, silent
 from kzram_ci.store.shared import Shelf
 

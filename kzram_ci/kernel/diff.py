@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
+
+from kzram_ci.base.values import dataclass
 
 if TYPE_CHECKING:
     from unidiff.patch import PatchedFile

@@ -9,12 +9,13 @@ import codecs
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from email import message_from_bytes
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from typing import Any
+
+from kzram_ci.base.values import dataclass
 
 MOST_BYTES = 32 << 20
 MOST_LETTERS = 2_000

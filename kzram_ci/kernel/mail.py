@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.letter import Letter, letters_in, plain_bytes
 
 _MOST_SHOWN = 20

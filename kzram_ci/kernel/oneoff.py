@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel import diff, mail
 from kzram_ci.kernel.series import Series, SeriesKind
 from kzram_ci.model.kernel import Patch

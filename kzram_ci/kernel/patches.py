@@ -6,13 +6,14 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 from kzram_ci.base import git, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, PatchFailed
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel import diff, presence
 from kzram_ci.kernel.hooks.place import Misplaced
 from kzram_ci.kernel.hooks.search import applied

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel import diff
 from kzram_ci.kernel.letter import Letter, diff_in, letters_in, plain_bytes
 from kzram_ci.kernel.mail import Tags, is_reply, missing_of, patches_of, tags_of, why_none

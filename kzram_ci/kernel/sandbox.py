@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 from kzram_ci.base import needs, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, CommandFailed, InfraError, UserError
+from kzram_ci.base.values import dataclass
 
 PROGRAM = "bwrap"
 PROOF_SECONDS = 20.0

@@ -6,7 +6,6 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from kzram_ci.base.digest import digest_json
 from kzram_ci.base.errors import BuildFailed, CommandFailed, NotApplicable, UserError
 from kzram_ci.base.suggest import allowed
 from kzram_ci.base.transcripts import transcript_in
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel import beside, kbuild
 from kzram_ci.kernel.compilers import words as compilers_of
 from kzram_ci.kernel.context import Context

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel import diff
 from kzram_ci.kernel.hooks.hook import Search
 from kzram_ci.model.kernel import Patch

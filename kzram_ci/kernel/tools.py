@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.buildfixes import Fix, Vars
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.series import Series

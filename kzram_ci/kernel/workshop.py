@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from kzram_ci.base import budget
@@ -12,6 +12,7 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import NotApplicable, UserError
 from kzram_ci.base.library import Library
 from kzram_ci.base.spans import span
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel import beside, kbuild, mechanism, source, source_facts, toolchain
 from kzram_ci.kernel.borrowed import borrow, lend
 from kzram_ci.kernel.context import Context

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.points import PointStatus
 
 # Neither a plan nor a number of a test may be larger: a kernel's whole KUnit run has some ten thousand points.

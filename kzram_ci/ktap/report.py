@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.points import BAD, Point, PointStatus, counts
 
 SEPARATOR = " / "  # between the names of a test point: KUnit's, kselftest's and LTP's own names hold none

@@ -6,11 +6,10 @@ docs/architectures.md says how far the others are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.needs import Need, Task
 from kzram_ci.base.packages import Packages, named
+from kzram_ci.base.values import dataclass
 
 DEFAULT = "x86_64"  # what kernels are for that say nothing: their names and the ids of their cells do not say it either
 

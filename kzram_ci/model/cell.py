@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.machine import MachineSpec

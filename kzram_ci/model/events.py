@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.evidence import Judgement
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.model.points import Point
 from kzram_ci.model.provenance import Provenance

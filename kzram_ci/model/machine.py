@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.root import RootSpec
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from kzram_ci.base.values import dataclass
 
 GREW_CLASS = "grew_class"
 REFUSED = "reuse_refused"

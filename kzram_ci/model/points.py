@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from kzram_ci.base.units import say_count
+from kzram_ci.base.values import dataclass
 
 
 class PointStatus(StrEnum):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Literal
+
+from kzram_ci.base.values import dataclass
 
 
 class SourceKind(StrEnum):

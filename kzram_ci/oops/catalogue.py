@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 from kzram_ci.base.expressions import later
+from kzram_ci.base.values import dataclass
 
 # The fast search looks for these; every headline contains one of them (a test holds an example of each row to that).
 # "[#" is the die counter of all architectures.

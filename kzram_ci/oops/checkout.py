@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from kzram_ci.base import git, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandFailed
+from kzram_ci.base.values import dataclass
 
 READ_SECONDS = 30.0
 _SOURCES = ("*.c", "*.h")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from kzram_ci.base.expressions import later
+from kzram_ci.base.values import dataclass
 from kzram_ci.oops.model import Oops
 
 _BYTES = later(r"([<(]?)([0-9a-f]{2,8})([>)]?)")

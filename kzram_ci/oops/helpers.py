@@ -9,9 +9,10 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+
+from kzram_ci.base.values import dataclass
 
 DISPATCH = "dispatch"  # the facility that hands control on
 MAX_KNOWN = 4096  # names of which the answer is kept

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from kzram_ci.base import patterns
 from kzram_ci.base.expressions import later
+from kzram_ci.base.values import dataclass
 
 REST = "THE REST"
 _FIELD = later(r"([A-Z]):\s+(\S.*)")

@@ -7,9 +7,10 @@ another build. Such stacks are the same but for their depth: one holds all funct
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.oops import helpers
 from kzram_ci.oops.frames import bare
 from kzram_ci.oops.mangled import demangled

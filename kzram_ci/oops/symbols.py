@@ -11,9 +11,10 @@ import posixpath
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kzram_ci.base.expressions import later
+from kzram_ci.base.values import dataclass
 from kzram_ci.oops.frames import bare
 from kzram_ci.oops.model import Frame, Oops
 

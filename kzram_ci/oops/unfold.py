@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 from itertools import pairwise
 
 from kzram_ci.base.expressions import later
+from kzram_ci.base.values import dataclass
 
 SAMPLE = 1 << 16  # bytes that tell whether a log is folded
 LONGEST = 1 << 13  # of a record

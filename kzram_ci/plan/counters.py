@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from kzram_ci.base.suggest import allowed, did_you_mean
+from kzram_ci.base.values import dataclass
 
 _NAME = re.compile(r"^[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*$")
 WORKLOAD = "workload"  # group of what the workload itself reports, after it ran

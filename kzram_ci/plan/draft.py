@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from kzram_ci.base.grammar.problems import Document, Problems, Where
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.plan.kernels import Kernels
 from kzram_ci.plan.merge import Data

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from kzram_ci.base.grammar.problems import Document, Problems, Where
 from kzram_ci.base.suggest import allowed
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel import mechanism
 from kzram_ci.kernel.mechanism import Facts
 from kzram_ci.model.cell import Cell

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from kzram_ci.base.grammar.problems import Document, Problems, Where
 from kzram_ci.base.grammar.validation import checked
 from kzram_ci.base.suggest import allowed
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel import mechanism
 from kzram_ci.kernel.mechanism import Facts
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import product
 from typing import TYPE_CHECKING
 
 from kzram_ci.base.grammar.problems import Document, Problems, Where
 from kzram_ci.base.suggest import allowed
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.plan import archs
 from kzram_ci.plan.merge import Data

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from kzram_ci.base.grammar.problems import Document, Problems
 from kzram_ci.base.grammar.validation import checked
 from kzram_ci.base.suggest import allowed
+from kzram_ci.base.values import dataclass
 
 if TYPE_CHECKING:
     from kzram_ci.plan.workload_schema import ArgumentRow, WorkloadRow

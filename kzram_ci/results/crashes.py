@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from kzram_ci.base.units import say_count
+from kzram_ci.base.values import dataclass
 from kzram_ci.oops import similar
 from kzram_ci.oops.similar import DEPTH, OTHER, SAME, Homes, Seen
 from kzram_ci.results.history import Crashed

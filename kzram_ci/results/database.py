@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from kzram_ci.base.values import dataclass
 
 Ask = Callable[[str, Mapping[str, Any]], Sequence[Sequence[Any]]]  # a statement and its parameters to the rows
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kzram_ci.base import clock
 from kzram_ci.base.cache import cache_root
+from kzram_ci.base.values import dataclass
 from kzram_ci.model import codec
 from kzram_ci.model.again import AXIS
 from kzram_ci.model.cell import Plan

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kzram_ci.base import files
 from kzram_ci.base.errors import InfraError, UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.results.database import Ask, Words, nothing, storable
 from kzram_ci.results.history_schema import BUSY_SECONDS, prepare
 

@@ -11,12 +11,13 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from kzram_ci.base.errors import InfraError, UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.results.database import Ask, Words, nothing, storable
 from kzram_ci.results.reports.sanitize import one_line
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from xml.etree import ElementTree
@@ -17,6 +16,7 @@ from xml.etree import ElementTree
 from kzram_ci.base import clock, files
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.units import say_count
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.evidence import CellResult, Evidence, Judgement, OopsSummary
 from kzram_ci.model.layout import RunFile
 from kzram_ci.model.outcome import Outcome, Verdict

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from kzram_ci.base import proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandFailed, CommandTimeout, InfraError
+from kzram_ci.base.values import dataclass
 from kzram_ci.results.reports.tickets import Issue, Ticket, issue_of, runs
 
 SECONDS = 60.0  # for one answer of gh

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from kzram_ci.base.errors import KzramError
 from kzram_ci.base.units import say_count
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.again import base_id
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.outcome import Verdict

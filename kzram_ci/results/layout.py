@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base import files
 from kzram_ci.base.digest import digest_bytes
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.layout import ATTEMPT, BOOT_FAILED, CELLS, INTERRUPTED, RESULTS, CellFile, RunFile
 from kzram_ci.plan.matrix import safe_id
 from kzram_ci.vm import by_hand

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from kzram_ci.base.suggest import did_you_mean
 from kzram_ci.base.units import say_count
+from kzram_ci.base.values import dataclass
 from kzram_ci.results.crashes import crashes, lines
 from kzram_ci.results.history import NEWEST_RESULTS, History
 from kzram_ci.results.past_text import cell_lines, result_lines, run_lines

@@ -10,13 +10,13 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from kzram_ci.base import proc
 from kzram_ci.base.errors import KzramError, UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.layout import RunFile
 from kzram_ci.results.crashes import crashes
 from kzram_ci.results.history import History

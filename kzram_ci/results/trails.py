@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.again import base_id
 from kzram_ci.model.outcome import Verdict
 from kzram_ci.results.history import Record

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from kzram_ci.base import needs, proc
@@ -14,6 +14,7 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.library import Library
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.oneoff import OneOff
 from kzram_ci.kernel.sandbox import wanted
 from kzram_ci.kernel.workshop import KernelContext, image_for

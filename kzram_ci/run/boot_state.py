@@ -8,10 +8,11 @@ where it can end a boot a row in `ENDINGS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import Any
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.guest import messages
 from kzram_ci.guest.kernel_lines import LineFacts
 from kzram_ci.model.evidence import Evidence, Gains, OopsSummary

@@ -6,7 +6,7 @@ import os
 import random
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from kzram_ci.base import files
@@ -14,6 +14,7 @@ from kzram_ci.base.cache import MANIFEST
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel import source
 from kzram_ci.kernel.workshop import KernelContext, image_of, keys_of
 from kzram_ci.model.events import Listener, silent

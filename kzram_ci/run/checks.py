@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from kzram_ci.base import budget
@@ -16,6 +16,7 @@ from kzram_ci.base.grammar.problems import Where
 from kzram_ci.base.grammar.read import read_bytes
 from kzram_ci.base.library import Kind, Library
 from kzram_ci.base.suggest import allowed
+from kzram_ci.base.values import dataclass
 from kzram_ci.guest import recipe as guest_recipe
 from kzram_ci.guest.recipe import Recipe
 from kzram_ci.kernel import compressors, kconfig

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.machine import Accel, MachineSpec

@@ -12,7 +12,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from kzram_ci.base import budget, cache, clock, files
 from kzram_ci.base.digest import digest_json
 from kzram_ci.base.errors import InfraError, KzramError
 from kzram_ci.base.library import Library
+from kzram_ci.base.values import dataclass
 
 PART = "plans"  # of the cache
 FORMAT = 1  # raise it when a record's content changes

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.events import Listener
 from kzram_ci.model.evidence import Evidence

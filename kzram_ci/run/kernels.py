@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.library import Library
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.mechanism import Facts
 from kzram_ci.kernel.oneoff import OneOff
 from kzram_ci.kernel.sandbox import wanted

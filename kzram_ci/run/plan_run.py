@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import Interrupted, KzramError, UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.events import CellDone, Listener
 from kzram_ci.model.evidence import CellResult

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kzram_ci.base import budget
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.machine import MachineSpec
 
 QEMU_OVERHEAD_MIB = 256  # firmware, TCG's translation buffer, device models

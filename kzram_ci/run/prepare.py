@@ -7,11 +7,12 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from kzram_ci.base import files
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.values import dataclass
 from kzram_ci.guest import conf as guest_conf
 from kzram_ci.guest import cpio, parcel
 from kzram_ci.guest import modules as guest_modules

@@ -6,8 +6,8 @@ import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.events import Event, Listener
 
 _listeners: dict[int, Listener] = {}

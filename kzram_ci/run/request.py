@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.spans import span
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.layout import RunFile
 from kzram_ci.model.machine import Accel, Snapshot

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.series import SeriesKind
 from kzram_ci.kernel.source import GIVE
 from kzram_ci.model.cell import Cell, Plan

@@ -10,13 +10,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from kzram_ci.base import cache, clock, files
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.layout import CellFile
 
 PART = "snapshots"  # of the cache

@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from kzram_ci.base import priority, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import Interrupted, KzramError, NotApplicable, OutOfTime
 from kzram_ci.base.spans import span
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.events import BuildFailed, CellStarted, Listener
 from kzram_ci.model.evidence import CellResult

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.library import Library
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel import source
 from kzram_ci.kernel.oneoff import OneOff
 from kzram_ci.kernel.workshop import KernelContext

@@ -8,12 +8,12 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base import clock
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, Interrupted
+from kzram_ci.base.values import dataclass
 from kzram_ci.guest.control import ControlPort
 from kzram_ci.guest.stdin import StdinPort
 from kzram_ci.model.cell import Cell

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 import socket
-from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base import files, proc
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.values import dataclass
 
 FRAGMENT = "net"  # what a kernel that is built must be configured with
 PLACE = "etc/kzram/ssh"  # in the guest

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from kzram_ci.base.cache import mark_used_by_path
 from kzram_ci.base.clock import Deadline
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.fit import fitted
 from kzram_ci.kernel.workshop import KernelContext, image_for
 from kzram_ci.model.cell import Cell, Plan

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from kzram_ci.base.values import dataclass
 
 FORMAT = 1
 MOST_FILES = 20_000  # the modules of a distribution's kernel are 4,000

@@ -9,12 +9,12 @@ import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base.cache import complete, entry_in_progress
 from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import InfraError
+from kzram_ci.base.values import dataclass
 from kzram_ci.store.index import RUNS, Index, Item, Wrong, proof, shared
 from kzram_ci.store.place import Lost, Place
 

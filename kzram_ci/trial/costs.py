@@ -8,11 +8,11 @@ regression.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import exp, log, sqrt
 from statistics import fmean, stdev
 
 from kzram_ci.base.units import say_count
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.outcome import Outcome
 from kzram_ci.trial.decide import Side
 from kzram_ci.trial.findings import Findings

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.trial import luck as boot_luck
 from kzram_ci.trial.seen import Boot, Seen, What, seen
 from kzram_ci.verdict import races

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.outcome import Outcome
 from kzram_ci.trial import silence
 from kzram_ci.trial.decide import Answer, Side, Sides, Standing, sides, standing

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.posted import Posted
 from kzram_ci.model.cell import Cell, OopsWanted
 from kzram_ci.model.evidence import Gains

@@ -7,9 +7,10 @@ are not a fair sample. What still runs cuts off what was started after it, until
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.verdict import races
 from kzram_ci.verdict.races import Tally
 

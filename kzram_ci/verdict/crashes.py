@@ -5,9 +5,9 @@ A bisection and a trial of a patch ask the same of a boot: did the wanted crash 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.cell import OopsWanted
 from kzram_ci.model.evidence import Evidence, Judgement
 from kzram_ci.model.outcome import Outcome, Verdict

@@ -13,9 +13,9 @@ kernel that is not there, an interval narrower than `NARROW`. A cell that is fla
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.outcome import Outcome, Verdict

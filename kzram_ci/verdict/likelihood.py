@@ -6,9 +6,10 @@ rate is integrated out, never guessed. Order does not enter, only counts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from math import exp, lgamma, log, log2
+
+from kzram_ci.base.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

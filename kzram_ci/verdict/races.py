@@ -14,9 +14,9 @@ Rates and bounds are those of Clopper and Pearson for n / d trials with k / d of
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from math import ceil, log, log1p
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.evidence import Gains
 from kzram_ci.model.measure import GREW_CLASS
 from kzram_ci.verdict.exposure import OVERRUNS

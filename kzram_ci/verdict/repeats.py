@@ -8,8 +8,9 @@ its `repeats`), else any rate is as likely. The first crash ends the repeats: ba
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.again import without_repeat
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.evidence import CellResult

@@ -6,9 +6,10 @@ rate of about 3/N at 95 % confidence. The bounds are exact, not approximations, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from math import exp, expm1, lgamma, log, log1p, sqrt
+
+from kzram_ci.base.values import dataclass
 
 CONFIDENCE = 0.95
 _TINY = 1e-300

@@ -8,8 +8,9 @@ interval is Greenwood's on the scale log(-log S), which never leaves 0 to 1 (Kal
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import exp, log, sqrt
+
+from kzram_ci.base.values import dataclass
 
 _Z = 1.959964  # 95 %, both sides
 

@@ -7,7 +7,6 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base import proc
@@ -15,6 +14,7 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_bytes, digest_json
 from kzram_ci.base.errors import CommandTimeout, InfraError
 from kzram_ci.base.memo import memoized, recall
+from kzram_ci.base.values import dataclass
 from kzram_ci.model import codec
 from kzram_ci.model.arch import Arch, arch_of
 from kzram_ci.model.kernel import KernelImage

@@ -5,8 +5,7 @@ Nothing here listens beyond this host: every channel is a Unix socket, and the g
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.arch import COMMON_CMDLINE, Arch, arch_of
 from kzram_ci.model.machine import Accel, Dump, MachineSpec
 from kzram_ci.model.root import SERIAL

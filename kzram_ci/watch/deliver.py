@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from kzram_ci.base import files, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandFailed, CommandTimeout, InfraError, UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.model import codec
 from kzram_ci.watch.model import Report
 from kzram_ci.watch.report import mail, text

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kzram_ci.base.digest import digest_json
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.files import held
+from kzram_ci.base.values import dataclass
 from kzram_ci.bisect.session.repository import is_url
 from kzram_ci.kernel.sandbox import wanted
 from kzram_ci.model.events import silent

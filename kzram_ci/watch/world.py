@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kzram_ci.base import git
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandFailed, CommandTimeout, InfraError, OutOfTime, UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.bisect.belief.decide import Kind
 from kzram_ci.bisect.reports.view import view_of
 from kzram_ci.bisect.run import work

@@ -29,7 +29,17 @@ FLOORS = {
     "__main__": 8,
 }
 # base has an order of its own, so that errors stay free of everything and proc of files
-BASE = {"errors": 0, "expressions": 0, "packages": 0, "reaper": 0, "clock": 1, "needs": 1, "priority": 1, "proc": 2}
+BASE = {
+    "errors": 0,
+    "expressions": 0,
+    "packages": 0,
+    "reaper": 0,
+    "values": 0,
+    "clock": 1,
+    "needs": 1,
+    "priority": 1,
+    "proc": 2,
+}
 # So has bisect: its rooms, and what brings them together
 BISECT = {"belief": 0, "session": 1, "reports": 2, "run": 3}
 # A pure module sees no process, clock or file. A name stands for a module or for all below it;

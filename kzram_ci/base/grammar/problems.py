@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from kzram_ci.base.errors import PlanError
 from kzram_ci.base.escaped import escaped
+from kzram_ci.base.values import dataclass
 
 Key = str | int
 Where = tuple[Key, ...]

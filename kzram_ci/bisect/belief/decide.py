@@ -14,9 +14,10 @@ one for its cost. Everything follows from the state, so a resumed bisection deci
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.bisect.belief.model import Bisection, Observation
 from kzram_ci.bisect.belief.posterior import Posterior, Suspects, Tally, posterior, sum_of, tallies
 from kzram_ci.bisect.belief.untestable import chances, untestable, usual

@@ -10,9 +10,10 @@ cannot be the culprit (good ends, parents outside the range, and a bad end that 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,10 @@ All else (posterior, next commit) follows from this value, so a bisection that w
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.bisect.belief.graph import Graph, parse
 from kzram_ci.verdict.likelihood import Beta
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import exp, inf, log
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.bisect.belief.graph import Graph
 from kzram_ci.bisect.belief.model import Bisection, Observation, Settings
 from kzram_ci.verdict.likelihood import log_evidence, mean_rate, miss

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.bisect.belief.model import Bisection
 from kzram_ci.bisect.belief.posterior import Posterior, Tally, posterior, tallies
 from kzram_ci.bisect.belief.untestable import untestable

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from math import ceil
 from urllib.parse import quote
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.bisect.reports.model import BisectView, CommitView
 from kzram_ci.results.reports.sanitize import one_line, visible
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from kzram_ci.base.values import dataclass
 
 LOG, JUNIT, PAGE = "git-bisect.log", "junit.xml", "report.html"
 FILES = (PAGE, JUNIT, LOG)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 
 from kzram_ci.base import files
 from kzram_ci.base.errors import InfraError
+from kzram_ci.base.values import dataclass
 from kzram_ci.bisect.belief.model import EVIDENCE, Observation
 from kzram_ci.bisect.session.builds import Tell
 from kzram_ci.bisect.session.model import REVERT

@@ -6,8 +6,8 @@ Everything derived is computed here, once a change. Who asks later (deciding, re
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.bisect.belief.graph import Graph
 from kzram_ci.bisect.belief.model import Bisection, Observation, Seen
 from kzram_ci.bisect.belief.standing import Standing, standing_of

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base import git
@@ -12,6 +11,7 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_bytes
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.units import say_count
+from kzram_ci.base.values import dataclass
 from kzram_ci.bisect.session.repository import SECONDS, Repo, is_url
 from kzram_ci.kernel import source
 from kzram_ci.model.events import Listener, silent

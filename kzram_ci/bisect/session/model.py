@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.bisect.belief.decide import Answer
 from kzram_ci.bisect.belief.graph import parse
 from kzram_ci.bisect.belief.model import Bisection, Observation, Seen, Settings

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.bisect.belief.model import Observation
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.evidence import Evidence

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base import git, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandFailed, InfraError
+from kzram_ci.base.values import dataclass
 
 SECONDS = 600.0  # for all questions about one range
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://|[\w.-]+@[\w.-]+:|[\w.-]{2,}:(?!/)", re.IGNORECASE)

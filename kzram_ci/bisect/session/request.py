@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from kzram_ci.base import files
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.bisect.belief.model import Bisection, Observation, Settings, start
 from kzram_ci.bisect.session import store
 from kzram_ci.bisect.session.choice import choose_cell, others_of, same_test

@@ -7,11 +7,11 @@ keys, patches, config checks and the cache are shared with it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from kzram_ci.base.digest import digest_file
+from kzram_ci.base.values import dataclass
 from kzram_ci.bisect.session.commits import tree_without
 from kzram_ci.bisect.session.model import Commit
 from kzram_ci.kernel.fit import fitted, obstacles

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from kzram_ci.base.values import dataclass
 
 _BLANK = re.compile(
     # what is not closed ends with the text or the line: to begin anew at each `/*` takes a large text's length squared

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 
 from kzram_ci.base.patterns import Bounded
+from kzram_ci.base.values import dataclass
 
 _GROUP = re.compile(r"(?<!\(\?)(?<!\(\?P)<(\w+)>")
 _LVALUE = r"[\w>.\[\]-]+"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from string import Template
 from typing import TYPE_CHECKING
 
 from kzram_ci.base.patterns import Bounded
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.hooks import ctext
 from kzram_ci.kernel.hooks.ctext import Function, Unreadable
 from kzram_ci.kernel.hooks.hook import Hook, Put, Way, compiled

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.hooks import place, verify
 from kzram_ci.kernel.hooks.hook import Search
 from kzram_ci.kernel.hooks.place import Misplaced

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_bytes, digest_json
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
 from kzram_ci.base.transcripts import transcript_in
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel import archive, filetree, products, repository
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.kbuild.rewrite import write_if_changed

@@ -8,10 +8,10 @@ things. A compiler's error is exact. A program that cannot be started is the cau
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 
 from kzram_ci.base import host_trouble
+from kzram_ci.base.values import dataclass
 
 
 class Blame(StrEnum):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kzram_ci.base.digest import digest_bytes, digest_json
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel import diff, kconfig
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.series import Choice

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.kbuild.inputs import Inputs
 from kzram_ci.kernel.kbuild.make import MakeDir

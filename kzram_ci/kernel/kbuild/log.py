@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from kzram_ci.base import patterns
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.kbuild.causes import COMPILERS, HEADERS, HOST, OTHERS, PROGRAMS, Blame, Cause
 
 _STEP = re.compile(rb"^ {2}(?:\[M\] ?)?[A-Z][A-Z0-9_+-]* +(?:\[M\] +)?\S")

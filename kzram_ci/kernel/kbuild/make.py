@@ -6,12 +6,12 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base import needs, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import BuildFailed, InfraError, KzramError, UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.kbuild import log as buildlog
 from kzram_ci.kernel.kbuild.causes import Blame
 from kzram_ci.kernel.sandbox import Sandbox, code_of

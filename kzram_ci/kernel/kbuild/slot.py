@@ -12,12 +12,13 @@ import dataclasses
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from kzram_ci.base import files, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.kbuild.base_tree import BaseTree, ChangingTree, UnpackedArchive
 from kzram_ci.kernel.kbuild.rewrite import remove, remove_empty, write_if_changed
 

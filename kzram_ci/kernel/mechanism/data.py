@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from importlib.resources import files
 from typing import Any
+
+from kzram_ci.base.values import dataclass
 
 TABLES = ("variant", "met", "opening", "amplifier", "boot", "unreachable", "expect")
 _FIELD = re.compile(r"\{(\w+)\}")

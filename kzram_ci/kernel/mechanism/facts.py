@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.patterns import Bounded, PatternTooSlow
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.mechanism.data import Probe, Question, questions
 
 Read = Callable[[str], bytes | None]  # a path in the pristine tree; None: no such file

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.mechanism.facts import Facts
 
 # What copes with a longer second result, and what leaves no second one

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.mechanism.data import Row, reported, rows, series_known
 from kzram_ci.kernel.mechanism.facts import Fact, Facts
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base import needs, proc
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.source import aptsources
 from kzram_ci.model.arch import ARCHS

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base import files
 from kzram_ci.base.cache import MANIFEST, entry_in_progress, once
 from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import InfraError, UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.context import LOCK_SECONDS, Context
 from kzram_ci.kernel.source import apt
 from kzram_ci.model.source import DebianSource

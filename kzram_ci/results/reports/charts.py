@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from math import ceil, floor, log10
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.results.reports.timeline import Series, Timeline
 from kzram_ci.verdict.survival import Survival
 

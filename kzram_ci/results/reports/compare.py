@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from kzram_ci.base.units import say_count
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.evidence import CellResult
 from kzram_ci.model.outcome import Verdict
 from kzram_ci.model.provenance import Provenance

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
 from kzram_ci.base.units import say_count
+from kzram_ci.base.values import dataclass
 from kzram_ci.results.reports import charts, controls, memory, points, summary_model, tested
 from kzram_ci.results.reports.page import OUTPUT_LIMIT, page_of
 from kzram_ci.results.reports.sanitize import cut, one_line, visible

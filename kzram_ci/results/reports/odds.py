@@ -5,8 +5,8 @@ lived. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.evidence import BootCounts, CellResult
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results.reports.charts import Curves, Forest, Interval, curves, figure, forest

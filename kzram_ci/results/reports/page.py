@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.evidence import OopsSummary
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.model.points import BAD, Point

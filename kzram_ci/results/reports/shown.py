@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from kzram_ci.base.values import dataclass
 from kzram_ci.results.reports.timeline import Timeline
 
 

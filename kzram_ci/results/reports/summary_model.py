@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, TypeVar
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.again import AXIS
 from kzram_ci.model.blame import Blame
 from kzram_ci.model.cell import Plan, evidence_of

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.arch import DEFAULT
 from kzram_ci.model.provenance import AppliedSeries, Provenance
 from kzram_ci.results.reports.sanitize import one_line

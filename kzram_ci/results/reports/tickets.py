@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from kzram_ci.base.digest import digest_bytes
 from kzram_ci.base.units import say_count
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.evidence import OopsSummary
 from kzram_ci.model.outcome import Outcome, Verdict
 from kzram_ci.results.reports import remarks

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from kzram_ci.base.values import dataclass
 from kzram_ci.guest.messages import NUMBER
 from kzram_ci.model.evidence import OopsSummary
 from kzram_ci.verdict.races import RACES

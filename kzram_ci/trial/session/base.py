@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from kzram_ci.base import git
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandFailed, KernelError, PatchFailed, UserError
 from kzram_ci.base.library import Library
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel import oneoff, patches
 from kzram_ci.kernel.parts import load_series
 from kzram_ci.kernel.posted import Posted

@@ -10,7 +10,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
@@ -18,6 +17,7 @@ from kzram_ci.base import git, proc
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandFailed, InfraError, UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel import posted
 from kzram_ci.kernel.context import Context
 from kzram_ci.kernel.letter import MOST_BYTES

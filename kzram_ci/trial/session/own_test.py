@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.library import Library
+from kzram_ci.base.values import dataclass
 from kzram_ci.model.cell import Plan
 from kzram_ci.plan.load import Beside, draft_plan
 from kzram_ci.results.layout import slug

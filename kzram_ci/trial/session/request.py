@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from kzram_ci.base import git
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import CommandFailed, UserError
+from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.posted import Posted
 from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.cell import Cell, Expectation, OopsWanted, Plan
