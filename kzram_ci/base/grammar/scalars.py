@@ -56,6 +56,8 @@ def _check_name(value: str) -> str:
 
 
 def _check_regex(value: str) -> str:
+    if patterns.looks_right(value):
+        return value
     try:
         re.compile(value)
     except (re.error, RecursionError, OverflowError) as error:

@@ -1,10 +1,16 @@
 """Regular expressions of a plan, a series or a tree cannot hang whoever searches with them."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import regex
+import yaml
 from builders import a_cell
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from kzram_ci.base import clock, patterns
 from kzram_ci.base.errors import UserError
@@ -12,6 +18,7 @@ from kzram_ci.base.patterns import PatternTooSlow, check, found
 from kzram_ci.cli.main import main
 from kzram_ci.kernel import presence
 from kzram_ci.kernel.hooks import Hook, Order, Put, Search, Way
+from kzram_ci.kernel.hooks.hook import compiled
 from kzram_ci.kernel.hooks.search import applied
 from kzram_ci.kernel.kbuild.causes import Blame
 from kzram_ci.kernel.kbuild.log import diagnose
@@ -29,6 +36,68 @@ TEXT = "BUG! unable to handle kernel NULL pointer dereference in zs_malloc of so
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patterns, "SECONDS", 0.2)
+
+
+# What expressions are made of, right or wrong
+BITS = (
+    *("a", "z", "0", " ", "é", "<", "#", "-", "&&", "||", "--", "~~", "^", "$", ".", "|", "\n", "\t", "a-z", "9-0"),
+    *(
+        "\\w",
+        "\\s",
+        "\\b",
+        "\\B",
+        "\\.",
+        "\\(",
+        "\\)",
+        "\\n",
+        "\\-",
+        "\\/",
+        "\\<",
+        "\\A",
+        "\\1",
+        "\\x",
+        "\\p",
+        "\\",
+        "\\N",
+    ),
+    *("(", "(?:", "(?=", "(?!", "(?<=", "(?i)", "(?P<x>", "(?P<y>", "(?P=x)", "(?#", "(?>", ")", "[", "[^", "]", "-]"),
+    *("*", "+", "?", "??", "*+", "{", "}", "{2}", "{2,1}", "{e<=1}", "[[:", ":]", "[]"),
+)
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.lists(st.sampled_from(BITS) | st.characters(codec="utf-8"), max_size=10).map("".join))
+@example("(?=a)*")
+@example("(" * 200 + ")" * 200)
+@example("[a-z&&b]+(?P<x>.)|(?P<x>.)")
+def test_what_looks_right_is_right(pattern: str) -> None:
+    if patterns.looks_right(pattern):
+        re.compile(pattern)
+        regex.compile(pattern)
+        regex.compile(pattern, regex.MULTILINE)
+
+
+def _shipped(value: object, key: str = "") -> Iterator[str]:
+    """The expressions of a hooks.yaml."""
+    if isinstance(value, dict):
+        for name, below in value.items():
+            yield from _shipped(below, name)
+    elif isinstance(value, list):
+        for below in value:
+            yield from _shipped(below, key)
+    elif key not in {"name", "file", "mark", "put", "text", "times", "set"}:
+        yield str(value)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("kernels/patches/*/hooks.yaml")), ids=lambda path: str(path.parent.name)
+)
+def test_what_ships_looks_right_and_is(path: Path) -> None:
+    for pattern in _shipped(yaml.safe_load(path.read_text())):
+        whole = compiled(pattern).pattern
+        assert patterns.looks_right(whole), whole  # else a check of a plan compiles it
+        regex.compile(whole, regex.MULTILINE)
 
 
 @pytest.mark.parametrize("pattern", [SLOW, r"(?:a{1,60000}){1,60000}b", r"(x+x+)+y"])

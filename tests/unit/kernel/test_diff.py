@@ -1,4 +1,5 @@
 import difflib
+import re
 import tempfile
 from pathlib import Path
 
@@ -164,6 +165,38 @@ def test_the_changelog_is_not_part_of_the_body() -> None:
 def test_a_damaged_patch_says_where(text: str, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         diff.files(text)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(SHIPPED),
+    st.lists(
+        st.tuples(
+            st.integers(0, 10_000),
+            st.integers(0, 2),
+            st.sampled_from(
+                [" x", "-x", "+x", "", "\\ No newline at end of file", "\r", "x", "@@ -1 +1 @@", "--- a/../x", "-- "]
+            )
+            | st.text(max_size=4),
+        ),
+        max_size=3,
+    ),
+)
+def test_the_quick_check_says_what_the_whole_reader_says(path: Path, damage: list[tuple[int, int, str]]) -> None:
+    lines = diff.body(path.read_text()).split("\n")
+    for at, gone, line in damage:
+        place = at % len(lines)
+        lines[place : place + gone] = [line]
+    text = "\n".join(lines)
+    try:
+        found, wrong = len(diff.files(text)), ""
+    except ValueError as error:
+        found, wrong = 0, str(error)
+    if wrong:
+        with pytest.raises(ValueError, match=f"^{re.escape(wrong)}$"):
+            diff.check(text)
+    else:
+        assert diff.check(text) == found
 
 
 @pytest.mark.parametrize("path", ["../../etc/passwd", "/etc/passwd", "a/../../b"])

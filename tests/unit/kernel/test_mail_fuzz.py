@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_mail import BODY, DIFF, box, mail
 
-from kzram_ci.kernel import diff, posted
+from kzram_ci.kernel import diff, letter, posted
 from kzram_ci.kernel.mail import patches_in
 
 QUICK = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
@@ -82,6 +82,48 @@ def test_bytes(data: bytes) -> None:
 def test_pieces_in_any_order(pieces: list[str], packed: bool) -> None:
     data = "".join(pieces).encode("utf-8", "surrogatepass")
     check(gzip.compress(data) if packed else data)
+
+
+HEADS = (
+    "From: A <a@example.org>",
+    "Subject: [PATCH] x",
+    "SUBJECT:  y  z ",
+    "References: <a@b>\n <c@d>",
+    "To:",
+    "Cc: \t",
+)
+ODD = (
+    " \n",
+    "\t\n",
+    "Subject:x\x0c",
+    "Subject : x",
+    "X-Y: a=?b",
+    "Content-Type: text/plain",
+    "mime-Version: 1.0",
+    "-a: b",
+    ":",
+)
+
+
+@QUICK
+@given(
+    st.lists(st.sampled_from(HEADS) | st.sampled_from(ODD) | st.sampled_from(PIECES), max_size=6),
+    st.sampled_from([BODY, "", "\n", "\n-----BEGIN PGP SIGNED MESSAGE-----\n\n- -a\n-----BEGIN PGP SIGNATURE-----\n"]),
+    st.binary(max_size=6),
+)
+def test_a_plain_mail_is_read_as_the_parser_of_mails_reads_it(heads: list[str], body: str, noise: bytes) -> None:
+    data = "\n".join(["From: a", *heads, "", body]).encode("utf-8", "surrogatepass") + noise
+    with pytest.MonkeyPatch.context() as patch:
+        quick = letter.letters_in(data)
+        patch.setattr(letter, "_plain_letter", lambda data: None)
+        assert quick == letter.letters_in(data)
+
+
+def test_a_mail_of_git_is_a_plain_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("email.message_from_bytes", None)
+    assert [
+        found.subject for found in letter.letters_in(b"From: A <a@b>\nSubject: [PATCH]\n x\n\n" + DIFF.encode())
+    ] == ["[PATCH] x"]
 
 
 @QUICK
