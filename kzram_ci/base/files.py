@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import json
 import os
@@ -68,6 +67,8 @@ def settle(path: Path) -> None:
     A file system may keep a name and lose what the file held when the power goes. For a tree of 90,000 files one
     call for the whole file system takes a second where one for each file takes minutes.
     """
+    import ctypes  # late: most commands write no entry of the cache
+
     library = ctypes.CDLL(None, use_errno=True)
     where = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 LISTED = 24  # words of an error's list
@@ -16,6 +15,8 @@ def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str
 
 def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     """The known word that is most like another; "" when none is."""
+    import difflib  # late: only what is wrong needs it
+
     names = {name.lower(): name for name in known}
     found = difflib.get_close_matches(word.lower(), names, n=1, cutoff=cutoff)
     return names[found[0]] if found else ""
@@ -27,5 +28,7 @@ def allowed(word: object, known: Iterable[str]) -> str:
     near = did_you_mean(word, names) if isinstance(word, str) else ""
     if len(names) <= LISTED:
         return f"allowed: {', '.join(names) or 'none'}{near}"
+    import difflib
+
     alike = difflib.get_close_matches(str(word), names, n=LISTED // 2, cutoff=0.0)
     return f"allowed: {', '.join(alike)}, … ({len(names)} words in all){near}"

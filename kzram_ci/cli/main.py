@@ -8,9 +8,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import kzram_ci
 from kzram_ci.base import proc
@@ -184,10 +188,37 @@ def _tell(error: KzramError) -> None:
 
 def _start_lean() -> None:
     """What a short command should not pay for: imports make hundreds of thousands of objects, none of them garbage,
-    and nothing here wants pydantic's plugins, which are looked for in the metadata of every package installed.
+    and nothing here wants pydantic's plugins, which are looked for in the metadata of every package installed. What
+    reads metadata, and imports the parser of mails for it, is loaded when something is asked of it.
     """
     gc.set_threshold(NEW_OBJECTS)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    _load_late("importlib.metadata", "entry_points")
+
+
+class _Late(ModuleType):
+    """Stands in for a module until something of it is asked for, or one of these functions is called."""
+
+    def __init__(self, spec: ModuleSpec, *functions: str) -> None:
+        super().__init__(spec.name)
+        self.__spec__, self.__path__ = spec, spec.submodule_search_locations or []
+        vars(self).update({function: partial(self._call, function) for function in functions})
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._loaded(), name)
+
+    def _call(self, function: str, *args: Any, **kwargs: Any) -> object:
+        return getattr(self._loaded(), function)(*args, **kwargs)
+
+    def _loaded(self) -> ModuleType:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return import_module(self.__name__)
+
+
+def _load_late(name: str, *functions: str) -> None:
+    if name not in sys.modules and (spec := find_spec(name)) is not None:
+        sys.modules[name] = _Late(spec, *functions)
 
 
 def entry() -> None:

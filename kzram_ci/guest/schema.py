@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from kzram_ci.base.grammar.scalars import Text, Word, any_word, text_of
+from kzram_ci.base.grammar.scalars import Checked, Text, Word, any_word, no_items, no_rows, text_of
 from kzram_ci.base.grammar.strict import Strict
 
-Mode = Annotated[str, BeforeValidator(text_of), Field(pattern="^[0-7]{3,5}$")]
-Applet = Annotated[str, BeforeValidator(any_word), Field(min_length=1)]  # true and false are programs
+Mode = Annotated[str, Checked(before=text_of), Field(pattern="^[0-7]{3,5}$")]
+Applet = Annotated[str, Checked(before=any_word), Field(min_length=1)]  # true and false are programs
 
 
 class FileRow(Strict):
@@ -33,8 +33,10 @@ class NodeRow(Strict):
 class BusyboxRow(Strict):
     """Links to busybox."""
 
-    init: list[Applet] = Field(default_factory=list, description="programs that init needs")
-    shell: list[Applet] = Field(default_factory=list, description="programs that a shell has, where busybox has them")
+    init: list[Applet] = Field(default_factory=no_items, description="programs that init needs")
+    shell: list[Applet] = Field(
+        default_factory=no_items, description="programs that a shell has, where busybox has them"
+    )
 
 
 class RecipeFile(Strict):
@@ -44,12 +46,12 @@ class RecipeFile(Strict):
     programs: dict[Word, Annotated[list[Text], Field(min_length=1)]] = Field(
         description="program: its C sources, compiled to /bin/PROGRAM"
     )
-    headers: list[Text] = Field(default_factory=list, description="files that the sources include")
-    cflags: list[Text] = Field(default_factory=list, description="flags for the compiler")
-    files: dict[str, FileRow] = Field(default_factory=dict, description="path in the guest: where it comes from")
+    headers: list[Text] = Field(default_factory=no_items, description="files that the sources include")
+    cflags: list[Text] = Field(default_factory=no_items, description="flags for the compiler")
+    files: dict[str, FileRow] = Field(default_factory=no_rows, description="path in the guest: where it comes from")
     busybox: BusyboxRow = Field(
         default_factory=lambda: BusyboxRow.model_validate({}), description="links to the static busybox"
     )
-    directories: list[Text] = Field(default_factory=list, description="directories of the guest")
-    nodes: list[NodeRow] = Field(default_factory=list, description="device nodes")
-    kernel_config: list[Word] = Field(default_factory=list, description="what a kernel must have for this guest")
+    directories: list[Text] = Field(default_factory=no_items, description="directories of the guest")
+    nodes: list[NodeRow] = Field(default_factory=no_items, description="device nodes")
+    kernel_config: list[Word] = Field(default_factory=no_items, description="what a kernel must have for this guest")

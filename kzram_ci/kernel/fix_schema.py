@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field, RootModel
 
-from kzram_ci.base.grammar.scalars import Name, Regex, Text, Word
+from kzram_ci.base.grammar.scalars import Name, Regex, Text, Word, no_items
 from kzram_ci.base.grammar.strict import Strict
 from kzram_ci.kernel.schema import Constraint
 from kzram_ci.model.version import TOOL
@@ -27,18 +27,18 @@ class FixRow(Strict):
     name: Name = Field(description="name, for people")
     why: Text = Field(description="what goes wrong without it")
     versions: list[Constraint] = Field(
-        default_factory=list, description="kernel versions it is applied to; omitted: it only gives advice"
+        default_factory=no_items, description="kernel versions it is applied to; omitted: it only gives advice"
     )
-    arch: list[Word] = Field(default_factory=list, description="architectures; omitted: all")
+    arch: list[Word] = Field(default_factory=no_items, description="architectures; omitted: all")
     tools: list[Annotated[str, AfterValidator(_check_tool)]] = Field(
-        default_factory=list, description="tools that must all match, such as gcc>=10 or ld>=2.36"
+        default_factory=no_items, description="tools that must all match, such as gcc>=10 or ld>=2.36"
     )
-    cc: Texts = Field(default_factory=list, description="flags for the kernel's compiler command")
-    hostcflags: Texts = Field(default_factory=list, description="flags for host programs")
-    config: Texts = Field(default_factory=list, description="lines of a config fragment that is merged last")
-    upstream: list[Word] = Field(default_factory=list, description="commits that make it superfluous")
+    cc: Texts = Field(default_factory=no_items, description="flags for the kernel's compiler command")
+    hostcflags: Texts = Field(default_factory=no_items, description="flags for host programs")
+    config: Texts = Field(default_factory=no_items, description="lines of a config fragment that is merged last")
+    upstream: list[Word] = Field(default_factory=no_items, description="commits that make it superfluous")
     symptoms: list[Regex] = Field(
-        default_factory=list, description="regular expressions, searched in each line of the log of a failed build"
+        default_factory=no_items, description="regular expressions, searched in each line of the log of a failed build"
     )
     advice: Text | None = Field(None, description="what to do when a symptom is found")
 

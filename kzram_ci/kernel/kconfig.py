@@ -12,13 +12,14 @@ import re
 from collections.abc import Iterable, Mapping
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.base.expressions import later
 from kzram_ci.base.values import dataclass
 
 _SET = re.compile(r"(CONFIG_\w+)=(.*)")
 _UNSET = re.compile(r"# (CONFIG_\w+) is not set\s*")
 _OVERRIDE = re.compile(r"#\s*override:?\s+((?:CONFIG_\w+[,\s]*)+)$")
 _MAYBE = re.compile(r"#\s*may be unknown:\s+((?:CONFIG_\w+[,\s]*)+)$")
-_DECLARED = re.compile(r"^[ \t]*(?:menu)?config[ \t]+(\w+)[ \t]*$", re.MULTILINE)
+_DECLARED = later(r"^[ \t]*(?:menu)?config[ \t]+(\w+)[ \t]*$", re.MULTILINE)
 _VALUE = re.compile(r'[ymn]|-?\d+|0[xX][0-9a-fA-F]+|"(?:[^"\\]|\\.)*"')
 ABSENT = "absent"
 

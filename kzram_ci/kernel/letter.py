@@ -29,9 +29,10 @@ _PLAIN_HEAD = later(
 )
 _FIELD = later(r"^([A-Za-z][A-Za-z0-9-]*):((?:[^\n]|\n[ \t])*)", re.MULTILINE)
 _DIFF = re.compile(r"^(?:diff --git a/|--- \S.*\n\+\+\+ \S)", re.MULTILINE)
-_DIFF_IN_PAGE = re.compile(r"(?:^|>|\s)(?:diff --git a/|\+\+\+ b/)")
-_CLEAR_SIGNED = re.compile(
-    r"^-----BEGIN PGP SIGNED MESSAGE-----\n(?:\S+: [^\n]*\n)*\n(.*?\n)-----BEGIN PGP SIGNATURE-----$",
+_DIFF_IN_PAGE = later(r"(?:^|>|\s)(?:diff --git a/|\+\+\+ b/)")
+_SIGNED = "-----BEGIN PGP SIGNED MESSAGE-----"
+_CLEAR_SIGNED = later(
+    rf"^{_SIGNED}\n(?:\S+: [^\n]*\n)*\n(.*?\n)-----BEGIN PGP SIGNATURE-----$",
     re.MULTILINE | re.DOTALL,
 )
 _PYTHONS_OWN = frozenset({"idna", "mbcs", "oem", "punycode", "raw_unicode_escape", "undefined", "unicode_escape"})
@@ -246,7 +247,7 @@ def _charset(name: str) -> str:
 
 def _opened(text: str) -> str:
     """The text of a clear-signed message as it was before: lines that began with a dash had "- " added (RFC 4880)."""
-    match = _CLEAR_SIGNED.search(text.replace("\r\n", "\n"))
+    match = _CLEAR_SIGNED.search(text.replace("\r\n", "\n")) if _SIGNED in text else None
     if match is None:
         return text
     return "\n".join(line.removeprefix("- ") for line in match[1].split("\n"))
@@ -254,7 +255,7 @@ def _opened(text: str) -> str:
 
 def _lines(text: str) -> str:
     """The text without the CR of a transport. A CR on some lines only is content: a file may have them."""
-    if (start := _DIFF.search(text.replace("\r\n", "\n"))) is None or "\r\n" not in text:
+    if "\r\n" not in text or (start := _DIFF.search(text.replace("\r\n", "\n"))) is None:
         return text
     headers = [line for line in text.split("\n") if line.startswith(("diff --git ", "--- ", "+++ ", "@@ "))]
     return text.replace("\r\n", "\n") if start and all(line.endswith("\r") for line in headers) else text

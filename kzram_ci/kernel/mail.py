@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from itertools import islice
 
+from kzram_ci.base.expressions import later
 from kzram_ci.base.values import dataclass
 from kzram_ci.kernel.letter import Letter, letters_in, plain_bytes
 
@@ -21,7 +22,7 @@ _REPLY = re.compile(
     re.IGNORECASE,
 )
 # A mailer's own word for it, in any language, before the tags of a patch
-_ANSWER = re.compile(r"[^\[\]:\uff1a]{1,20}[:\uff1a]\s*\[[^\]]*patch", re.IGNORECASE)
+_ANSWER = later(r"[^\[\]:\uff1a]{1,20}[:\uff1a]\s*\[[^\]]*patch", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,8 +70,10 @@ def read_series(path: Path, problems: Problems) -> Series | None:
     named: list[tuple[Where, str]] = [(("patches", index), item) for index, item in enumerate(model.patches or ())]
     for number, line in enumerate(model.lines or ()):
         named += [(("lines", number, "patches", index), item) for index, item in enumerate(line.patches)]
-    texts = {}
+    texts: dict[str, str] = {}
     for where, item in (*named, *((("files", place), item) for place, item in model.files.items())):
+        if item in texts and where[0] != "files":  # a patch of several lines
+            continue
         try:
             texts[item] = _text(path.parent / item) if where[0] == "files" else _patch(path.parent / item)
         except ValueError as error:

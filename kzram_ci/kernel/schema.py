@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import ConfigDict, Field, WithJsonSchema
 
-from kzram_ci.base.grammar.scalars import Name, Regex, Text, text_of
+from kzram_ci.base.grammar.scalars import Checked, Name, Regex, Text, no_items, no_rows, text_of
 from kzram_ci.base.grammar.strict import Strict
 from kzram_ci.model.version import is_constraint
 
@@ -37,11 +37,11 @@ def _yes_or_no(value: Any) -> Any:
     return {"yes": True, "no": False}.get(value, value) if isinstance(value, str) else value
 
 
-Constraint = Annotated[str, BeforeValidator(text_of), AfterValidator(_check_constraint)]
-PatchFile = Annotated[str, BeforeValidator(text_of), AfterValidator(_check_path)]
-TreePath = Annotated[str, AfterValidator(_check_tree_path)]
+Constraint = Annotated[str, Checked(before=text_of, after=_check_constraint)]
+PatchFile = Annotated[str, Checked(before=text_of, after=_check_path)]
+TreePath = Annotated[str, Checked(after=_check_tree_path)]
 YesOrNo = Annotated[
-    bool, BeforeValidator(_yes_or_no), WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": ["yes", "no"]}]})
+    bool, Checked(before=_yes_or_no), WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": ["yes", "no"]}]})
 ]
 Needs = dict[TreePath, Annotated[list[Regex], Field(min_length=1)]]
 _NEEDS_TOO = "the needs of the series hold too"
@@ -54,7 +54,7 @@ class SeriesLine(Strict):
         description='constraints on the kernel version that must all hold, such as [">=6.1", "<6.2"]'
     )
     patches: Annotated[list[PatchFile], Field(min_length=1)] = Field(description="patch files, in order")
-    needs: Needs = Field(default_factory=dict, description=f"as in the series; {_NEEDS_TOO}")
+    needs: Needs = Field(default_factory=no_rows, description=f"as in the series; {_NEEDS_TOO}")
 
 
 class SeriesFile(Strict):
@@ -69,16 +69,16 @@ class SeriesFile(Strict):
     optional: YesOrNo = Field(
         False, description="yes: a version without patches of its own, where no other line's apply, is built without it"
     )
-    after: list[Name] = Field(default_factory=list, description="series that must come before it")
+    after: list[Name] = Field(default_factory=no_items, description="series that must come before it")
     author: Text | None = Field(None, description="who wrote the patches")
     upstream: Text | None = Field(None, description="the commit that has the change upstream, or null")
     why: Text | None = Field(None, description="what it changes, and why")
     files: dict[TreePath, PatchFile] = Field(
-        default_factory=dict,
+        default_factory=no_rows,
         description="path in the tree: file beside series.yaml that is put there, on every version, first",
     )
     needs: Needs = Field(
-        default_factory=dict,
+        default_factory=no_rows,
         description="path in the tree: regular expressions that must be found in that file before the patches are "
         "applied: what they call, which locks they take, where context that matches is not enough",
     )
@@ -87,7 +87,8 @@ class SeriesFile(Strict):
         description="hooks.yaml: how code search puts it into a kernel that takes none of the patches",
     )
     versions: list[Constraint] = Field(
-        default_factory=list, description="constraints on the kernel version that must all hold; omitted: any version"
+        default_factory=no_items,
+        description="constraints on the kernel version that must all hold; omitted: any version",
     )
     patches: Annotated[list[PatchFile], Field(min_length=1)] | None = Field(
         None, description="patch files, in order; or `lines`"

@@ -6,10 +6,14 @@ docs/architectures.md says how far the others are.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kzram_ci.base.errors import UserError
-from kzram_ci.base.needs import Need, Task
 from kzram_ci.base.packages import Packages, named
 from kzram_ci.base.values import dataclass
+
+if TYPE_CHECKING:
+    from kzram_ci.base.needs import Need
 
 DEFAULT = "x86_64"  # what kernels are for that say nothing: their names and the ids of their cells do not say it either
 
@@ -207,6 +211,8 @@ ARCHS = (
 
 def needs_of(row: Arch) -> tuple[Need, ...]:
     """What a host needs to boot guests of this architecture, and to build for it on a host of another one."""
+    from kzram_ci.base.needs import Need, Task  # late: a table that only `doctor` and errors need
+
     return (
         Need(
             task=Task.BOOT,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
-    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -15,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from kzram_ci.base.grammar.scalars import Name, Regex, Word, choice, one_or_many
+from kzram_ci.base.grammar.scalars import Checked, Name, Regex, Word, choice, one_or_many
 from kzram_ci.base.grammar.strict import Strict
 from kzram_ci.model import filesystem
 from kzram_ci.model.vocab import OOPS_TYPES
@@ -67,7 +65,7 @@ class Machine(Strict):
     snapshot: (
         Annotated[
             Literal["auto", "off", "on", "per-seed"],
-            BeforeValidator(_on_off),
+            Checked(before=_on_off),
             WithJsonSchema({"enum": [True, False, "auto", "off", "on", "per-seed"]}),
         ]
         | None
@@ -183,8 +181,7 @@ _STOP_SCHEMA = {
 }
 Stop = Annotated[
     dict[Counter, Annotated[_Bound, Discriminator(_kind)] | None],
-    BeforeValidator(_long),
-    AfterValidator(_only_evidence),
+    Checked(before=_long, after=_only_evidence),
     WithJsonSchema(_STOP_SCHEMA),
 ]
 
@@ -195,7 +192,7 @@ class Oops(Strict):
     types: (
         Annotated[
             list[OopsType],
-            BeforeValidator(one_or_many),
+            Checked(before=one_or_many),
             WithJsonSchema(
                 {"anyOf": [{"enum": list(OOPS_TYPES)}, {"type": "array", "items": {"enum": list(OOPS_TYPES)}}]}
             ),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
-from kzram_ci.base.grammar.scalars import Name, Patterns, Word, choice, one_or_many, text_of
+from kzram_ci.base.grammar.scalars import Checked, Name, Patterns, Word, choice, no_rows, one_or_many, text_of
 from kzram_ci.base.grammar.strict import Strict
 from kzram_ci.model.arch import ARCHS
 
@@ -35,9 +35,9 @@ class Source(Strict):
 
 ARCH_NAMES = tuple(row.name for row in ARCHS)
 Arch = Annotated[
-    str, BeforeValidator(text_of), choice("architecture", ARCH_NAMES), WithJsonSchema({"enum": list(ARCH_NAMES)})
+    str, Checked(before=text_of), choice("architecture", ARCH_NAMES), WithJsonSchema({"enum": list(ARCH_NAMES)})
 ]
-Archs = Annotated[list[Arch], BeforeValidator(one_or_many), Field(min_length=1)]
+Archs = Annotated[list[Arch], Checked(before=one_or_many), Field(min_length=1)]
 
 
 def _as_written(name: str) -> str:
@@ -56,7 +56,7 @@ class KernelFields(Strict):
     config: list[Word] | None = Field(None, description="config fragments in order; replaces the base's")
     add_config: list[Word] | None = Field(None, description="config fragments merged after the base's")
     make: (
-        dict[Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")], Annotated[str, BeforeValidator(text_of)]] | None
+        dict[Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")], Annotated[str, Checked(before=text_of)]] | None
     ) = Field(None, description="make variables, such as CC: gcc-11; merged over the base's")
 
 
@@ -85,7 +85,7 @@ class LinesFile(Strict):
 
     model_config = ConfigDict(title="kzram-ci lines")
     default: Name | None = Field(None, description="the line whose kernels have no suffix")
-    lines: dict[Name, LineRow] = Field(default_factory=dict, description="name of the line: its row")
+    lines: dict[Name, LineRow] = Field(default_factory=no_rows, description="name of the line: its row")
 
 
 class VariantRow(KernelFields):
@@ -98,7 +98,7 @@ class VariantsFile(Strict):
     """The variants of kernels, a row each; a row in the working directory lies over one that ships."""
 
     model_config = ConfigDict(title="kzram-ci variants")
-    variants: dict[Name, VariantRow] = Field(default_factory=dict, description="name of the variant: its row")
+    variants: dict[Name, VariantRow] = Field(default_factory=no_rows, description="name of the variant: its row")
 
 
 class KernelAxes(Strict):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from kzram_ci.base.grammar.scalars import MANY_SCHEMA, Name, Patterns
+from kzram_ci.base.grammar.scalars import MANY_SCHEMA, Name, Patterns, no_items, no_rows
 from kzram_ci.base.grammar.strict import Strict
 from kzram_ci.plan import vocabulary
 from kzram_ci.plan.cell_schema import Fields, Oops
@@ -32,7 +32,7 @@ class Selector(Strict):
     variant: Patterns | None = Field(None, description="variants of kernels, names or globs")
     arch: Patterns | None = Field(None, description="architectures of kernels, names or globs")
     test: Patterns | None = Field(None, description="names or globs")
-    axes_: SkipJsonSchema[dict[str, Patterns]] = Field(default_factory=dict, alias=" axes", exclude=True)
+    axes_: SkipJsonSchema[dict[str, Patterns]] = Field(default_factory=no_rows, alias=" axes", exclude=True)
 
     @classmethod
     def _hidden(cls) -> tuple[str, ...]:
@@ -92,9 +92,9 @@ AXES_SCHEMA = {
 class Matrix(Strict):
     """Axes beside kernel and test."""
 
-    axes: dict[Name, Axis] = Field(default_factory=dict, description="axis name: values")
-    include: list[Selector] = Field(default_factory=list, description="cells to add; axes may take new values")
-    exclude: list[Selector] = Field(default_factory=list, description="cells to leave out")
+    axes: dict[Name, Axis] = Field(default_factory=no_rows, description="axis name: values")
+    include: list[Selector] = Field(default_factory=no_items, description="cells to add; axes may take new values")
+    exclude: list[Selector] = Field(default_factory=no_items, description="cells to leave out")
 
     @field_validator("axes", mode="before")
     @classmethod

@@ -6,10 +6,11 @@ import posixpath
 import shlex
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema
 
 from kzram_ci.base.grammar.scalars import (
     MANY_SCHEMA,
+    Checked,
     Name,
     Patterns,
     Regex,
@@ -106,20 +107,20 @@ def _check_guest_path(value: str) -> str:
     return value
 
 
-def _split_at(separator: str | None) -> BeforeValidator:
+def _split_at(separator: str | None) -> Checked:
     def split(value: Any) -> Any:
         return value.split(separator) if isinstance(value, str) else value
 
-    return BeforeValidator(split)
+    return Checked(before=split)
 
 
 # Words as on a command line (`-O ^has_journal`), and options as mount takes them (`noatime,data=journal`); or lists
 Words = Annotated[list[Word], _split_at(None), WithJsonSchema(MANY_SCHEMA)]
 MountOptions = Annotated[list[Word], _split_at(","), WithJsonSchema(MANY_SCHEMA)]
-KernelWord = Annotated[str, BeforeValidator(text_of), AfterValidator(kernel_word)]
-Size = Annotated[int, BeforeValidator(_size), WithJsonSchema(_SIZE_SCHEMA)]
-Seconds = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_TIME_SCHEMA)]
-Counter = Annotated[str, AfterValidator(_check_counter)]
+KernelWord = Annotated[str, Checked(before=text_of, after=kernel_word)]
+Size = Annotated[int, Checked(before=_size), WithJsonSchema(_SIZE_SCHEMA)]
+Seconds = Annotated[float, Checked(before=_duration), WithJsonSchema(_TIME_SCHEMA)]
+Counter = Annotated[str, Checked(after=_check_counter)]
 Bounds = dict[Counter, Annotated[int, Field(ge=0)] | None]
 Workload = Annotated[
     str, AfterValidator(_check_workload), WithJsonSchema({"type": "string", "examples": ["anonmutate"]})
@@ -129,19 +130,18 @@ Algorithm = Annotated[
     Word, choice("algorithm", vocabulary.ALGORITHMS), WithJsonSchema({"enum": [*vocabulary.ALGORITHMS, 842]})
 ]
 Command = Annotated[
-    list[Annotated[str, BeforeValidator(text_of)]],
-    BeforeValidator(_command),
-    AfterValidator(_check_command),
+    list[Annotated[str, Checked(before=text_of)]],
+    Checked(before=_command, after=_check_command),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
-Names = Annotated[list[Name], BeforeValidator(one_or_many), WithJsonSchema(MANY_SCHEMA)]
-Paths = Annotated[list[Text], BeforeValidator(one_or_many), WithJsonSchema(MANY_SCHEMA)]
+Names = Annotated[list[Name], Checked(before=one_or_many), WithJsonSchema(MANY_SCHEMA)]
+Paths = Annotated[list[Text], Checked(before=one_or_many), WithJsonSchema(MANY_SCHEMA)]
 GuestPaths = Annotated[
-    list[Annotated[Text, AfterValidator(_check_guest_path)]],
-    BeforeValidator(one_or_many),
+    list[Annotated[Text, Checked(after=_check_guest_path)]],
+    Checked(before=one_or_many),
     Field(max_length=64),
     WithJsonSchema(MANY_SCHEMA),
 ]
 ArgValue = Annotated[
-    Any, AfterValidator(_check_argument), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
+    Any, Checked(after=_check_argument), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
 ]

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from kzram_ci.base.grammar.scalars import Name
+from kzram_ci.base.grammar.scalars import Name, no_items
 from kzram_ci.base.grammar.strict import Strict
 from kzram_ci.plan.cell_schema import Defaults, Machine
 from kzram_ci.plan.kernel_schema import Archs, KernelChoice, KernelsOfPlan
@@ -47,7 +47,7 @@ class PlanFile(Strict):
     matrix: Matrix = Field(
         default_factory=lambda: Matrix.model_validate({}), description="more axes, cells to add or to leave out"
     )
-    expect: list[Override] = Field(default_factory=list, description="per-cell overrides; later entries win")
+    expect: list[Override] = Field(default_factory=no_items, description="per-cell overrides; later entries win")
     seed: Annotated[int, Field(ge=0)] = Field(1, description="each cell's seed is derived from this and its id")
     boot_retries: Annotated[int, Field(ge=0, le=10)] = Field(2, description="for boots that never reach the workload")
     jobs: Annotated[int, Field(ge=0)] = Field(0, description="guests at a time; 0: as many as the host carries")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from kzram_ci.base.grammar.scalars import Name, Text, Word
+from kzram_ci.base.grammar.scalars import Name, Text, Word, no_items, no_rows
 from kzram_ci.base.grammar.strict import Strict
 
 ArgumentName = Annotated[str, Field(pattern="^[a-z][a-z0-9-]*$")]
@@ -33,9 +33,9 @@ class WorkloadRow(Strict):
         description="swap: it swaps; raw: it writes to the device itself; files: it needs a `filesystem`"
     )
     users: bool = Field(False, description="whether it can run as another user than root (`uid`)")
-    threads: list[ArgumentName] = Field(default_factory=list, description="arguments that count threads")
-    arguments: dict[ArgumentName, ArgumentRow] = Field(default_factory=dict, description="name: its row")
-    reports: dict[CounterName, Text] = Field(default_factory=dict, description="counter of its own: what it counts")
+    threads: list[ArgumentName] = Field(default_factory=no_items, description="arguments that count threads")
+    arguments: dict[ArgumentName, ArgumentRow] = Field(default_factory=no_rows, description="name: its row")
+    reports: dict[CounterName, Text] = Field(default_factory=no_rows, description="counter of its own: what it counts")
 
 
 class WorkloadsFile(Strict):

@@ -52,7 +52,7 @@ def seen(path: Path, library: Library) -> Seen | None:
     """The state of a plan and its surroundings; None when it cannot be told, and the plan is checked."""
     try:
         text = path.read_bytes().decode("utf-8", "surrogateescape")
-        stamps = [*_code(), *(stamp for root in library.roots for stamp in _below(root))]
+        stamps = [*_code(), *(stamp for root in dict.fromkeys(library.roots) for stamp in _below(root))]
     except OSError:
         return None
     if len(stamps) > FILES:

@@ -14,7 +14,7 @@ Key = str | int
 Where = tuple[Key, ...]
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong, at a line and column counted from 1."""
 

@@ -3,15 +3,44 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import Field, GetCoreSchemaHandler, WithJsonSchema
+from pydantic_core import CoreSchema, core_schema
 
 from kzram_ci.base import patterns
 from kzram_ci.base.grammar.yaml_source import Decimal, Whole
 from kzram_ci.base.suggest import allowed
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
+
+
+class Checked:
+    """As BeforeValidator and AfterValidator for functions of one argument; of those, pydantic inspects the signature of
+    each function at each use.
+    """
+
+    def __init__(self, before: Callable[[Any], Any] | None = None, after: Callable[[Any], Any] | None = None) -> None:
+        """`before`: makes of what was written what the type takes; `after`: looks at the value of the type."""
+        self._before, self._after = before, after
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """The checks around those of the type."""
+        schema = handler(source)
+        if self._before is not None:
+            schema = core_schema.no_info_before_validator_function(self._before, schema)
+        return schema if self._after is None else core_schema.no_info_after_validator_function(self._after, schema)
+
+
+def no_items() -> list[Any]:
+    """`list`, for `default_factory`: what a class written in C takes pydantic reads from a text, by the tokenizer."""
+    return []
+
+
+def no_rows() -> dict[str, Any]:
+    """`dict`, likewise."""
+    return {}
 
 
 def text_of(value: Any) -> Any:
@@ -39,7 +68,7 @@ def choice(what: str, known: tuple[str, ...]) -> Any:
             raise ValueError(f"unknown {what} {value!r}; {allowed(value, known)}")
         return value
 
-    return AfterValidator(check)
+    return Checked(after=check)
 
 
 def check_word(value: str) -> str:
@@ -69,10 +98,10 @@ def _check_regex(value: str) -> str:
 _WORD_SCHEMA = {"type": ["string", "number"]}
 MANY_SCHEMA = {"anyOf": [_WORD_SCHEMA, {"type": "array", "items": _WORD_SCHEMA}]}
 
-Word = Annotated[str, BeforeValidator(text_of), AfterValidator(check_word)]
-Name = Annotated[str, BeforeValidator(text_of), AfterValidator(_check_name)]
-Text = Annotated[str, BeforeValidator(text_of), Field(min_length=1)]
+Word = Annotated[str, Checked(before=text_of, after=check_word)]
+Name = Annotated[str, Checked(before=text_of, after=_check_name)]
+Text = Annotated[str, Checked(before=text_of), Field(min_length=1)]
 Regex = Annotated[
-    str, BeforeValidator(text_of), AfterValidator(_check_regex), WithJsonSchema({"type": "string", "format": "regex"})
+    str, Checked(before=text_of, after=_check_regex), WithJsonSchema({"type": "string", "format": "regex"})
 ]
-Patterns = Annotated[list[Word], BeforeValidator(one_or_many), WithJsonSchema(MANY_SCHEMA)]
+Patterns = Annotated[list[Word], Checked(before=one_or_many), WithJsonSchema(MANY_SCHEMA)]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from string import Template
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from kzram_ci.base import patterns
-from kzram_ci.base.grammar.scalars import Name, Text, choice, one_or_many, text_of
+from kzram_ci.base.grammar.scalars import Checked, Name, Text, choice, no_items, no_rows, one_or_many, text_of
 from kzram_ci.base.grammar.strict import Strict
 from kzram_ci.kernel.hooks.hook import Hook, Order, Put, Search, Way, compiled
 
@@ -32,13 +32,13 @@ def _check_template(value: str) -> str:
 
 
 _STRING: dict[str, Any] = {"type": "string"}
-Pattern = Annotated[str, BeforeValidator(text_of), AfterValidator(_check_pattern), WithJsonSchema(_STRING)]
+Pattern = Annotated[str, Checked(before=text_of, after=_check_pattern), WithJsonSchema(_STRING)]
 Patterns = Annotated[
     list[Pattern],
-    BeforeValidator(one_or_many),
+    Checked(before=one_or_many),
     WithJsonSchema({"anyOf": [_STRING, {"type": "array", "items": _STRING}]}),
 ]
-Filled = Annotated[Text, AfterValidator(_check_template)]
+Filled = Annotated[Text, Checked(after=_check_template)]
 PutWord = Annotated[str, choice("place", tuple(Put)), WithJsonSchema({"enum": list(Put)})]
 
 
@@ -49,15 +49,15 @@ class WayModel(Strict):
     put: PutWord = Field(description="where the text goes, seen from there")
     text: Filled = Field(description="what is put there; $name is a group, or one of `set`")
     function: Pattern | None = Field(None, description="only in functions of this name; omitted: in the whole text")
-    having: Patterns = Field(default_factory=list, description="only in functions that have all of these")
-    given: Patterns = Field(default_factory=list, description="only in files that have all of these")
-    unless: Patterns = Field(default_factory=list, description="only in files that have none of these")
+    having: Patterns = Field(default_factory=no_items, description="only in functions that have all of these")
+    given: Patterns = Field(default_factory=no_items, description="only in files that have all of these")
+    unless: Patterns = Field(default_factory=no_items, description="only in files that have none of these")
     from_function: Patterns = Field(
-        default_factory=list, description="more groups, each with one value in the function"
+        default_factory=no_items, description="more groups, each with one value in the function"
     )
-    from_file: Patterns = Field(default_factory=list, description="more groups, each with one value in the file")
-    set: dict[Name, Annotated[str, BeforeValidator(text_of), AfterValidator(_check_template)]] = Field(
-        default_factory=dict, description="more names for the text"
+    from_file: Patterns = Field(default_factory=no_items, description="more groups, each with one value in the file")
+    set: dict[Name, Annotated[str, Checked(before=text_of, after=_check_template)]] = Field(
+        default_factory=no_rows, description="more names for the text"
     )
 
 
@@ -89,7 +89,7 @@ class HooksFile(Strict):
 
     model_config = ConfigDict(title="kzram-ci hooks")
     hooks: Annotated[list[HookModel], Field(min_length=1)] = Field(description="what is put into the source")
-    order: list[OrderModel] = Field(default_factory=list, description="checks of the result")
+    order: list[OrderModel] = Field(default_factory=no_items, description="checks of the result")
 
 
 def search_from(model: HooksFile) -> Search:

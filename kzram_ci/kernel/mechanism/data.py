@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import field
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from kzram_ci.base.values import dataclass
@@ -66,7 +66,7 @@ class Row:
 @cache
 def edition() -> str:
     """The map's text: answers are remembered by it, and are void when it changes."""
-    return files("kzram_ci.kernel.mechanism").joinpath("map.toml").read_text(encoding="utf-8")
+    return Path(__file__).with_name("map.toml").read_text(encoding="utf-8")
 
 
 @cache

@@ -6,13 +6,13 @@ from typing import Annotated
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from kzram_ci.base.errors import PlanError
 from kzram_ci.base.grammar import yaml_source
 from kzram_ci.base.grammar.problems import Document, GrammarErrors, Problems, spell
 from kzram_ci.base.grammar.read import read_model
-from kzram_ci.base.grammar.scalars import Name, Patterns, Regex, Word, choice
+from kzram_ci.base.grammar.scalars import Checked, Name, Patterns, Regex, Word, check_word, choice, text_of
 from kzram_ci.base.grammar.strict import Strict
 from kzram_ci.base.grammar.validation import checked
 from kzram_ci.base.grammar.yaml_source import parse
@@ -128,10 +128,25 @@ def test_suggestions() -> None:
 
 
 def test_a_choice_lists_what_there_is() -> None:
-    check = choice("colour", ("red", "green"))
-    assert check.func("red") == "red"
+    colour: TypeAdapter[str] = TypeAdapter(Annotated[str, choice("colour", ("red", "green"))])
+    assert colour.validate_python("red") == "red"
     with pytest.raises(ValueError, match=r"unknown colour 'gren'; allowed: red, green; did you mean green\?"):
-        check.func("gren")
+        colour.validate_python("gren")
+
+
+def said(adapter: TypeAdapter[str], value: object) -> object:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        return error.errors(include_url=False, include_context=False)
+
+
+@pytest.mark.parametrize("value", ["a", "a b", "", 5, 5.5, None, [], True])
+def test_checks_are_those_of_pydantic(value: object) -> None:
+    ours: TypeAdapter[str] = TypeAdapter(Annotated[str, Checked(before=text_of, after=check_word)])
+    theirs: TypeAdapter[str] = TypeAdapter(Annotated[str, BeforeValidator(text_of), AfterValidator(check_word)])
+    assert said(ours, value) == said(theirs, value)
+    assert ours.json_schema() == theirs.json_schema()
 
 
 def test_both_readers_of_yaml_give_the_same_data_at_the_same_places(monkeypatch: pytest.MonkeyPatch) -> None:

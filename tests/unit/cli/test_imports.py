@@ -44,6 +44,7 @@ def test_help_loads_the_front_door_only() -> None:
         "base.expressions",
         "base.priority",
         "base.proc",
+        "base.values",
     )
     assert ours <= {f"kzram_ci.{name}" for name in (*wanted, "base.reaper")}
 
@@ -59,6 +60,45 @@ def test_a_check_loads_nothing_that_builds_or_boots(tmp_path: Path, monkeypatch:
     assert {"kzram_ci.run.checks", "kzram_ci.kernel.parts", "kzram_ci.guest.recipe"} <= names
     rooms = ("store", "guest.rootfs", "guest.parcel", "kernel.oneoff", "kernel.buildfixes", "kernel.hooks.search")
     assert not [name for name in names if name.startswith(tuple(f"kzram_ci.{room}" for room in rooms))]
+
+
+def test_a_check_of_what_ships_needs_no_compiler_of_expressions_and_no_parser_of_mails(tmp_path: Path) -> None:
+    show = """
+import sys
+from kzram_ci.cli import main
+main._start_lean()
+main.main(["validate", "overrun"])
+print(*sys.modules)
+"""
+    environment = {**os.environ, "KZRAM_CACHE": str(tmp_path)}
+    done = subprocess.run((sys.executable, "-c", show), capture_output=True, text=True, check=True, env=environment)
+    told, names = done.stdout.splitlines()
+    assert "good, " in told
+    assert {"regex", "email", "difflib", "ctypes", "csv"}.isdisjoint(names.split())
+
+
+def test_a_module_that_is_loaded_late_is_the_module_to_whoever_asks() -> None:
+    show = """
+import sys
+from kzram_ci.cli import main
+main._load_late("importlib.metadata", "entry_points")
+import importlib.metadata as before
+from importlib.metadata import entry_points
+assert "email" not in sys.modules
+assert entry_points(group="console_scripts").names and "email" in sys.modules
+import importlib.metadata
+from importlib.metadata import PackageNotFoundError
+assert importlib.metadata.PackageNotFoundError is before.PackageNotFoundError is PackageNotFoundError
+assert sys.modules["importlib.metadata"].__file__ == before.__file__
+main._load_late("importlib.metadata")
+assert sys.modules["importlib.metadata"] is not before
+try:
+    before.no_such_thing
+except AttributeError:
+    print("as it should be")
+"""
+    done = subprocess.run((sys.executable, "-c", show), capture_output=True, text=True, check=True)
+    assert done.stdout == "as it should be\n"
 
 
 def test_the_console_script_does_not_pay_for_garbage_and_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
