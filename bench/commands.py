@@ -28,19 +28,30 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "oops of a crash": (*OURS, "oops", str(ROOT / "tests/golden/oops/zram-overrun-swap.log")),
     "validate overrun": (*OURS, "validate", "testplans/overrun.yaml"),
     "validate, the first time": (*OURS, "validate", "testplans/overrun.yaml"),
+    "validate, edited": (*OURS, "validate", "edited.yaml"),
     "plan smoke": (*OURS, "plan", "testplans/smoke.yaml"),
 }
 EMPTY = ("validate, the first time",)  # each time with an empty cache
+EDITED = ("validate, edited",)  # another text each time, the library known from the plan that it was made of
 
 
 def once(name: str, tree: Path) -> tuple[float, float]:
     """Processor and wall seconds of one run."""
-    with tempfile.TemporaryDirectory() as cache:
-        environment = {**os.environ, "PYTHONPATH": str(tree)} | ({"KZRAM_CACHE": cache} if name in EMPTY else {})
+    with tempfile.TemporaryDirectory() as place:
+        environment = {**os.environ, "PYTHONPATH": str(tree)}
+        environment |= {"KZRAM_CACHE": place} if name in (*EMPTY, *EDITED) else {}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or each run would compile what no run before it kept
+        command = COMMANDS[name]
+        if name in EDITED:
+            plan = tree / "testplans/overrun.yaml"
+            subprocess.run(
+                (*OURS, "validate", str(plan)), cwd=tree, stdout=subprocess.DEVNULL, check=True, env=environment
+            )
+            command = (*command[:-1], str(Path(place) / command[-1]))
+            Path(command[-1]).write_text(plan.read_text().replace("\nseed: 1\n", "\nseed: 2\n"))
         began = time.perf_counter()
         child = subprocess.Popen(
-            COMMANDS[name], cwd=tree, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+            command, cwd=tree, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
         )
         _, _, used = os.wait4(child.pid, 0)
         child.returncode = 0

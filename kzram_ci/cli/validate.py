@@ -90,8 +90,9 @@ def _good(path: Path, library: Library) -> Good:
         return found
     from kzram_ci.run.checks import checked_plan  # late: half of what a check costs is imports
 
-    plan = checked_plan(path, library)
+    series = good_plans.known_series(state)
+    plan = checked_plan(path, library, series=series)
     good = Good(cells=len(plan.cells), kernels=len({cell.kernel.name for cell in plan.cells}))
     if not any(cell.workload.own for cell in plan.cells):
-        good_plans.keep(state, path, library, good)
+        good_plans.keep(state, path, library, good, series)
     return good

@@ -10,7 +10,6 @@ from kzram_ci.base.errors import UserError
 from kzram_ci.base.grammar.problems import Problems, Where
 from kzram_ci.base.grammar.read import read_model
 from kzram_ci.base.library import Library
-from kzram_ci.kernel import diff, mail
 from kzram_ci.kernel.hooks.hook import Search
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.series import Series, series_from
@@ -112,6 +111,8 @@ def load_fixes(library: Library) -> tuple[Fix, ...]:
 
 def _patch(path: Path) -> str:
     """The text of a patch file, decoded if it is a mail. Raises ValueError with what is wrong with it."""
+    from kzram_ci.kernel import diff, mail  # late: a check of a plan that knows its series reads no patch
+
     data = _bytes(path)
     try:
         text = mail.decoded(data)

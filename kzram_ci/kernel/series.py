@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.values import dataclass
-from kzram_ci.kernel import diff
 from kzram_ci.kernel.hooks.hook import Search
 from kzram_ci.model.kernel import Patch
 from kzram_ci.model.version import applies_to, distance
@@ -100,6 +99,8 @@ def series_from(model: SeriesFile, texts: Mapping[str, str], search: Search | No
 
     `files` (path in the tree: file beside series.yaml) become the first patches of every line.
     """
+    from kzram_ci.kernel import diff  # late: a check of a plan that knows its series needs none
+
     new = tuple(
         Patch(series=model.name, name=name, text=diff.creation(path, texts[name]) if name in texts else "")
         for path, name in model.files.items()
@@ -143,7 +144,19 @@ def choose_all(series: Sequence[Series], version: str) -> tuple[Choice, ...]:
     return tuple(choose(item, version) for item in series)
 
 
-def missing_before(series: Sequence[Series]) -> Iterator[tuple[str, str]]:
+class Placed(Protocol):
+    """What counts where series are put in order."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """The series that must come before it."""
+
+
+def missing_before(series: Sequence[Placed]) -> Iterator[tuple[str, str]]:
     """Each series that comes without, or before, another that it requires; and that other."""
     seen: set[str] = set()
     for item in series:

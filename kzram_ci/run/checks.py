@@ -6,7 +6,7 @@ The plan room knows the grammar; what a series, a fragment and the guest hold is
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from kzram_ci.kernel import compressors, kconfig
 from kzram_ci.kernel.fragments import for_version
 from kzram_ci.kernel.kconfig import Fragment
 from kzram_ci.kernel.parts import load_fragment, read_series
-from kzram_ci.kernel.series import Series, missing_before
+from kzram_ci.kernel.series import missing_before
 from kzram_ci.model.cell import Cell, Plan
 from kzram_ci.model.filesystem import kind_of
 from kzram_ci.model.kernel import KernelSpec
@@ -34,13 +34,22 @@ from kzram_ci.plan.draft import Draft
 from kzram_ci.plan.load import draft_plan
 
 
-def checked_plan(path: Path, library: Library, text: str = "", archs: Sequence[str] = ()) -> Plan:
+def checked_plan(
+    path: Path,
+    library: Library,
+    text: str = "",
+    archs: Sequence[str] = (),
+    *,
+    series: MutableMapping[str, tuple[str, ...]] | None = None,
+) -> Plan:
     """A plan that can run, as far as is known without its sources. Raises GrammarErrors with all that is wrong.
 
     `text`: in place of the file's; relative paths in it start beside `path` all the same. `archs`: of the plan's.
+    `series`: those that are known to be good, by their path, and what each comes after. The others that the plan names
+    are added to it, and good as well unless something is wrong.
     """
     draft = draft_plan(text or read_bytes(path), path, library, archs=archs)
-    parts = _Parts(draft=draft, library=library)
+    parts = _Parts(draft=draft, library=library, good={} if series is None else series)
     config = {spec.name: parts.config(spec) for spec in draft.plan.kernels()}
     recipe = guest_recipe.read(library.rootfs(), draft.problems)  # None: what is wrong is recorded
     has = budget.memory().total
@@ -97,12 +106,21 @@ def _dump(cell: Cell, values: Mapping[str, str], draft: Draft) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Series:
+    """What a check of a plan wants of a series that is good."""
+
+    name: str
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Parts:
     """The series and fragments that a plan's kernels name, each read once."""
 
     draft: Draft
     library: Library
-    series: dict[Path, Series | None] = field(default_factory=dict)
+    good: MutableMapping[str, tuple[str, ...]]
+    series: dict[Path, _Series | None] = field(default_factory=dict)
     fragments: dict[str, Fragment] = field(default_factory=dict)
     configs: dict[tuple[tuple[str, ...], str], tuple[dict[str, str], tuple[str, str] | None]] = field(
         default_factory=dict
@@ -137,10 +155,20 @@ class _Parts:
                 return {}, (name, str(error))
         return {symbol: want.value for symbol, want in merged.items()}, None
 
-    def _series(self, path: Path) -> Series | None:
+    def _series(self, path: Path) -> _Series | None:
         if path not in self.series:
-            self.series[path] = read_series(path, self.draft.problems)
+            self.series[path] = self._read(path)
         return self.series[path]
+
+    def _read(self, path: Path) -> _Series | None:
+        known = self.good.get(str(path))
+        if known is not None:
+            return _Series(name=path.parent.name, after=known)
+        series = read_series(path, self.draft.problems)
+        if series is None:
+            return None
+        self.good[str(path)] = series.after
+        return _Series(name=series.name, after=series.after)
 
     def _fragment(self, name: str) -> Fragment:
         if name not in self.fragments:

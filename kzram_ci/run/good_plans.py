@@ -4,13 +4,16 @@ Checking a plan is a function of its text, of the library's files, of this packa
 in the cache holds what came out, its name is the digest of all of that; a file counts by what the file system notes of
 any change of it. What is wrong with a plan is never kept, nor a plan whose tests bring files of their own, nor an
 answer about a file that changed just now: a second change within the clock's grain would go unseen.
+
+A plan that was edited is checked again, but not the series it names: what a plan must know of them is kept by the
+digest of all but the plan.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,7 +26,7 @@ from kzram_ci.base.library import Library
 from kzram_ci.base.values import dataclass
 
 PART = "plans"  # of the cache
-FORMAT = 1  # raise it when a record's content changes
+FORMAT = 2  # raise it when a record's content changes
 FILES = 5_000  # more than a library has: someone's own directory of that name holds something else, and is not read
 SETTLED_SECONDS = 2.0  # the coarsest time stamps of file systems in use
 _SHELVES = ("kernels", "rootfs")
@@ -37,6 +40,7 @@ class Seen:
     """A plan, and all that the answer about it depends on, as they were at one moment."""
 
     key: str
+    around: str  # the same of all but the plan
     changed: float  # seconds since the epoch: the latest change of a file
 
 
@@ -57,9 +61,11 @@ def seen(path: Path, library: Library) -> Seen | None:
         return None
     if len(stamps) > FILES:
         return None
-    place = [str(path), str(path.absolute().parent), *map(str, library.roots)]
-    facts = (FORMAT, kzram_ci.__version__, sys.version, budget.memory().total, place, text, stamps)
-    return Seen(key=digest_json(facts), changed=max((changed for *_, changed in stamps), default=0) / 1e9)
+    around = digest_json((FORMAT, kzram_ci.__version__, sys.version, [str(root) for root in library.roots], stamps))
+    facts = (around, budget.memory().total, str(path), str(path.absolute().parent), text)
+    return Seen(
+        key=digest_json(facts), around=around, changed=max((changed for *_, changed in stamps), default=0) / 1e9
+    )
 
 
 def known(state: Seen | None) -> Good | None:
@@ -73,18 +79,41 @@ def known(state: Seen | None) -> Good | None:
         return None
 
 
-def keep(before: Seen | None, path: Path, library: Library, good: Good) -> None:
-    """Keep an answer, unless something changed meanwhile or just before. A cache that cannot be written is no harm."""
+def known_series(state: Seen | None) -> dict[str, tuple[str, ...]]:
+    """The series that were found good: by the path of series.yaml, those that must come before it."""
+    if state is None:
+        return {}
+    try:
+        rows = files.read_json(_series_record(state))["series"].items()
+    except (InfraError, KeyError, TypeError, ValueError, AttributeError):
+        return {}
+    return {path: tuple(map(str, after)) for path, after in rows if isinstance(after, list)}
+
+
+def keep(
+    before: Seen | None, path: Path, library: Library, good: Good, series: Mapping[str, tuple[str, ...]] | None = None
+) -> None:
+    """Keep an answer, unless something changed meanwhile or just before. A cache that cannot be written is no harm.
+
+    `series`: all that were found good on the way, or before.
+    """
     if before is None or clock.now_utc().timestamp() - before.changed < SETTLED_SECONDS:
         return
     if seen(path, library) != before:
         return
     with suppress(KzramError):
-        files.write_json(_record(before), {"cells": good.cells, "kernels": good.kernels, "plan": str(path)})
+        answer = {"cells": good.cells, "kernels": good.kernels, "plan": str(path)}
+        files.write_json(_record(before), answer, pushed=False)
+        if series and series != known_series(before):
+            files.write_json(_series_record(before), {"series": series}, pushed=False)
 
 
 def _record(state: Seen) -> Path:
     return cache.cache_root() / PART / f"{state.key}.json"
+
+
+def _series_record(state: Seen) -> Path:
+    return cache.cache_root() / PART / f"series-{state.around}.json"
 
 
 def _below(root: Path) -> Iterator[Stamp]:

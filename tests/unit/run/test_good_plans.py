@@ -4,13 +4,16 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kzram_ci.base import budget
 from kzram_ci.base.budget import Memory
+from kzram_ci.base.grammar.problems import Problems
 from kzram_ci.base.library import Library
 from kzram_ci.cli import validate
+from kzram_ci.kernel.parts import read_series
 from kzram_ci.run import checks, good_plans
 
 KERNEL = "source: {kind: directory, path: /src}\nconfig: [own]\n"
@@ -37,9 +40,9 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The plans that were really checked."""
     seen: list[str] = []
 
-    def counted(path: Path, library: Library) -> object:
+    def counted(path: Path, library: Library, **more: Any) -> object:
         seen.append(path.name)
-        return real(path, library)
+        return real(path, library, **more)
 
     real = checks.checked_plan
     monkeypatch.setattr(checks, "checked_plan", counted)
@@ -130,6 +133,73 @@ def test_a_damaged_record_is_not_read(damage: bytes, place: Path, checked: list[
     assert checked == ["p.yaml"] * 2
 
 
+SERIES = "name: mine\nkind: fix\npatches: [a.patch]\n"
+DIFF = "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-one\n+two\n"
+
+
+@pytest.fixture
+def read(place: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The series that were really read; the plan's kernel has one."""
+    seen: list[str] = []
+    real = read_series
+
+    def counted(path: Path, problems: Problems) -> object:
+        seen.append(path.parent.name)
+        return real(path, problems)
+
+    monkeypatch.setattr(checks, "read_series", counted)
+    for name, after in (("first", ""), ("mine", "after: [first]\n")):
+        (place / "kernels/patches" / name).mkdir(parents=True)
+        (place / "kernels/patches" / name / "series.yaml").write_text(SERIES.replace("mine", name) + after)
+        (place / "kernels/patches" / name / "a.patch").write_text(DIFF)
+    (place / "kernels/mine.yaml").write_text(KERNEL + "series: [first, mine]\n")
+    return seen
+
+
+def edited(number: int) -> str:
+    Path("p.yaml").write_text(f"{PLAN}seed: {number}\n")
+    return "p.yaml"
+
+
+def test_the_series_of_an_edited_plan_are_not_read_again(read: list[str], checked: list[str]) -> None:
+    assert [validate.check([edited(number)]) for number in range(3)] == [0, 0, 0]
+    assert (checked, read) == (["p.yaml"] * 3, ["first", "mine"])
+
+
+def test_what_is_known_of_a_series_is_used(read: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert validate.check([edited(1)]) == 0
+    Path("p.yaml").write_text(PLAN.replace("[mine]", "[{name: other, base: mine, series: [mine]}]"))
+    assert validate.check(["p.yaml"]) == 2
+    assert "p.yaml:2:46: kernels[0].series[0]: series mine requires first" in capsys.readouterr().err
+    assert read == ["first", "mine"]
+
+
+@pytest.mark.parametrize("place_of", ["kernels/patches/mine/a.patch", "kernels/mine.yaml"])
+def test_a_change_of_the_library_has_its_series_read_again(place_of: str, read: list[str]) -> None:
+    assert validate.check([edited(1)]) == 0
+    with Path(place_of).open("a") as out:
+        out.write("# more\n")
+    assert validate.check([edited(2)]) == 0
+    assert read == ["first", "mine"] * 2
+
+
+def test_a_series_that_is_wrong_is_told_each_time(read: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    Path("kernels/patches/mine/a.patch").write_text(DIFF + "@@ -9,9 +9,9 @@\n one\n")
+    assert [validate.check([edited(number)]) for number in range(2)] == [2, 2]
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and len(set(lines)) == 1 and "series.yaml:3:11: patches[0]: a.patch: x" in lines[0]
+    assert read == ["first", "mine"] * 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"series": 5}', b'{"series": {"x": 5}}', b"\xff"])
+def test_a_damaged_record_of_series_is_not_read(damage: bytes, place: Path, read: list[str]) -> None:
+    assert validate.check([edited(1)]) == 0
+    (record,) = (place.parent / "cache" / good_plans.PART).glob("series-*")
+    record.write_bytes(damage)
+    assert validate.check([edited(2)]) == 0
+    assert read == ["first", "mine"] * 2
+
+
 def test_a_directory_of_another_kind_is_not_read_through(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(good_plans, "FILES", 3)
     assert good_plans.seen(Path("p.yaml"), Library()) is None
@@ -148,5 +218,5 @@ def test_another_version_of_the_program_asks_again(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(good_plans, "FORMAT", 0)
     other = good_plans.seen(Path("p.yaml"), Library())
     assert other is not None
-    assert replace(other, key=state.key) == state
-    assert other.key != state.key
+    assert replace(other, key=state.key, around=state.around) == state
+    assert other.key != state.key and other.around != state.around
