@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from kzram_ci.base.expressions import later
 from kzram_ci.base.values import dataclass
 
 if TYPE_CHECKING:
@@ -16,6 +17,16 @@ _FIRST = re.compile(r"^(diff --git a/|--- \S.*\n\+\+\+ \S)", re.MULTILINE)
 _MOVED = re.compile(r"(?:rename|copy) (?:from|to) (.+)")
 _NAMED = re.compile(r"diff --git a/(.+) b/(.+)")
 _NO_FILE_MODE = re.compile(r"(?:new|old|new file|deleted file) mode 1[26]0000")
+_PLAIN_NAME = r"\w[\w.+-]*(?:/\w[\w.+-]*)*"
+_PLAIN_FILE = later(
+    rf"diff --git a/(?P<path>{_PLAIN_NAME}) b/(?P=path)\n"
+    rf"(?:(?P<new>new file mode 100(?:644|755)\n)|(?P<gone>deleted file mode 100(?:644|755)\n))?"
+    rf"(?:index [0-9a-f]+\.\.[0-9a-f]+(?: 100(?:644|755))?\n)?"
+    r"--- (?(new)/dev/null|a/(?P=path))\n\+\+\+ (?(gone)/dev/null|b/(?P=path))\n",
+    re.ASCII,
+)
+_PLAIN_HUNK = later(r"@@ -\d{1,9}(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))? @@(?: .*)?", re.ASCII)
+_HEAD_LINES = 6  # of a plain file, and one more
 _NO_FILE = "/dev/null"
 _SHOWN = 12  # lines of a file where a hunk does not apply
 _LOOKED_AT = 200  # lines of a hunk that are compared with every place of a file
@@ -70,12 +81,47 @@ def files(text: str) -> tuple[FileDiff, ...]:
 
 
 def check(text: str) -> int:
-    """How many files a patch changes. Raises what `files` raises, in a third of its time."""
+    """How many files a patch changes. Raises what `files` raises; of a plain patch, in a tenth of its time."""
+    if count := _plain_files(body(text).split("\n")):
+        return count
     reader = _Reader(body(text))
     found = _parsed(reader, metadata_only=True)
     for item in found:
         _checked_paths(item)
     return len(found)
+
+
+def _plain_files(lines: Sequence[str]) -> int:
+    """How many files a diff changes that is right by its looks: as git writes it, of files with plain names.
+
+    0: it must be read.
+    """
+    at, count, last = 0, 0, len(lines) - 1
+    while at < last:
+        head = _PLAIN_FILE.match("\n".join(lines[at : at + _HEAD_LINES]))
+        if head is None or lines[last]:
+            return 0
+        at += head[0].count("\n")
+        hunks = at
+        while at < last and (hunk := _PLAIN_HUNK.fullmatch(lines[at])) is not None:
+            at = _after_hunk(lines, at + 1, int(hunk[1] or 1), int(hunk[2] or 1))
+        if not hunks < at <= last:
+            return 0
+        count += 1
+    return count
+
+
+def _after_hunk(lines: Sequence[str], at: int, old: int, new: int) -> int:
+    """The line behind a hunk of so many old and new lines; beyond all lines where it has others."""
+    for number, line in enumerate(lines[at : at + old + new], start=at):
+        sign = line[:1]
+        old -= sign in {" ", "-"}
+        new -= sign in {" ", "+"}
+        if old < 0 or new < 0 or sign not in {" ", "+", "-"}:
+            break
+        if not old and not new:
+            return number + 1
+    return len(lines)
 
 
 def _parsed(reader: _Reader, *, metadata_only: bool = False) -> PatchSet:

@@ -62,7 +62,7 @@ def test_a_check_loads_nothing_that_builds_or_boots(tmp_path: Path, monkeypatch:
     assert not [name for name in names if name.startswith(tuple(f"kzram_ci.{room}" for room in rooms))]
 
 
-def test_a_check_of_what_ships_needs_no_compiler_of_expressions_and_no_parser_of_mails(tmp_path: Path) -> None:
+def test_a_check_of_what_ships_needs_no_compiler_of_expressions_and_no_parser_of_mails_or_diffs(tmp_path: Path) -> None:
     show = """
 import sys
 from kzram_ci.cli import main
@@ -74,7 +74,7 @@ print(*sys.modules)
     done = subprocess.run((sys.executable, "-c", show), capture_output=True, text=True, check=True, env=environment)
     told, names = done.stdout.splitlines()
     assert "good, " in told
-    assert {"regex", "email", "difflib", "ctypes", "csv"}.isdisjoint(names.split())
+    assert {"regex", "unidiff", "email", "difflib", "ctypes", "csv"}.isdisjoint(names.split())
 
 
 def test_a_module_that_is_loaded_late_is_the_module_to_whoever_asks() -> None:

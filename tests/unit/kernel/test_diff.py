@@ -175,7 +175,11 @@ def test_a_damaged_patch_says_where(text: str, told: str) -> None:
             st.integers(0, 10_000),
             st.integers(0, 2),
             st.sampled_from(
-                [" x", "-x", "+x", "", "\\ No newline at end of file", "\r", "x", "@@ -1 +1 @@", "--- a/../x", "-- "]
+                [
+                    *(" x", "-x", "+x", "", "\\ No newline at end of file", "\r", "x", "@@ -1 +1 @@", "@@ -0,0 +1 @@"),
+                    *("--- a/../x", "--- /dev/null", "+++ /dev/null", "-- ", "diff --git a/x b/y", "GIT binary patch"),
+                    *("new file mode 100644", "deleted file mode 100644", "new file mode 120000", "rename to x"),
+                ]
             )
             | st.text(max_size=4),
         ),
