@@ -5,6 +5,7 @@ a kernel's bytes changes its key and is tested anew.
 """
 
 import difflib
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -14,13 +15,18 @@ from pathlib import Path
 import pytest
 import requires
 
+from kzram_ci.base import proc
 from kzram_ci.base.cache import cache_root
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.digest import digest_file
 from kzram_ci.base.errors import BuildFailed, ConfigUnmet
+from kzram_ci.base.files import read_json
 from kzram_ci.kernel import kconfig, sandbox, source
+from kzram_ci.kernel.kbuild import descent, slot_key
 from kzram_ci.kernel.kbuild.base_tree import pristine
-from kzram_ci.kernel.workshop import KernelContext, image_for, plan_build
+from kzram_ci.kernel.kbuild.make import environment
+from kzram_ci.kernel.kbuild.slot import OBJECTS
+from kzram_ci.kernel.workshop import KernelContext, image_for, opened, plan_build
 from kzram_ci.model.events import silent
 from kzram_ci.model.kernel import KernelImage, KernelSpec
 from kzram_ci.model.source import DebianSource
@@ -74,6 +80,18 @@ def of_the_source(path: str) -> str:
     return content.decode()
 
 
+def _series(mine: Path, name: str, path: str, before: str, line: str) -> str:
+    """A series that adds a line to a file, before the first one that begins so; its name."""
+    old = of_the_source(path).splitlines(keepends=True)
+    at = next(number for number, text in enumerate(old) if text.startswith(before))
+    new = [*old[:at], line, *old[at:]]
+    series = mine / "patches" / name
+    series.mkdir(parents=True)
+    (series / "series.yaml").write_text(f"name: {name}\nkind: regression\npatches: [1.patch]\n")
+    (series / "1.patch").write_text("".join(difflib.unified_diff(old, new, f"a/{path}", f"b/{path}")))
+    return name
+
+
 def digests(image: KernelImage) -> dict[str, str]:
     names = ("bzImage", "vmlinux", "System.map", "config")
     return {name: digest_file(Path(image.image).parent / name) for name in names}
@@ -87,6 +105,26 @@ def test_incremental_and_clean_builds_give_the_same_bytes(mine: Path, second_cac
     assert clean.key == variant.key != stock.key
     assert digests(clean) == digests(variant)
     assert digests(variant)["vmlinux"] != digests(stock)["vmlinux"]
+
+
+def test_make_had_nothing_to_do_where_it_did_not_enter(mine: Path) -> None:
+    """A header that many directories read: built in the slot of another variant, and then by a plain make."""
+    image_for(STOCK, KernelContext())
+    series = _series(mine, "header", "include/linux/swap.h", "#define SWAP_FLAG_PREFER", "#define KZRAM_TEST 1\n")
+    spec = replace(STOCK, name="tiny-header", series=(*STOCK.series, series))
+    shutil.rmtree(cache_root() / "kernels" / plan_build(spec, KernelContext())[0], ignore_errors=True)
+    image = image_for(spec, KernelContext())
+    inputs, _, _ = opened(spec, KernelContext())
+    tree = cache_root() / "slots" / slot_key(inputs) / "src"
+    stayed_out = set((tree / OBJECTS / descent.MAKEFILE).read_text().replace(",", " ").split())
+    assert {"drivers/media", "drivers/gpu", "sound"} <= stayed_out
+    assert not {"mm", "drivers/block/zram"} & stayed_out
+    assert "  CC      mm/page_io.o\n" in (Path(image.image).parent / "build.log").read_text()
+    make = shlex.split(read_json(Path(image.image).parent / "manifest.json")["make"])
+    plain = proc.run((*make, "-j2"), cwd=tree, deadline=Deadline.after(600), env=environment(""))
+    steps = [line.split()[0] for line in plain.stdout.decode().splitlines() if line.startswith("  ")]
+    assert not {"CC", "AS", "AR", "LD"} & set(steps), steps
+    assert digest_file(tree / OBJECTS / "vmlinux") == digest_file(Path(image.vmlinux))
 
 
 def test_bubblewrap_changes_no_byte(mine: Path, second_cache: Path) -> None:
@@ -130,15 +168,10 @@ def test_an_unmet_symbol_is_named(mine: Path) -> None:
 
 def test_a_compile_error_is_the_compilers_line(mine: Path) -> None:
     image_for(STOCK, KernelContext())
-    before = of_the_source("drivers/block/zram/zcomp.c").splitlines(keepends=True)
-    at = next(number for number, line in enumerate(before) if line.startswith("static"))
-    after = [*before[:at], "int broken = no_such_name;\n", *before[at:]]
     path = "drivers/block/zram/zcomp.c"
-    series = mine / "patches" / "broken"
-    series.mkdir(parents=True)
-    (series / "series.yaml").write_text("name: broken\nkind: regression\npatches: [1.patch]\n")
-    (series / "1.patch").write_text("".join(difflib.unified_diff(before, after, f"a/{path}", f"b/{path}")))
+    series = _series(mine, "broken", path, "static", "int broken = no_such_name;\n")
+    at = next(number for number, line in enumerate(of_the_source(path).splitlines()) if line.startswith("static"))
     with pytest.raises(BuildFailed) as caught:
-        image_for(replace(STOCK, name="tiny-broken", series=(*STOCK.series, "broken")), KernelContext())
+        image_for(replace(STOCK, name="tiny-broken", series=(*STOCK.series, series)), KernelContext())
     assert f"{path}:{at + 1}:14: error: 'no_such_name' undeclared" in caught.value.message
     assert Path(caught.value.log).is_file()

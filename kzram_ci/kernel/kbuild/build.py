@@ -14,7 +14,7 @@ from kzram_ci.base.spans import span
 from kzram_ci.base.transcripts import transcript_in
 from kzram_ci.kernel import beside, compilers, diff, mechanism
 from kzram_ci.kernel.context import Context
-from kzram_ci.kernel.kbuild import ccache, exec_bits
+from kzram_ci.kernel.kbuild import ccache, descent, exec_bits
 from kzram_ci.kernel.kbuild.artifacts import cached, entry_of, store, targets
 from kzram_ci.kernel.kbuild.base_tree import BaseTree, pristine
 from kzram_ci.kernel.kbuild.config import configure
@@ -141,8 +141,7 @@ def _compile(job: Job, base: BaseTree, patched: Patched) -> dict[str, str]:
         if isinstance(error, CommandTimeout) or not isinstance(error, InfraError):
             job.slot.mark_clean()  # else a full disk or a killed compiler: as after SIGKILL
         raise
-    job.slot.mark_clean()
-    job.slot.remember(**{"full" if fresh else "step": steps})
+    job.slot.done(steps, fresh=fresh)
     return options
 
 
@@ -177,7 +176,7 @@ def _set_aside(job: Job, patched: Patched, error: BuildFailed, broken: dict[tupl
 
 
 def _restore_exec_bits(job: Job) -> None:
-    if lost := exec_bits.restore(job.slot.src, leave=OBJECTS):
+    if lost := exec_bits.restore(job.slot.src, leave=OBJECTS, only=job.slot.unchecked):
         told = f"{lost[0]} and {len(lost) - 1} more scripts" if lost[1:] else lost[0]
         fix = "in the source, chmod +x or git update-index --chmod=+x mends it"
         job.context.note(job.inputs.tree.version, f"{told} not executable in this source: they are in its copy ({fix})")
@@ -201,8 +200,10 @@ def _make(job: Job, options: Mapping[str, str], fresh: bool) -> int:
         job.context.listener(BuildProgress(kernel=job.inputs.name, done=done, total=expected))
 
     argv = job.make_dir.argv(f"-j{job.context.jobs}", *_debug_paths(job, options), *targets(job.inputs, options))
+    with span("what is idle", "build"):
+        more = descent.write(job.slot.out, job.slot.idle())
     try:
-        return run(job.make_dir, argv, deadline=job.context.deadline, steps=tell)
+        return run(job.make_dir, argv, deadline=job.context.deadline, steps=tell, more=more)
     except CompilerCrashed as crash:
         text = f"the compiler crashed ({crash.cause}): made once more; if it goes well now, check this host's memory"
         job.context.note(job.inputs.name, text)

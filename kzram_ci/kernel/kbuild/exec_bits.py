@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Collection
 from pathlib import Path
 
 from kzram_ci.base import files
@@ -16,13 +17,17 @@ from kzram_ci.base import files
 _SCRIPT = re.compile(r".*\.(?:sh|pl|py|awk)|[^.]+")  # what kernels call theirs: also scripts/mkcompile_h
 
 
-def restore(root: Path, leave: str) -> tuple[str, ...]:
-    """Make all scripts below `root` executable, without the directory `leave`.
+def restore(root: Path, leave: str, only: Collection[str] | None = None) -> tuple[str, ...]:
+    """Make all scripts below `root` executable, without the directory `leave`; with `only` none but these paths.
 
     Returns the scripts of `scripts/` that were not, when these are most of them: kernels have always had some that
     are called through an interpreter only. Raises InfraError when the disk refuses.
     """
-    made = [path for path in _scripts(root, leave) if _restored(path)]
+    if only is None:
+        found = _scripts(root, leave)
+    else:
+        found = [root / path for path in sorted(only) if _is_script(path) and (root / path).is_file()]
+    made = [path for path in found if _restored(path)]
     top = sorted(path.name for path in (root / "scripts").glob("*.sh"))
     lost = sorted(path.name for path in made if path.parent == root / "scripts" and path.suffix == ".sh")
     return tuple(f"scripts/{name}" for name in lost) if 2 * len(lost) > len(top) else ()
@@ -32,9 +37,15 @@ def _scripts(root: Path, leave: str) -> list[Path]:
     found = []
     for where, directories, names in os.walk(root):
         directories[:] = [name for name in directories if not name.startswith(".") and name != leave]
-        plain = Path(where).relative_to(root).parts[:1] not in {("scripts",), ("tools",)}
-        found += [Path(where, name) for name in names if _SCRIPT.fullmatch(name) and not (plain and "." not in name)]
+        below = os.path.relpath(where, root)
+        found += [Path(where, name) for name in names if _is_script(f"{below}/{name}")]
     return found
+
+
+def _is_script(path: str) -> bool:
+    """By its name in the tree; one without a suffix only where programs are."""
+    name = path.rpartition("/")[2]
+    return bool(_SCRIPT.fullmatch(name)) and ("." in name or path.startswith(("scripts/", "tools/")))
 
 
 def _restored(path: Path) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from kzram_ci.base import needs, proc
 from kzram_ci.base.clock import Deadline
@@ -74,10 +75,11 @@ def run(
     steps: Callable[[int], None] | None = None,
     cwd: Path | None = None,
     writes: Sequence[Path] = (),
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> int:
     """Run a command in the tree, or in `cwd`, and return the number of steps in make's output.
 
-    `writes`: directories that it writes to beside the objects'.
+    `writes`: directories that it writes to beside the objects'; `more`: of its environment.
 
     Raises BuildFailed, UserError (a missing tool), InfraError, Interrupted, or Killed around one of these.
     """
@@ -87,7 +89,7 @@ def run(
     if box is not None:
         argv = box.argv(command, cwd=where, readable=(make_dir.src,), writable=(make_dir.out, *writes))
     with proc.scratch() as scratch:
-        env = {**environment(make_dir.path), "TMPDIR": str(scratch)}
+        env = {**environment(make_dir.path), "TMPDIR": str(scratch), **more}
         with make_dir.log.open("ab") as out:
             child = proc.spawn(argv, cwd=where, env=env, stdout=out, stderr=out)
         follower = _Follower(make_dir.log, start, steps)

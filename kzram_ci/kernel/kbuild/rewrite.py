@@ -9,6 +9,14 @@ from pathlib import Path
 from kzram_ci.base import files
 
 
+def content_of(path: Path) -> bytes | None:
+    """A file's content, None when there is none."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+
+
 def write_if_changed(target: Path, content: bytes, *, executable: bool = False) -> bool:
     """Give a file this content; False when it has it. What is linked to the old inode keeps the old content."""
     try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import field
 from pathlib import Path
 
@@ -19,8 +19,9 @@ from kzram_ci.base import files, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError
 from kzram_ci.base.values import dataclass
+from kzram_ci.kernel.kbuild import descent
 from kzram_ci.kernel.kbuild.base_tree import BaseTree, ChangingTree, UnpackedArchive
-from kzram_ci.kernel.kbuild.rewrite import remove, remove_empty, write_if_changed
+from kzram_ci.kernel.kbuild.rewrite import content_of, remove, remove_empty, write_if_changed
 
 # A direct child of the source: kbuild then says `srctree := ..`, so all paths are relative and the bytes do not
 # depend on where the cache is (top Makefile, "building in a subdirectory of the source tree", v3.17 and later).
@@ -35,7 +36,8 @@ class State:
 
     touched: paths that may differ; base: content ids of a directory base; config: what .config was made from;
     full, step: make's steps in the last build from nothing, and in the last other one; foreign: the key of the kernel
-    whose objects code of others may have made.
+    whose objects code of others may have made. made: the `config` that make was last done with, checked: all scripts
+    can be executed; "" and False from before the tree changes until both are so again.
     """
 
     touched: tuple[str, ...] = ()
@@ -44,6 +46,8 @@ class State:
     full: int = 0
     step: int = 0
     foreign: str = ""
+    made: str = ""
+    checked: bool = False
 
 
 class Slot:
@@ -57,6 +61,9 @@ class Slot:
         self._mark = path / "building"
         self._file = path / "state.json"
         self.state = self._load()
+        self._found = self.state  # as it was before the tree changed
+        self._basis = ""  # the config of the make whose objects the next make finds
+        self._changed: set[str] = set()  # paths of the source, since then
 
     @property
     def whole(self) -> bool:
@@ -79,6 +86,26 @@ class Slot:
         data = {name.name: getattr(self.state, name.name) for name in dataclasses.fields(State)}
         files.write_atomic(self._file, json.dumps(data, separators=(",", ":")))
 
+    def _about_to_change(self, paths: Collection[str]) -> None:
+        """Whoever has the slot after us does not know which paths these were, should we not come to an end."""
+        if not paths:
+            return
+        self._changed.update(paths)
+        if self.state.made or self.state.checked:
+            self._found = self.state
+            self.remember(made="", checked=False)
+
+    @property
+    def unchecked(self) -> frozenset[str] | None:
+        """The paths whose scripts may not be executable; None: any."""
+        return frozenset(self._changed) if self._found.checked else None
+
+    def idle(self) -> frozenset[str]:
+        """The directories that the make to come need not enter."""
+        if not self._basis or self._basis != self.state.config:
+            return frozenset()
+        return descent.idle(self.src, self.out, self._changed)
+
     def prepare(self, base: BaseTree, deadline: Deadline) -> None:
         """Have the base in `src`, however the slot was left."""
         if self._mark.exists():
@@ -98,7 +125,7 @@ class Slot:
         with files.disk_errors(f"cannot write {self.path}"):
             self.path.mkdir(parents=True, exist_ok=True)
         proc.run(("cp", "-al", str(base.root), str(temporary)), deadline=deadline)
-        self.state = State(foreign=self.state.foreign)
+        self._found = self.state = State(foreign=self.state.foreign)
         self.remember()
         temporary.rename(self.src)
 
@@ -116,6 +143,7 @@ class Slot:
             self.src.mkdir(parents=True, exist_ok=True)
         # what is about to change counts as unknown until it is done; what goes stays listed, to go again
         kept = {path: content for path, content in held.items() if base.files.get(path) == content}
+        self._about_to_change((*gone, *changed))
         self.remember(base={**kept, **dict.fromkeys((*gone, *changed), "")})
         for path in gone:
             remove(self.src, path)
@@ -128,9 +156,10 @@ class Slot:
         paths = tuple(sorted({*self.state.touched, *desired}))
         if paths != self.state.touched:
             self.remember(touched=paths)
+        wanted = {path: desired[path] if path in desired else base.read(path) for path in paths}
+        self._about_to_change([path for path, content in wanted.items() if content != content_of(self.src / path)])
         written = 0
-        for path in paths:
-            content = desired[path] if path in desired else base.read(path)
+        for path, content in wanted.items():
             if content is None:
                 written += remove(self.src, path)
             else:
@@ -141,8 +170,11 @@ class Slot:
         return written
 
     def begin(self) -> bool:
-        """Mark that make runs now. Returns whether it starts from nothing."""
+        """Mark that make runs now, on scripts that were checked. Returns whether it starts from nothing."""
         fresh = not (self.out / "vmlinux").exists()
+        self._basis = "" if fresh else self._found.made
+        self.remember(made="", checked=True)
+        self._found = self.state
         with files.disk_errors(f"cannot write {self.path}"):
             self.out.mkdir(exist_ok=True)
             self._mark.touch()
@@ -154,6 +186,12 @@ class Slot:
         if self._mark.exists():
             files.settle(self.path)
         self._mark.unlink(missing_ok=True)
+
+    def done(self, steps: int, *, fresh: bool) -> None:
+        """Make made all that was asked for."""
+        self.mark_clean()
+        self._changed.clear()
+        self.remember(made=self.state.config, **{"full" if fresh else "step": steps})
 
 
 def usable(cache: Path) -> None:

@@ -53,6 +53,15 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     assert not runs(tmp_path, "host/tool.sh")
 
 
+def test_of_a_tree_that_was_looked_through_the_changes_are_enough(tmp_path: Path) -> None:
+    write(tmp_path, scripts__a_DOT_sh=SCRIPT, scripts__mkcompile=SCRIPT, usr__gen_DOT_sh=SCRIPT, usr__gen=SCRIPT)
+    (tmp_path / "usr/link.sh").symlink_to("gen")
+    only = {"scripts/mkcompile", "usr/gen.sh", "usr/gen", "usr/link.sh", "scripts/gone.sh"}
+    assert restore(tmp_path, leave="out", only=only) == ()
+    every = ("scripts/a.sh", "scripts/mkcompile", "usr/gen.sh", "usr/gen")
+    assert [name for name in every if runs(tmp_path, name)] == ["scripts/mkcompile", "usr/gen.sh"]
+
+
 def test_a_read_only_file_is_no_hindrance(tmp_path: Path) -> None:
     write(tmp_path, mode=0o444, scripts__a_DOT_sh=SCRIPT)
     assert restore(tmp_path, leave="out") == ("scripts/a.sh",)

@@ -1,6 +1,6 @@
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -177,6 +177,65 @@ def test_a_slot_killed_while_switching_heals(bench: Bench) -> None:
     image = bench.build("v", {"c.c": b"int c2;\n"})
     assert b"int torn;" not in content(image)
     assert b"int b;" in content(image)
+
+
+def test_what_make_was_done_with_is_known_until_the_tree_changes(bench: Bench) -> None:
+    bench.build()
+    done = Slot(bench.slot).state
+    assert done.made == done.config != ""
+    with pytest.raises(BuildFailed):
+        bench.build("v", {"b.c": b"#error\n"})
+    assert Slot(bench.slot).state.made == "", "a make that failed leaves it open what it did not come to"
+    bench.build("w", B2)
+    assert Slot(bench.slot).state.made == done.made
+
+
+def test_a_slot_killed_while_switching_knows_no_changes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.build()
+
+    def dies(*words: object, **more: object) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kzram_ci.kernel.kbuild.slot.write_if_changed", dies)
+        with pytest.raises(KeyboardInterrupt):
+            bench.build("v", B2)
+    state = Slot(bench.slot).state
+    assert (state.made, state.checked) == ("", False)
+
+
+def test_the_next_make_is_told_what_changed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.build()
+    asked: list[set[str]] = []
+
+    def idle(src: Path, out: Path, changed: Collection[str]) -> frozenset[str]:
+        asked.append(set(changed))
+        return frozenset()
+
+    monkeypatch.setattr("kzram_ci.kernel.kbuild.descent.idle", idle)
+    bench.build("v", B2)
+    bench.build("w", {"c.c": b"int c3;\n"})
+    assert asked == [{"b.c"}, {"b.c", "c.c"}]
+    with pytest.raises(BuildFailed):
+        bench.build("x", {"a.c": b"#error\n"})
+    bench.build("y", {"a.c": b"int a4;\n"})
+    assert asked[2:] == [{"a.c", "c.c"}], "after a make that failed everything is entered"
+    (bench.slot / "src" / OBJECTS / "vmlinux").unlink()
+    bench.build("z", {"a.c": b"int a5;\n"})
+    assert len(asked) == 3, "nor is there a kernel without vmlinux"
+
+
+def test_scripts_that_came_with_a_variant_are_made_executable(bench: Bench) -> None:
+    bench.build()
+    bench.build("v", {"tools/new.sh": b"#!/bin/sh\n"})
+    assert (bench.slot / "src/tools/new.sh").stat().st_mode & 0o111
+
+
+def test_the_state_of_an_earlier_version_is_read(bench: Bench) -> None:
+    bench.build()
+    kept = files.read_json(bench.slot / "state.json")
+    files.write_json(bench.slot / "state.json", {name: kept[name] for name in kept if name not in ("made", "checked")})
+    assert bench.compiled(bench.build("v", B2)) == ["b.o"]
 
 
 def test_a_damaged_journal_costs_the_slot(bench: Bench) -> None:

@@ -1,0 +1,169 @@
+"""Which directories of an object tree make may stay out of, and that it does."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kzram_ci.kernel.kbuild import descent
+
+# directory: what its .cmd files say that they were made of
+TREE = {
+    ".": {".vmlinux.cmd": ""},
+    "kernel": {".fork.o.cmd": "../kernel/fork.c ../include/linux/swap.h", ".bounds.s.cmd": "../include/linux/bounds.h"},
+    "mm": {".zsmalloc.o.cmd": "../mm/zsmalloc.c ../include/linux/zsmalloc.h", ".memory.o.cmd": "../mm/memory.c"},
+    "drivers": {},
+    "drivers/block": {".brd.o.cmd": "../drivers/block/brd.c ../include/linux/bounds.h"},
+    "drivers/block/zram": {".zram_drv.o.cmd": "../drivers/block/zram/zram_drv.c ../include/linux/zsmalloc.h"},
+    "drivers/media": {},
+    "drivers/media/i2c": {},
+    "arch/x86": {},
+    "arch/x86/entry": {".entry.o.cmd": "../arch/x86/entry/entry.S ../include/linux/swap.h"},
+    "lib": {".kobject.o.cmd": "../lib/kobject.c ../include/linux/kobject.h"},
+}
+OTHERS = {
+    "include/generated": {".asm.h.cmd": "../kernel/table.h"},
+    "arch/x86/include/generated/asm": {".syscalls_64.h.cmd": "../arch/x86/entry/syscalls/syscall_64.h"},
+    "scripts/mod": {".modpost.o.cmd": "../include/linux/license.h"},
+    "tools/objtool": {".check.o.cmd": "../lib/insn.c"},
+}
+ENTER = "build := -f $(srctree)/scripts/Makefile.build obj"
+ALL = frozenset(TREE) - {"."}
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    for where, made in {**TREE, **OTHERS}.items():
+        directory = tmp_path / where
+        directory.mkdir(parents=True, exist_ok=True)
+        if where in TREE:
+            (directory / "built-in.a").write_bytes(b"!<arch>\n")
+        for name, sources in made.items():
+            (directory / name).write_text(f"savedcmd_x := gcc\n\ndeps_x := \\\n  {sources} \\\n")
+    (tmp_path / "source").symlink_to("..")
+    (tmp_path / "scripts/Kbuild.include").write_text(f"squote := '\n{ENTER}\nclean := -f x obj\n")
+    return tmp_path
+
+
+def entered(out: Path, *changed: str) -> set[str]:
+    return set(ALL - descent.idle(out, out, changed))
+
+
+def test_where_nothing_changed_nothing_is_entered(out: Path) -> None:
+    assert entered(out) == set()
+
+
+@pytest.mark.parametrize("line", ["build := -C $(srctree) -f scripts/Makefile.build obj", ""])
+def test_a_kbuild_that_enters_directories_in_another_way_enters_all(out: Path, line: str) -> None:
+    (out / "scripts/Kbuild.include").write_text(f"{line}\n")
+    assert entered(out) == ALL
+    (out / "scripts/Kbuild.include").unlink()
+    assert entered(out) == ALL
+
+
+def test_a_source_is_looked_for_in_its_own_directory(out: Path) -> None:
+    assert entered(out, "mm/zsmalloc.c") == {"mm"}
+    assert entered(out, "drivers/block/zram/zram_drv.c") == {"drivers", "drivers/block", "drivers/block/zram"}
+    assert entered(out, "drivers/block/zram/fresh.c") == {"drivers", "drivers/block", "drivers/block/zram"}
+
+
+def test_a_header_is_looked_for_wherever_it_was_read(out: Path) -> None:
+    assert entered(out, "include/linux/zsmalloc.h") == {"mm", "drivers", "drivers/block", "drivers/block/zram"}
+    assert entered(out, "include/linux/swap.h") == {"kernel", "arch/x86", "arch/x86/entry"}
+    assert entered(out, "include/linux/nobody.h") == set()
+
+
+def test_a_name_is_not_the_end_of_another_name(out: Path) -> None:
+    (out / "lib/.x.o.cmd").write_text("../lib/submm/zsmalloc.c\n")
+    assert entered(out, "mm/zsmalloc.c") == {"mm"}
+
+
+def test_a_makefile_is_for_all_below_it(out: Path) -> None:
+    assert entered(out, "drivers/media/Makefile") == {"drivers", "drivers/media", "drivers/media/i2c"}
+    assert entered(out, "arch/x86/entry/Makefile") == {"arch/x86", "arch/x86/entry"}
+
+
+def test_text_changes_no_kernel(out: Path) -> None:
+    assert entered(out, "Documentation/admin-guide/blockdev/zram.rst", "MAINTAINERS") == set()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "Makefile",
+        "Kbuild",
+        "mm/Kconfig",
+        "mm/Makefile.inc",
+        "arch/x86/Makefile",
+        "arch/x86/Makefile_32.cpu",
+        "arch/x86/Kbuild",
+        "arch/x86/tools/relocs.c",
+        "arch/x86/entry/syscalls/syscall_64.tbl",
+        "arch/x86/kernel/vmlinux.lds",
+        "include/asm-generic/Kbuild",
+        "include/linux/license.h",
+        "kernel/table.h",
+        "arch/x86/entry/syscalls/syscall_64.h",
+        "scripts/Makefile.build",
+        "scripts/mod/modpost.c",
+        "tools/objtool/check.c",
+        "lib/insn.c",
+        "usr/initramfs.c",
+        "include/linux/bounds.h",
+        "lib/a name.c",
+        "lib/$(shell touch x).c",
+        "lib/raid6/mktables.awk",
+        "arch/x86/lib/x86-opcode-map.txt",
+        "Documentation/Kconfig",
+    ],
+)
+def test_what_may_reach_everything_has_everything_entered(out: Path, path: str) -> None:
+    assert entered(out, path) == ALL
+    assert entered(out, "mm/zsmalloc.c", path) == ALL
+
+
+def test_of_many_changes_the_reach_is_not_looked_for(out: Path) -> None:
+    assert entered(out, *(f"mm/{number}.c" for number in range(17))) == ALL
+
+
+def test_what_kbuild_did_not_make_is_not_read(out: Path) -> None:
+    """The objects may be anybody's: a pipe would never end."""
+    os.mkfifo(out / "lib/.pipe.o.cmd")
+    (out / "drivers/media/i2c/.link.o.cmd").symlink_to("/dev/zero")
+    assert entered(out, "mm/zsmalloc.c") == {"mm", "lib", "drivers", "drivers/media", "drivers/media/i2c"}
+    (out / "$(shell touch x)").mkdir()
+    (out / "$(shell touch x)/built-in.a").touch()
+    assert descent.idle(out, out, ["mm/zsmalloc.c"]) <= ALL
+
+
+BUILD = (
+    f"{ENTER}\n"
+    + """\
+subdir := $(patsubst $(obj)/%/,%,$(wildcard $(obj)/*/))
+__build: $(addprefix $(obj)/,$(subdir))
+	@echo entered $(obj)
+$(addprefix $(obj)/,$(subdir)):
+	@$(MAKE) --no-print-directory $(build)=$@
+.PHONY: __build $(addprefix $(obj)/,$(subdir))
+"""
+)
+
+
+def test_make_stays_out(out: Path) -> None:
+    """In the words of scripts/Makefile.build, by the make of this host."""
+    (out / "scripts/Makefile.build").write_text(BUILD)
+
+    def says(idle: frozenset[str]) -> set[str]:
+        more = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+        done = subprocess.run(
+            ("make", "-j2", "--no-print-directory", "srctree=.", "-f", "scripts/Makefile.build", "obj=drivers"),
+            cwd=out, env={**more, **descent.write(out, idle)}, capture_output=True, text=True, check=True, timeout=60,
+        )  # fmt: skip
+        assert done.stderr == ""
+        return {line.removeprefix("entered ") for line in done.stdout.splitlines()}
+
+    below = {where for where in ALL if where.startswith("drivers")}
+    assert says(frozenset()) == below
+    assert says(descent.idle(out, out, ["mm/zsmalloc.c", "drivers/block/brd.c"])) == {"drivers", "drivers/block"}
+    assert says(descent.idle(out, out, ["drivers/media/i2c/x.c"])) == {"drivers", "drivers/media", "drivers/media/i2c"}
