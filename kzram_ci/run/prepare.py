@@ -20,7 +20,7 @@ from kzram_ci.model.arch import arch_of
 from kzram_ci.model.cell import Cell
 from kzram_ci.model.kernel import KernelImage, RootfsImage
 from kzram_ci.model.layout import OOPS_GLOB, CellFile
-from kzram_ci.model.machine import AccelChoice
+from kzram_ci.model.machine import Accel, AccelChoice
 from kzram_ci.vm import argv as qemu_argv
 from kzram_ci.vm import by_hand
 from kzram_ci.vm.binary import find as find_qemu
@@ -45,6 +45,7 @@ class Prepared:
     argv: tuple[str, ...]
     paths: qemu_argv.CellPaths
     nonce: str
+    placed_cpus: int = 0  # emulated ones, which get places on the host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +117,8 @@ def prepared(
         program = find_qemu(arch_of(cell.machine.arch))
         argv = (program, *confinement(program, cell.machine), *argv[1:])
         files.write_atomic(directory / CellFile.QEMU_ARGV, _by_hand(argv, cell, image, rootfs, accel))
-        yield Prepared(argv=argv, paths=place, nonce=nonce)
+        placed = 0 if accel.accel is Accel.KVM else cell.machine.cpus
+        yield Prepared(argv=argv, paths=place, nonce=nonce, placed_cpus=placed)
     finally:
         sockets.remove()
         initrd.unlink(missing_ok=True)
@@ -192,4 +194,5 @@ def machine_for(ready: Prepared, cell: Cell, directory: Path) -> Machine:
         serial=ready.paths.serial,
         log=directory / CellFile.QEMU_LOG,
         own_words=cell.machine.qemu_args,
+        placed_cpus=ready.placed_cpus,
     )

@@ -58,6 +58,11 @@ def accel_args(row: Arch, accel: Accel, cpu: str = "") -> Argv:
     return ("-machine", row.machine, "-accel", "tcg,thread=multi", "-cpu", cpu or row.cpu_tcg)
 
 
+def threads_args(accel: Accel) -> Argv:
+    """Names by which the threads of virtual CPUs are known, to give them their places (`placing`)."""
+    return () if accel is Accel.KVM else ("-name", "debug-threads=on")
+
+
 def size_args(spec: MachineSpec) -> Argv:
     """CPUs as sockets' worth of cores, memory in MiB."""
     return ("-smp", str(spec.cpus), "-m", f"{spec.memory_mib}M")
@@ -200,6 +205,7 @@ def argv(
     return (
         *base_args(row),
         *accel_args(row, accel, cpu),
+        *threads_args(accel),
         *size_args(spec),
         *memory_args(spec, paths),
         *end_args(row, spec.dump),
@@ -237,6 +243,7 @@ def alone_argv(
     return (
         *base_args(row),
         *accel_args(row, accel, cpu),
+        *threads_args(accel),
         *size_args(spec),
         *end_args(row),
         "-serial",

@@ -16,6 +16,7 @@ from typing import IO, Any, Self
 from kzram_ci.base import clock, files, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError, UserError
+from kzram_ci.vm.placing import Placed
 from kzram_ci.vm.qmp import Message, Monitor, wait_until
 
 START_SECONDS = 60.0
@@ -60,14 +61,26 @@ class Machine:
     """One running QEMU. Use as a context manager: whatever happens, no process is left behind."""
 
     def __init__(
-        self, argv: tuple[str, ...], *, qmp: str, serial: str, log: Path, own_words: tuple[str, ...] = ()
+        self,
+        argv: tuple[str, ...],
+        *,
+        qmp: str,
+        serial: str,
+        log: Path,
+        own_words: tuple[str, ...] = (),
+        placed_cpus: int = 0,
     ) -> None:
-        """`log` takes QEMU's own messages; `own_words` are arguments of the operator's, to know who is to blame."""
+        """`log` takes QEMU's own messages; `own_words` are arguments of the operator's, to know who is to blame.
+
+        `placed_cpus`: so many virtual CPUs get their places (`placing`); 0 leaves them to the host.
+        """
         self.argv = argv
         self.stopped: StopHow | None = None
         self._paths = (qmp, serial)
         self._log_path = log
         self._own_words = own_words
+        self._placed_cpus = placed_cpus
+        self._placed: Placed | None = None
         self._monitor: Monitor | None = None
         self._child: proc.Child | None = None
         self._log: IO[bytes] | None = None
@@ -89,6 +102,8 @@ class Machine:
         self._child = proc.spawn(self.argv, stdout=self._log, stderr=self._log)
         if not self._monitor.accept(self.running, limit) and not self._over():
             raise self._start_failure()
+        if self._placed_cpus:
+            self._placed = Placed(self._child.pid, self._placed_cpus)
 
     def _over(self) -> bool:
         """Whether it did start, and its guest was over before anybody looked: that is for the console to tell."""
@@ -195,6 +210,8 @@ class Machine:
             try:
                 self.stopped = self._descend()
             finally:
+                if self._placed is not None:
+                    self._placed.leave()
                 if self._monitor is not None:
                     self._monitor.close()
                 if self._log is not None:
