@@ -8,9 +8,10 @@ a process holds its lock (`<name>.lock` beside it or inside it), or when it was 
 from __future__ import annotations
 
 import os
+import stat
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from kzram_ci.base import clock, files
@@ -66,14 +67,12 @@ def entries(root: Path) -> tuple[Entry, ...]:
 
 def _entry(part: str, path: Path, seen: set[tuple[int, int]]) -> Entry:
     size = 0
-    for item in _walk(path):
-        try:
-            status = item.lstat()
-        except OSError:
-            continue  # went away meanwhile
-        if (status.st_dev, status.st_ino) not in seen:
+    for status in _statuses(path):
+        if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
+            if (status.st_dev, status.st_ino) in seen:
+                continue
             seen.add((status.st_dev, status.st_ino))
-            size += status.st_blocks * 512
+        size += status.st_blocks * 512
     return Entry(part=part, path=path, size=size, used=_used(path))
 
 
@@ -94,11 +93,20 @@ def _used(path: Path) -> float:
     return max(times)
 
 
-def _walk(path: Path) -> Iterator[Path]:
-    yield path
-    if not path.is_symlink():
-        for folder, folders, names in os.walk(path):
-            yield from (Path(folder) / name for name in (*folders, *names))
+def _statuses(path: Path) -> Iterator[os.stat_result]:
+    """Of a path and of all below it. A slot has 90,000 files: no path is put together for them."""
+    waiting = []
+    with suppress(OSError):
+        status = path.lstat()
+        yield status
+        waiting = [str(path)] if stat.S_ISDIR(status.st_mode) else []
+    while waiting:
+        with suppress(OSError), os.scandir(waiting.pop()) as found:  # what went away meanwhile takes no room
+            for item in found:
+                with suppress(OSError):
+                    yield item.stat(follow_symlinks=False)
+                    if item.is_dir(follow_symlinks=False):
+                        waiting.append(item.path)
 
 
 def select(found: Sequence[Entry], *, older_than: float, max_bytes: int | None) -> tuple[Entry, ...]:
