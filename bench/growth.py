@@ -5,8 +5,9 @@
 Each row runs in a process of its own. Cells: a plan of cells that boot nothing, from the scheduler to records,
 history and reports as in a run. History: what is asked of a file of so many results, a fifth of them crashes of 50
 signatures. Console: a clean log with one oops at its end, read as `kzram-ci oops` reads it. Commits: the decisions of a
-whole bisection of a line of commits whose crash is certain. Guests: so many cells of one kernel, all at a time, each
-until it has come through 300 races. Processor time, and the memory beyond the first row's.
+whole bisection of a line of commits whose crash is certain. Guests: so many cells of one kernel, `--jobs` as many, each
+until it has come through 300 races; with --all all at a time, whatever this host has, and with --raw without the
+window. Processor time, and the memory beyond the first row's.
 
 Below each table: the exponent of the growth, fitted to the sizes within a hundredth of the largest (1: linear).
 --plots writes growth-SUBJECT.svg.
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import resource
 import statistics
 import subprocess
@@ -53,7 +55,8 @@ UNITS = {
 COUNTS = ("MiB", "boots")  # columns that are no seconds
 RACES = """\
 name: guests
-kernels: [saved-clen]
+kernels:
+  - {name: saved-clen, base: unstable-window, add_series: [saved-clen, saved-clen-counters]}   # as overrun has it
 defaults:
   workload: anonmutate
   args: {pages: 8192, mutators: 2, window-us: 100}
@@ -65,6 +68,7 @@ defaults:
   expect: {floors: {grew_class: 300}}
 tests:
 """
+HOW = os.environ.get("KZRAM_GROWTH_GUESTS", "").split()  # for the process of a row
 OOPS = b"[ 99.000000][ T41] BUG: kernel NULL pointer dereference, address: 0000000000000028\n"
 
 
@@ -187,8 +191,10 @@ def guests(size: int) -> dict[str, float]:
     """So many cells at a time."""
     with tempfile.TemporaryDirectory() as scratch:
         plan = Path(scratch) / "guests.yaml"
-        plan.write_text(RACES + "".join(f"  race-{number}: {{}}\n" for number in range(size)))
-        words = ("run", str(plan), "--jobs", str(size), "--runs", scratch, "--no-history", "--quiet")
+        races = RACES.replace(", window-us: 100", "") if "raw" in HOW else RACES
+        plan.write_text(races + "".join(f"  race-{number}: {{}}\n" for number in range(size)))
+        more = ("--cpus", str(2 * size)) if "all" in HOW else ()
+        words = ("run", str(plan), *more, "--jobs", str(size), "--runs", scratch, "--no-history", "--quiet")
         began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run((sys.executable, "-m", "kzram_ci", *words), stdout=sys.stderr, check=True)
         wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -218,8 +224,12 @@ def main() -> None:
     )
     arguments.add_argument("--only", choices=SIZES)
     arguments.add_argument("--plots", type=Path, metavar="DIR", help="where the plots go")
+    arguments.add_argument("--all", action="store_true", help="guests: all at a time, by --cpus")
+    arguments.add_argument("--raw", action="store_true", help="guests: races without a window")
     arguments.add_argument("--row", nargs=2, metavar=("WHAT", "SIZE"), help=argparse.SUPPRESS)
     args = arguments.parse_args()
+    if args.all or args.raw:
+        os.environ["KZRAM_GROWTH_GUESTS"] = " ".join(name for name in ("all", "raw") if getattr(args, name))
     work = {"cells": cells, "history": history, "console": console, "commits": commits, "guests": guests}
     if args.row:
         row = work[args.row[0]](int(args.row[1]))

@@ -20,7 +20,7 @@ from kzram_ci.kernel.sandbox import wanted
 from kzram_ci.kernel.workshop import KernelContext
 from kzram_ci.model.events import Listener
 from kzram_ci.model.source import theirs
-from kzram_ci.run.pool import host_budget
+from kzram_ci.run.pool import host_budget, too_many
 from kzram_ci.run.stages import real_stages
 
 
@@ -52,12 +52,14 @@ def local_runner(
     jobs = request.make_jobs or budget.cpus()
     context = KernelContext(cache=cache_root(), listener=listener, jobs=jobs, sandbox=boxed)
     stages, _ = real_stages(context, request.accel, request.snapshot)
+    limit = host_budget(request.jobs, request.cpus)
+    if fewer := too_many(limit, [session.asked.cell.machine] * request.jobs):
+        tell("", fewer)
     return LocalRunner(
         store=session.asked.store,
         repository=session.asked.repository,
         cell=session.asked.cell,
         stages=stages,
         context=context,
-        budget=host_budget(request.jobs),
-        jobs=request.jobs,
+        budget=limit,
     )

@@ -88,6 +88,18 @@ def add_database(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--database", default="", metavar="FILE|URL", help=DATABASE_HELP)
 
 
+def add_guests(parser: argparse.ArgumentParser) -> None:
+    """Add `--jobs` and `--cpus`: how many guests at a time."""
+    parser.add_argument(
+        "--jobs", type=int, default=0, metavar="N",
+        help="guests at a time, as far as their virtual CPUs and memory go (default: as many as these allow)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--cpus", type=int, default=0, metavar="N",
+        help="virtual CPUs of all guests together (default: two for each processor; more wait for each other)",
+    )  # fmt: skip
+
+
 def add_sandbox(parser: argparse.ArgumentParser, default: str) -> None:
     """Add `--sandbox`."""
     parser.add_argument(

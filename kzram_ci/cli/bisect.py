@@ -141,9 +141,7 @@ def _work_options(parser: argparse.ArgumentParser) -> None:
         "corruption, fail, hang, boot-failed; repeatable: all mean the same bug (default: what the plan expects, else "
         "what the bad end shows most)",
     )  # fmt: skip
-    parser.add_argument(
-        "--jobs", type=int, default=0, metavar="N", help="guests at a time (default: as many as the host has room for)"
-    )
+    arguments.add_guests(parser)
     parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs it may use)")
     parser.add_argument("--accel", choices=arguments.ACCELS, help="overrides the plan's")
     parser.add_argument("--snapshot", choices=arguments.SNAPSHOTS, help=arguments.SNAPSHOT_HELP)
@@ -188,7 +186,14 @@ def _resume(args: argparse.Namespace) -> int:
 
 def _how(args: argparse.Namespace) -> WorkRequest:
     accel, snapshot = arguments.accel(args.accel), arguments.snapshot(args.snapshot)
-    return WorkRequest(jobs=args.jobs, make_jobs=args.make_jobs, accel=accel, snapshot=snapshot, sandbox=args.sandbox)
+    return WorkRequest(
+        jobs=args.jobs,
+        cpus=args.cpus,
+        make_jobs=args.make_jobs,
+        accel=accel,
+        snapshot=snapshot,
+        sandbox=args.sandbox,
+    )
 
 
 def _go(session: Session, how: WorkRequest, *, as_json: bool, quiet: bool) -> int:

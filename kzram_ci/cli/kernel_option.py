@@ -83,13 +83,13 @@ def add_tls(parser: ArgumentParser) -> None:
     parser.add_argument("--insecure", action="store_true", help="a scheduler by tcp:// that is not on the loopback")
 
 
-def farm_of(scheduler: str | None, tls: str, insecure: bool, jobs: int) -> Opener | None:
+def farm_of(scheduler: str | None, tls: str, insecure: bool, jobs: int, cpus: int) -> Opener | None:
     """What opens other machines to a run; None without a scheduler. Raises UserError."""
     if not scheduler:
         return None
     from kzram_ci.farm.opened import FarmRequest, opened
 
-    wanted = FarmRequest(scheduler=scheduler, tls=tls, insecure=insecure, jobs=jobs)
+    wanted = FarmRequest(scheduler=scheduler, tls=tls, insecure=insecure, jobs=jobs, cpus=cpus)
     wanted.address()  # before anything is written
     return partial(opened, wanted)
 

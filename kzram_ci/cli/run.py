@@ -82,9 +82,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="RUNDIR",
         help="go on where a run was stopped (default: the newest that is)",
     )
-    parser.add_argument(
-        "--jobs", type=int, default=0, metavar="N", help="guests at a time (default: as many as the host has room for)"
-    )
+    arguments.add_guests(parser)
     parser.add_argument("--refresh", action="store_true", help=REFRESH_HELP)
     parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs it may use)")
     parser.add_argument("--accel", choices=arguments.ACCELS, help="overrides the plan's")
@@ -121,6 +119,7 @@ def main(args: argparse.Namespace) -> int:
         runs=args.runs,
         resume=None if args.resume is None else Path(args.resume) if args.resume else "newest",
         jobs=args.jobs,
+        cpus=args.cpus,
         make_jobs=args.make_jobs,
         budget_s=args.budget,
         accel=arguments.accel(args.accel),
@@ -128,7 +127,7 @@ def main(args: argparse.Namespace) -> int:
         refresh=args.refresh,
         sandbox=args.sandbox,
         stores=stores_from(args.store, args.store_read),
-        elsewhere=farm_of(args.scheduler, args.tls, args.insecure, args.jobs),
+        elsewhere=farm_of(args.scheduler, args.tls, args.insecure, args.jobs, args.cpus),
         record=not args.no_history,
         database=args.database,
         for_git=args.bisect_run,

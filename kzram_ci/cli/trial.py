@@ -86,7 +86,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--json", action="store_true", help="the answer for programs")
     parser.add_argument("--resume", nargs="?", const="", metavar="DIR", help="go on with a trial (default: the newest)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run directories go")
-    parser.add_argument("--jobs", type=int, default=0, metavar="N", help="guests at a time (default: all that fit)")
+    arguments.add_guests(parser)
     parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs it may use)")
     parser.add_argument("--accel", choices=arguments.ACCELS, help="overrides the plan's")
     parser.add_argument("--snapshot", choices=arguments.SNAPSHOTS, help=arguments.SNAPSHOT_HELP)
@@ -120,8 +120,8 @@ def _session(args: argparse.Namespace, lines: Lines) -> Session:
         if args.reply:
             answerable(session.asked.posted)
         return session
-    if args.jobs < 0 or args.make_jobs < 0:
-        raise UserError("--jobs and --make-jobs cannot be negative")
+    if min(args.jobs, args.cpus, args.make_jobs) < 0:
+        raise UserError("--jobs, --cpus and --make-jobs cannot be negative")
     request = TryRequest(
         series=tuple(args.series),
         plan=args.plan,
@@ -149,7 +149,14 @@ def _go(session: Session, args: argparse.Namespace, lines: Lines) -> int:
     lines.tell(f"in {root}")
     accel = arguments.accel(args.accel)
     snapshot = arguments.snapshot(args.snapshot)
-    how = WorkRequest(jobs=args.jobs, make_jobs=args.make_jobs, accel=accel, snapshot=snapshot, sandbox=args.sandbox)
+    how = WorkRequest(
+        jobs=args.jobs,
+        cpus=args.cpus,
+        make_jobs=args.make_jobs,
+        accel=accel,
+        snapshot=snapshot,
+        sandbox=args.sandbox,
+    )
     try:
         found = run.work(session, how, tell=lines.tell, listener=lines.listen)
     except KzramError:

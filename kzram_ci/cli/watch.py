@@ -63,7 +63,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--mail-from", default="kzram-ci <kzram-ci@localhost>", metavar="ADDRESS", help="its From:")
     parser.add_argument("--webhook", default="", metavar="URL", help="gets each report by POST, as JSON")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run directories go")
-    parser.add_argument("--jobs", type=int, default=0, metavar="N", help="guests at a time")
+    arguments.add_guests(parser)
     parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs it may use)")
     parser.add_argument("--accel", choices=arguments.ACCELS, help="overrides the plan's")
     parser.add_argument("--no-history", action="store_true", help="leave the results out of the history")
@@ -83,6 +83,7 @@ def main(args: argparse.Namespace) -> int:
         selection=Selection(kernels=tuple(args.kernel), tests=tuple(args.test)),
         runs=args.runs,
         jobs=args.jobs,
+        cpus=args.cpus,
         make_jobs=args.make_jobs,
         accel=arguments.accel(args.accel),
         sandbox=args.sandbox,

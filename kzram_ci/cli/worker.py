@@ -55,14 +55,13 @@ def main(args: argparse.Namespace) -> int:
     for option in ("jobs", "cpus", "memory"):
         if getattr(args, option) < 0:
             raise UserError(f"--{option} cannot be negative")
-    budget, archs = host_budget(args.jobs), architectures()
+    budget, archs = host_budget(args.jobs, args.cpus), architectures()
     if not archs:
         raise UserError("there is no QEMU here that runs guests", hint="kzram-ci doctor")
-    cpus = args.cpus or min(budget.cpus, host_budget().cpus)
     request = WorkerRequest(
         scheduler=args.scheduler,
-        vms=args.jobs or cpus,
-        cpus=cpus,
+        vms=args.jobs or budget.cpus,
+        cpus=budget.cpus,
         memory_mib=args.memory or budget.memory_mib,
         archs=archs,
         tls=args.tls,

@@ -32,12 +32,13 @@ _STEP_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FarmRequest:
-    """A scheduler as a command line names it. `jobs`: guests at a time on local workers, 0 for what the host has."""
+    """A scheduler as a command line names it. Of local workers: guests at a time, their virtual CPUs; 0: the host's."""
 
     scheduler: str
     tls: str = ""
     insecure: bool = False
     jobs: int = 0
+    cpus: int = 0
 
     def address(self) -> Address:
         """Where it is, if the way there is safe. Raises UserError."""
@@ -53,7 +54,9 @@ def opened(request: FarmRequest, context: KernelContext, accel: Accel | None) ->
         raise UserError(f"workers of {address} take kernels from a store", hint="--store URL, which they can read")
     with ExitStack() as stack:
         if address.local:
-            client = stack.enter_context(_own(distributed, address, host_budget(request.jobs), context.listener))
+            client = stack.enter_context(
+                _own(distributed, address, host_budget(request.jobs, request.cpus), context.listener)
+            )
         else:
             words = {"security": security.of_directory(request.tls)} if address.scheme == "tls" else {}
             client = stack.enter_context(_client(distributed, str(address), words))
@@ -135,7 +138,7 @@ def _argv(address: str, directory: Path, budget: Budget, workers: int, number: i
     """Each worker has its part of the host, and room for one guest at least."""
     return (
         *(sys.executable, "-m", "kzram_ci", "worker", address, "--tls", str(directory), "--name", f"local-{number}"),
-        *("--jobs", str(max(1, min(budget.most, 2 * budget.cpus) // workers))),
+        *("--jobs", str(max(1, budget.most // workers))),
         *("--cpus", str(max(1, budget.cpus // workers))),
         *("--memory", str(max(1, budget.memory_mib // workers))),
     )

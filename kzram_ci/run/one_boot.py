@@ -47,8 +47,8 @@ def boot_alone(
     return stages.boot(job, Deadline.after(seconds), listener), str(accel.accel)
 
 
-def guests_at_a_time(machine: MachineSpec, budget: Budget, jobs: int) -> int:
-    """As many guests of this machine as the budget allows, one at least; `jobs`: at most so many (0: any number)."""
+def guests_at_a_time(machine: MachineSpec, budget: Budget) -> int:
+    """As many guests of this machine as the budget allows, one at least."""
     cpus = budget.cpus // max(1, machine.cpus)
     memory = budget.memory_mib // (machine.memory_mib + QEMU_OVERHEAD_MIB)
-    return max(1, min(jobs or cpus, memory))
+    return max(1, min(budget.most, cpus, memory))

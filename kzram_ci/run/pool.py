@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import accumulate
+
 from kzram_ci.base import budget
+from kzram_ci.base.units import say_count
 from kzram_ci.base.values import dataclass
 from kzram_ci.model.machine import MachineSpec
 
@@ -20,18 +24,29 @@ class Budget:
     @property
     def most(self) -> int:
         """How many guests can run at a time: each has one CPU at least."""
-        return self.guests or self.cpus
+        return min(self.guests or self.cpus, self.cpus)
 
 
-def host_budget(jobs: int = 0) -> Budget:
-    """The host's budget; `jobs` > 0 bounds the guests instead of the CPUs.
+def host_budget(jobs: int = 0, cpus: int = 0) -> Budget:
+    """The host's budget. `jobs` > 0: at most so many guests; `cpus` > 0: virtual CPUs in place of the host's number.
 
     Guests may use two virtual CPUs for each real one: a cell is half waiting (boot, the serial port, the
-    verifier), and its stop conditions count events, not seconds.
+    verifier), and its stop conditions count events, not seconds. More of them only wait for each other.
     """
-    cpus = 2 * budget.cpus() if jobs <= 0 else 1 << 20
     free = int(budget.memory().available * 0.8)
-    return Budget(cpus=max(2, cpus), memory_mib=max(1024, free), guests=max(0, jobs))
+    return Budget(cpus=cpus or max(2, 2 * budget.cpus()), memory_mib=max(1024, free), guests=max(0, jobs))
+
+
+def too_many(limit: Budget, machines: Iterable[MachineSpec]) -> str:
+    """What to tell a user who asked for more guests at a time than have virtual CPUs; "" elsewhere."""
+    if not limit.guests:
+        return ""
+    together = list(accumulate(sorted(machine.cpus for machine in machines)[: limit.guests]))
+    room = sum(cpus <= limit.cpus for cpus in together) or 1
+    if room >= len(together):
+        return ""
+    have = f"with {say_count(limit.cpus, 'virtual CPU')} there is room for {room}"
+    return f"{limit.guests} guests at a time were asked for; {have}, with --cpus {together[-1]} for {len(together)}"
 
 
 class Gate:

@@ -35,7 +35,7 @@ from kzram_ci.results.rundir import RunDir
 from kzram_ci.run.again import Repeats, least_known_first, past_of
 from kzram_ci.run.blaming import blames
 from kzram_ci.run.plan_run import PlanRun
-from kzram_ci.run.pool import host_budget
+from kzram_ci.run.pool import host_budget, too_many
 from kzram_ci.run.request import RunRequest, Warn
 from kzram_ci.run.stages import real_stages
 from kzram_ci.store.shared import Shelf
@@ -91,13 +91,17 @@ def _execute(
     done = run.finished()
     with span("look ahead", "plan"):
         plan = stages.ahead(plan, done)
+    limit = host_budget(request.jobs or plan.jobs, request.cpus)
+    todo = (cell.machine for cell in plan.cells if cell.id not in done and not cell.skip)
+    if request.elsewhere is None and (fewer := too_many(limit, todo)):
+        warn(fewer)
     night = _night(request, run, history, plan, until) if until is not None else None
     away = nullcontext() if request.elsewhere is None else request.elsewhere(context, request.accel)
     with away as elsewhere, Reports(run=run, history=history).kept_up(), _noted_meanwhile(run, tools):
         PlanRun(
             plan=plan if night is None else replace(plan, cells=least_known_first(plan.cells, night.past)),
             stages=stages,
-            budget=host_budget(request.jobs or plan.jobs),
+            budget=limit,
             place=run.cell_dir,
             sink=sink,
             listener=listener,

@@ -43,6 +43,7 @@ class RunRequest:
     resume: Path | Literal["newest"] | None = None
     budget_s: float = 0.0  # seconds for all of it; 0: as long as it takes, and nothing more than that
     jobs: int = 0
+    cpus: int = 0
     make_jobs: int = 0
     accel: Accel | None = None
     snapshot: Snapshot | None = None
@@ -67,7 +68,7 @@ def begin(request: RunRequest, warn: Warn) -> RunDir:
 
 
 def _begun(request: RunRequest, warn: Warn) -> RunDir:
-    for option, value in (("--jobs", request.jobs), ("--make-jobs", request.make_jobs)):
+    for option, value in (("--jobs", request.jobs), ("--cpus", request.cpus), ("--make-jobs", request.make_jobs)):
         if value < 0:
             raise UserError(f"{option} cannot be negative")
     if request.resume is not None:

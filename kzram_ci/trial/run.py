@@ -16,7 +16,7 @@ from kzram_ci.model.evidence import Evidence
 from kzram_ci.model.layout import CellFile, RunFile
 from kzram_ci.results.reports import html, junit, summary
 from kzram_ci.results.reports.summary_model import make_view
-from kzram_ci.run.pool import host_budget
+from kzram_ci.run.pool import host_budget, too_many
 from kzram_ci.run.stages import real_stages
 from kzram_ci.trial.findings import Findings
 from kzram_ci.trial.reports import text
@@ -38,15 +38,18 @@ def work(session: Session, request: WorkRequest, *, tell: Callable[[str], None],
         jobs, boxed = request.make_jobs or budget.cpus(), wanted(request.sandbox, tell)
         context = KernelContext(cache=cache_root(), listener=listener, jobs=jobs, sandbox=boxed)
         stages, _ = real_stages(context, request.accel, request.snapshot)
+        limit = host_budget(request.jobs, request.cpus)
+        largest = max((test.cell.machine for test in session.asked.tests), key=lambda machine: machine.cpus)
+        if fewer := too_many(limit, [largest] * request.jobs):
+            tell(fewer)
         engine = Engine(
             session=session,
             stages=stages,
-            budget=host_budget(request.jobs),
+            budget=limit,
             builds=Builds(session=session, stages=stages, tell=tell),
             listener=listener,
             tell=tell,
             show=lambda: write(session),
-            jobs=request.jobs,
         )
         try:
             return engine.run()

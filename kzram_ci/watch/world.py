@@ -81,7 +81,7 @@ class RealWorld:
     def _options(self) -> dict[str, Any]:
         how = self.how
         return {
-            "runs": how.runs, "jobs": how.jobs, "make_jobs": how.make_jobs, "accel": how.accel,
+            "runs": how.runs, "jobs": how.jobs, "cpus": how.cpus, "make_jobs": how.make_jobs, "accel": how.accel,
             "snapshot": how.snapshot, "sandbox": how.sandbox, "record": how.record,
         }  # fmt: skip
 
@@ -106,8 +106,8 @@ class RealWorld:
             note(str(session.path))
         left = max(LEAST_SECONDS, self.budget_s - _spent(session))
         how = WorkRequest(
-            jobs=self.how.jobs, make_jobs=self.how.make_jobs, accel=self.how.accel, snapshot=self.how.snapshot,
-            sandbox=self.how.sandbox, budget_s=left,
+            jobs=self.how.jobs, cpus=self.how.cpus, make_jobs=self.how.make_jobs, accel=self.how.accel,
+            snapshot=self.how.snapshot, sandbox=self.how.sandbox, budget_s=left,
         )  # fmt: skip
         more: tuple[str, ...] = ()
         try:

@@ -70,9 +70,10 @@ class MarkRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkRequest:
-    """How to work: guests at a time and make jobs (0: what the host has), what comes before the plan's."""
+    """How to work: guests at a time, their virtual CPUs, make jobs (0: the host's), what comes before the plan's."""
 
     jobs: int = 0
+    cpus: int = 0
     make_jobs: int = 0
     accel: Accel | None = None
     snapshot: Snapshot | None = None

@@ -74,12 +74,11 @@ class LocalRunner:
     stages: Stages
     context: KernelContext
     budget: Budget
-    jobs: int = 0  # guests at a time; 0: as many as the budget allows
 
     @property
     def workers(self) -> int:
         """As many guests of this cell as the budget allows, one at least."""
-        return guests_at_a_time(self.cell.machine, self.budget, self.jobs)
+        return guests_at_a_time(self.cell.machine, self.budget)
 
     def cached(self, commits: Sequence[Commit]) -> Mapping[str, bool]:
         """Asked of the cache by build key."""

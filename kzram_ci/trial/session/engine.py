@@ -55,7 +55,6 @@ class Engine:
     listener: Listener
     tell: Tell
     show: Callable[[], None] = lambda: None
-    jobs: int = 0
     _images: dict[Side, KernelImage] = field(default_factory=dict)
 
     def run(self) -> Findings:
@@ -121,7 +120,7 @@ class Engine:
         return True
 
     def _test(self, test: Test) -> None:
-        workers = guests_at_a_time(test.cell.machine, self.budget, self.jobs)
+        workers = guests_at_a_time(test.cell.machine, self.budget)
 
         def choose(running: Running) -> tuple[str, Side, int] | None:
             side = self._now(test, running).standing.wants

@@ -137,7 +137,7 @@ class TestKilled:
     def test_in_a_boot(self, house: House) -> None:
         gate = house.path / "gate"
         house.plan(quick="FAKE pass", slow=f"FAKE pass\nGUEST-WAIT {gate}")
-        child = house.start("whole.yaml", "--jobs", "4")
+        child = house.start("whole.yaml", "--jobs", "4", "--cpus", "8")
         house.until(lambda: Path(f"{gate}.waiting").exists(), "the boot of the second kernel")
         house.until(
             lambda: house.results_so_far("quick"),
@@ -149,11 +149,19 @@ class TestKilled:
         self.resumed_like_an_undisturbed_run(house, killed)
 
 
+def test_more_guests_than_their_virtual_cpus_allow_are_told_of(house: House) -> None:
+    house.plan(quick="FAKE pass")
+    done = house.run("whole.yaml", "--jobs", "4", "--cpus", "1")
+    told = "kzram-ci: 4 guests at a time were asked for; with 1 virtual CPU there is room for 1, with --cpus 2 for 2\n"
+    assert told in done.out
+    assert "were asked for" not in house.run("whole.yaml", "--jobs", "4", "--cpus", "2").out
+
+
 class TestInterrupted:
     def test_ctrl_c_keeps_what_is_done_and_can_be_gone_on_with(self, house: House) -> None:
         gate = house.path / "gate"
         house.plan(first="FAKE pass", second=f"FAKE pass\nGUEST-WAIT {gate}")
-        child = house.start("whole.yaml", "--jobs", "4")
+        child = house.start("whole.yaml", "--jobs", "4", "--cpus", "8")
         house.until(lambda: Path(f"{gate}.waiting").exists(), "the boot of the second kernel")
         os.kill(child.pid, signal.SIGINT)
         done = house.finish(child)

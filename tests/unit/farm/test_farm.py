@@ -78,7 +78,7 @@ class Run:
 
     def away(self, workers: int) -> AbstractContextManager[Elsewhere]:
         context = KernelContext(listener=self.events.append)
-        return opened(FarmRequest(scheduler=f"local:{workers}", jobs=2 * workers), context, None)
+        return opened(FarmRequest(scheduler=f"local:{workers}", jobs=2 * workers, cpus=4 * workers), context, None)
 
     def execute(self, elsewhere: Elsewhere | None = None) -> tuple[CellResult, ...]:
         return PlanRun(
