@@ -26,10 +26,10 @@ def test_the_parts_are_all_and_have_none_in_common(processors: list[int], cpus: 
 
 
 def test_the_turn_says_which_part_comes_first() -> None:
-    assert shares((0, 1), 2, 0) == ({0}, {1})
-    assert shares((0, 1), 2, 1) == ({1}, {0})
-    assert shares((0, 1, 2, 3), 2, 0) == ({0, 2}, {1, 3})
-    assert shares((0, 1), 3, 0) == ({0}, {1}, {0})
+    assert shares((0, 1), 2, 0) == (frozenset({0}), frozenset({1}))
+    assert shares((0, 1), 2, 1) == (frozenset({1}), frozenset({0}))
+    assert shares((0, 1, 2, 3), 2, 0) == (frozenset({0, 2}), frozenset({1, 3}))
+    assert shares((0, 1), 3, 0) == (frozenset({0}), frozenset({1}), frozenset({0}))
 
 
 def test_a_guest_begins_where_the_fewest_do() -> None:
