@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Literal
 
+from kzram_ci.base.errors import UserError
 from kzram_ci.base.units import parse_duration
 from kzram_ci.model.machine import Accel, Snapshot
 
@@ -98,6 +99,12 @@ def add_guests(parser: argparse.ArgumentParser) -> None:
         "--cpus", type=int, default=0, metavar="N",
         help="virtual CPUs of all guests together (default: two for each processor; more wait for each other)",
     )  # fmt: skip
+
+
+def check_bounds(jobs: int, cpus: int, make_jobs: int) -> None:
+    """Raise UserError for bounds that cannot be."""
+    if min(jobs, cpus, make_jobs) < 0:
+        raise UserError("--jobs, --cpus and --make-jobs cannot be negative")
 
 
 def add_sandbox(parser: argparse.ArgumentParser, default: str) -> None:

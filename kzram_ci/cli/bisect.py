@@ -175,8 +175,9 @@ def _start(args: argparse.Namespace) -> int:
         runs=args.runs,
         arch=args.arch,
     )
+    how = _how(args)
     session = begin(asked, warn=lambda text: print(f"kzram-ci: {text}", file=sys.stderr))
-    return _go(session, _how(args), as_json=args.json, quiet=args.quiet)
+    return _go(session, how, as_json=args.json, quiet=args.quiet)
 
 
 def _resume(args: argparse.Namespace) -> int:
@@ -185,6 +186,7 @@ def _resume(args: argparse.Namespace) -> int:
 
 
 def _how(args: argparse.Namespace) -> WorkRequest:
+    arguments.check_bounds(args.jobs, args.cpus, args.make_jobs)
     accel, snapshot = arguments.accel(args.accel), arguments.snapshot(args.snapshot)
     return WorkRequest(
         jobs=args.jobs,

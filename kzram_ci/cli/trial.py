@@ -120,8 +120,7 @@ def _session(args: argparse.Namespace, lines: Lines) -> Session:
         if args.reply:
             answerable(session.asked.posted)
         return session
-    if min(args.jobs, args.cpus, args.make_jobs) < 0:
-        raise UserError("--jobs, --cpus and --make-jobs cannot be negative")
+    arguments.check_bounds(args.jobs, args.cpus, args.make_jobs)
     request = TryRequest(
         series=tuple(args.series),
         plan=args.plan,

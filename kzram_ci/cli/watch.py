@@ -78,6 +78,7 @@ def main(args: argparse.Namespace) -> int:
     from kzram_ci.run.request import RunRequest, Selection  # heavy; --help needs none of it
     from kzram_ci.watch.request import WatchRequest, opened
 
+    arguments.check_bounds(args.jobs, args.cpus, args.make_jobs)
     how = RunRequest(
         plan=args.plan,
         selection=Selection(kernels=tuple(args.kernel), tests=tuple(args.test)),

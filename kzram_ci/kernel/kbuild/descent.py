@@ -9,6 +9,7 @@ Make itself is asked for all else: wherever a change may reach further than the 
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import stat
 from collections.abc import Collection, Iterator
@@ -29,8 +30,15 @@ _TEXT = re.compile(r"Documentation/.+\.(?:rst|txt|yaml)|MAINTAINERS|CREDITS")
 _MAKEFILES = ("Makefile", "Kbuild")
 # What all of a build may depend on, and what is made and run before any directory is entered.
 _EVERYWHERE = re.compile(
-    r"(?:scripts|tools|usr|certs)/|arch/[^/]+/(?:tools/|Makefile|Kbuild)|include/.*(?:Makefile|Kbuild)"
+    # a new header in asm/ takes the place of a generated one
+    r"(?:scripts|tools|usr|certs|rust)/|arch/[^/]+/(?:include/|tools/|Makefile|Kbuild)"
+    r"|include/(?:dt-bindings/|.*(?:Makefile|Kbuild))"
 )
+# What tells of a build in which each make depends on more than is written down: modules before 5.4 (.tmp_versions, gone
+# with commit b7dca6dd1e59), unused symbols that go (before 6.5), and an archive of all headers.
+_MORE = (".tmp_versions", "include/generated/autoksyms.h", "kernel/kheaders_data.tar.xz")
+# They may hold files of the host: an initramfs, keys, firmware, a boot configuration.
+_OF_THE_HOST = ("usr", "certs", "lib", "drivers/base/firmware_loader/builtin", "firmware")
 _PLAIN = re.compile(r"[\w+.-]+(?:/[\w+.-]+)*")  # a name that a makefile may hold
 
 
@@ -39,13 +47,13 @@ def idle(src: Path, out: Path, changed: Collection[str]) -> frozenset[str]:
 
     `out` holds what a make that ended well left, and since then nothing but `changed`, paths of the source, differs.
     """
-    if _ENTER not in (_read(src / "scripts/Kbuild.include") or b"").splitlines():
-        return frozenset()
     paths = [path for path in changed if not _TEXT.fullmatch(path)]
-    if len(paths) > _MOST or not all(_bounded(path) for path in paths):
+    known = _ENTER in (_read(src / "scripts/Kbuild.include") or b"").splitlines()
+    if not known or len(paths) > _MOST or not all(_bounded(path) for path in paths) or _depends_on_more(out):
         return frozenset()
-    busy = {str(up) for path in paths for up in Path(path).parents}
-    below = tuple(f"{Path(path).parent}/" for path in paths if Path(path).name in _MAKEFILES)  # they hand flags down
+    makefiles = {str(Path(path).parent) for path in paths if Path(path).name in _MAKEFILES}  # they hand flags down
+    busy = {str(up) for path in (*paths, *(f"{where}/x" for where in _OF_THE_HOST)) for up in Path(path).parents}
+    below = tuple(f"{where}/" for where in makefiles)
     names = tuple(f"/{path}".encode() for path in paths)
     entered = set()
     for where, found in _walk(out):
@@ -53,11 +61,17 @@ def idle(src: Path, out: Path, changed: Collection[str]) -> frozenset[str]:
             entered.add(where)
         if where.startswith(below):
             busy.update(_with_parents(where))
-        for file in _dependent(out / where, found, names, again=where not in busy):
+        for file, maker in _dependent(out / where, found, names):
             if not _ordinary(where, file):
                 return frozenset()
-            busy.update(_with_parents(where))
+            busy.update(_with_parents(where), _with_parents(maker or where))
+    if not makefiles <= entered:  # such a one is included by others
+        return frozenset()
     return frozenset(entered - busy - {"."})
+
+
+def _depends_on_more(out: Path) -> bool:
+    return any((out / name).exists() for name in _MORE)
 
 
 def _bounded(path: str) -> bool:
@@ -75,13 +89,32 @@ def _walk(out: Path) -> Iterator[tuple[str, list[str]]]:
         yield os.path.relpath(where, out), names
 
 
-def _dependent(where: Path, names: Collection[str], changed: Collection[bytes], *, again: bool) -> Iterator[str]:
-    """What kbuild made of a changed file. Without `again` only what others are made with: constants of assembly."""
+def _dependent(where: Path, names: Collection[str], changed: Collection[bytes]) -> Iterator[tuple[str, str]]:
+    """What kbuild made of a changed file, and the directory that made it where that is another one, else ""."""
     for name in names:
-        if name.endswith(".s.cmd") or (again and name.endswith(".cmd")):
+        if name.endswith(".cmd"):
             text = _read(where / name)
-            if text is None or any(path in text for path in changed):
-                yield name
+            if text is None:
+                yield name, ""
+            elif _names_one(text, changed):
+                yield name, _maker(text)
+
+
+def _names_one(text: bytes, changed: Collection[bytes]) -> bool:
+    """Whether it names a changed path, also in a roundabout way: fs/iomap/../internal.h is fs/internal.h."""
+    if any(path in text for path in changed):
+        return True
+    if b"/../" not in text:
+        return False
+    roundabout = {posixpath.normpath(word) for word in text.split() if b"/../" in word}
+    return any(word.endswith(path) for word in roundabout for path in changed)
+
+
+def _maker(text: bytes) -> str:
+    """`cmd_arch/x86/kvm/../../../virt/kvm/kvm_main.o` is made in arch/x86/kvm; "" for what its own directory makes."""
+    target = text.split(None, 1)[0].partition(b"cmd_")[2] if text.strip() else b""
+    above, roundabout, _ = target.partition(b"/../")
+    return above.decode("utf-8", "replace") if roundabout else ""
 
 
 def _read(path: Path) -> bytes | None:
@@ -96,7 +129,11 @@ def _read(path: Path) -> bytes | None:
 def _ordinary(where: str, file: str) -> bool:
     """Whether what was made there is for the kernel's image alone, and not for other directories to include."""
     top = where.partition("/")[0]
-    return top not in (".", "include", "scripts", "tools") and "/include/" not in f"{where}/" and ".s.cmd" not in file
+    return (
+        top not in (".", "include", "scripts", "tools", "rust")
+        and "/include/" not in f"{where}/"
+        and ".s.cmd" not in file
+    )
 
 
 def _with_parents(where: str) -> set[str]:

@@ -50,8 +50,13 @@ def entered(out: Path, *changed: str) -> set[str]:
     return set(ALL - descent.idle(out, out, changed))
 
 
-def test_where_nothing_changed_nothing_is_entered(out: Path) -> None:
-    assert entered(out) == set()
+def those(*directories: str) -> set[str]:
+    """And those that may hold files of the host, with what is above them."""
+    return {*directories, "lib", "drivers"}
+
+
+def test_where_nothing_changed_nearly_nothing_is_entered(out: Path) -> None:
+    assert entered(out) == those()
 
 
 @pytest.mark.parametrize("line", ["build := -C $(srctree) -f scripts/Makefile.build obj", ""])
@@ -63,29 +68,58 @@ def test_a_kbuild_that_enters_directories_in_another_way_enters_all(out: Path, l
 
 
 def test_a_source_is_looked_for_in_its_own_directory(out: Path) -> None:
-    assert entered(out, "mm/zsmalloc.c") == {"mm"}
-    assert entered(out, "drivers/block/zram/zram_drv.c") == {"drivers", "drivers/block", "drivers/block/zram"}
-    assert entered(out, "drivers/block/zram/fresh.c") == {"drivers", "drivers/block", "drivers/block/zram"}
+    assert entered(out, "mm/zsmalloc.c") == those("mm")
+    assert entered(out, "drivers/block/zram/zram_drv.c") == those("drivers/block", "drivers/block/zram")
+    assert entered(out, "drivers/block/zram/fresh.c") == those("drivers/block", "drivers/block/zram")
 
 
 def test_a_header_is_looked_for_wherever_it_was_read(out: Path) -> None:
-    assert entered(out, "include/linux/zsmalloc.h") == {"mm", "drivers", "drivers/block", "drivers/block/zram"}
-    assert entered(out, "include/linux/swap.h") == {"kernel", "arch/x86", "arch/x86/entry"}
-    assert entered(out, "include/linux/nobody.h") == set()
+    assert entered(out, "include/linux/zsmalloc.h") == those("mm", "drivers/block", "drivers/block/zram")
+    assert entered(out, "include/linux/swap.h") == those("kernel", "arch/x86", "arch/x86/entry")
+    assert entered(out, "include/linux/nobody.h") == those()
 
 
 def test_a_name_is_not_the_end_of_another_name(out: Path) -> None:
     (out / "lib/.x.o.cmd").write_text("../lib/submm/zsmalloc.c\n")
-    assert entered(out, "mm/zsmalloc.c") == {"mm"}
+    assert entered(out, "mm/zsmalloc.c") == those("mm")
+
+
+@pytest.mark.parametrize(
+    "spelled", ["../mm/kasan/../slab.h", "../arch/x86/../../mm/./slab.h", "/src/linux/mm/kasan/../slab.h"]
+)
+def test_a_header_is_found_by_a_roundabout_way(out: Path, spelled: str) -> None:
+    """As kbuild writes down what `#include "../slab.h"` means."""
+    (out / "arch/x86/entry/.init.o.cmd").write_text(
+        f"savedcmd_arch/x86/entry/init.o := gcc\n\ndeps := \\\n  {spelled} \\\n"
+    )
+    assert entered(out, "mm/slab.h") == those("mm", "arch/x86", "arch/x86/entry")
+    assert entered(out, "mm/kasan/slab.h") == those("mm")
+
+
+def test_what_another_directory_makes_is_made_there(out: Path) -> None:
+    """As arch/x86/kvm makes virt/kvm/kvm_main.o."""
+    target, sources = "drivers/block/zram/../../../mm/shared.o", "../mm/shared.c ../include/linux/shared.h"
+    (out / "mm/.shared.o.cmd").write_text(f"savedcmd_{target} := gcc\n\ndeps_{target} := \\\n  {sources} \\\n")
+    for changed in ("mm/shared.c", "include/linux/shared.h"):
+        assert entered(out, changed) == those("mm", "drivers/block", "drivers/block/zram"), changed
+
+
+@pytest.mark.parametrize(
+    "name", [".tmp_versions/zram.mod", "include/generated/autoksyms.h", "kernel/kheaders_data.tar.xz"]
+)
+def test_a_build_that_depends_on_more_than_is_written_down_enters_all(out: Path, name: str) -> None:
+    (out / name).parent.mkdir(exist_ok=True)
+    (out / name).touch()
+    assert entered(out, "mm/zsmalloc.c") == ALL
 
 
 def test_a_makefile_is_for_all_below_it(out: Path) -> None:
-    assert entered(out, "drivers/media/Makefile") == {"drivers", "drivers/media", "drivers/media/i2c"}
-    assert entered(out, "arch/x86/entry/Makefile") == {"arch/x86", "arch/x86/entry"}
+    assert entered(out, "drivers/media/Makefile") == those("drivers/media", "drivers/media/i2c")
+    assert entered(out, "arch/x86/entry/Makefile") == those("arch/x86", "arch/x86/entry")
 
 
 def test_text_changes_no_kernel(out: Path) -> None:
-    assert entered(out, "Documentation/admin-guide/blockdev/zram.rst", "MAINTAINERS") == set()
+    assert entered(out, "Documentation/admin-guide/blockdev/zram.rst", "MAINTAINERS") == those()
 
 
 @pytest.mark.parametrize(
@@ -114,6 +148,10 @@ def test_text_changes_no_kernel(out: Path) -> None:
         "lib/a name.c",
         "lib/$(shell touch x).c",
         "lib/raid6/mktables.awk",
+        "lib/vdso/Makefile",
+        "arch/x86/include/asm/rwonce.h",
+        "include/dt-bindings/gpio/gpio.h",
+        "rust/helpers/helpers.c",
         "arch/x86/lib/x86-opcode-map.txt",
         "Documentation/Kconfig",
     ],
@@ -129,9 +167,9 @@ def test_of_many_changes_the_reach_is_not_looked_for(out: Path) -> None:
 
 def test_what_kbuild_did_not_make_is_not_read(out: Path) -> None:
     """The objects may be anybody's: a pipe would never end."""
-    os.mkfifo(out / "lib/.pipe.o.cmd")
+    os.mkfifo(out / "arch/x86/.pipe.o.cmd")
     (out / "drivers/media/i2c/.link.o.cmd").symlink_to("/dev/zero")
-    assert entered(out, "mm/zsmalloc.c") == {"mm", "lib", "drivers", "drivers/media", "drivers/media/i2c"}
+    assert entered(out, "mm/zsmalloc.c") == those("mm", "arch/x86", "drivers/media", "drivers/media/i2c")
     (out / "$(shell touch x)").mkdir()
     (out / "$(shell touch x)/built-in.a").touch()
     assert descent.idle(out, out, ["mm/zsmalloc.c"]) <= ALL
