@@ -157,12 +157,13 @@ class Slot:
         if paths != self.state.touched:
             self.remember(touched=paths)
         wanted = {path: desired[path] if path in desired else base.read(path) for path in paths}
-        self._about_to_change([path for path, content in wanted.items() if content != content_of(self.src / path)])
+        differ = {path for path, content in wanted.items() if content != content_of(self.src / path)}
+        self._about_to_change(differ)
         written = 0
         for path, content in wanted.items():
             if content is None:
-                written += remove(self.src, path)
-            else:
+                written += remove(self.src, path)  # and what is empty above it, though it may be gone itself
+            elif path in differ:
                 written += write_if_changed(self.src / path, content, executable=path in executable)
         if written:
             files.settle(self.path)  # what is pristine again is not looked at the next time
