@@ -147,6 +147,8 @@ def write(out: Path, directories: Collection[str]) -> dict[str, str]:
     file, and go on without.
     """
     if not directories:
+        for name in (MAKEFILE, _NOTHING):  # of another make: whoever looks would take it for this one's
+            (out / name).unlink(missing_ok=True)
         return {}
     above = " ".join(sorted({str(up) for path in directories for up in Path(path).parents}))
     stay = f"$(filter {' '.join(sorted(directories))},$@)"

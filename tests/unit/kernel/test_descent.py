@@ -205,3 +205,6 @@ def test_make_stays_out(out: Path) -> None:
     assert says(frozenset()) == below
     assert says(descent.idle(out, out, ["mm/zsmalloc.c", "drivers/block/brd.c"])) == {"drivers", "drivers/block"}
     assert says(descent.idle(out, out, ["drivers/media/i2c/x.c"])) == {"drivers", "drivers/media", "drivers/media/i2c"}
+    assert (out / descent.MAKEFILE).exists()
+    assert says(frozenset()) == below
+    assert not (out / descent.MAKEFILE).exists()  # it would tell of a make that was not so
