@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable
 from typing import Literal
 
-from kzram_ci.base.errors import UserError
 from kzram_ci.base.units import parse_duration
 from kzram_ci.model.machine import Accel, Snapshot
 
@@ -92,19 +91,20 @@ def add_database(parser: argparse.ArgumentParser) -> None:
 def add_guests(parser: argparse.ArgumentParser) -> None:
     """Add `--jobs` and `--cpus`: how many guests at a time."""
     parser.add_argument(
-        "--jobs", type=int, default=0, metavar="N",
+        "--jobs", type=whole(0), default=0, metavar="N",
         help="guests at a time, as far as their virtual CPUs and memory go (default: as many as these allow)",
     )  # fmt: skip
     parser.add_argument(
-        "--cpus", type=int, default=0, metavar="N",
+        "--cpus", type=whole(0), default=0, metavar="N",
         help="virtual CPUs of all guests together (default: two for each processor; more wait for each other)",
     )  # fmt: skip
 
 
-def check_bounds(jobs: int, cpus: int, make_jobs: int) -> None:
-    """Raise UserError for bounds that cannot be."""
-    if min(jobs, cpus, make_jobs) < 0:
-        raise UserError("--jobs, --cpus and --make-jobs cannot be negative")
+def add_make_jobs(parser: argparse.ArgumentParser) -> None:
+    """Add `--make-jobs`."""
+    parser.add_argument(
+        "--make-jobs", type=whole(0), default=0, metavar="N", help="make -jN (default: all CPUs it may use)"
+    )
 
 
 def add_sandbox(parser: argparse.ArgumentParser, default: str) -> None:

@@ -142,7 +142,7 @@ def _work_options(parser: argparse.ArgumentParser) -> None:
         "what the bad end shows most)",
     )  # fmt: skip
     arguments.add_guests(parser)
-    parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs it may use)")
+    arguments.add_make_jobs(parser)
     parser.add_argument("--accel", choices=arguments.ACCELS, help="overrides the plan's")
     parser.add_argument("--snapshot", choices=arguments.SNAPSHOTS, help=arguments.SNAPSHOT_HELP)
     arguments.add_sandbox(parser, "where REPO is a URL and bubblewrap works")
@@ -186,7 +186,6 @@ def _resume(args: argparse.Namespace) -> int:
 
 
 def _how(args: argparse.Namespace) -> WorkRequest:
-    arguments.check_bounds(args.jobs, args.cpus, args.make_jobs)
     accel, snapshot = arguments.accel(args.accel), arguments.snapshot(args.snapshot)
     return WorkRequest(
         jobs=args.jobs,

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from kzram_ci.base.errors import UserError
+from kzram_ci.cli.arguments import whole
 from kzram_ci.cli.kernel_names import kernels_there_are
 from kzram_ci.cli.kernel_option import (
     PATCH_HELP,
@@ -83,10 +83,10 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     add_arch(parser, "build for this architecture, also by name: stock-arm64 (default: the kernel's own)")
     parser.add_argument("--patch", action="append", default=[], metavar="[NAME=]FILE", help=PATCH_HELP)
     parser.add_argument("--refresh", action="store_true", help=REFRESH_HELP)
-    parser.add_argument("-j", "--jobs", type=int, default=None, help="make jobs (default: all CPUs it may use)")
+    parser.add_argument("-j", "--jobs", type=whole(1), default=0, help="make jobs (default: all CPUs it may use)")
     add_sandbox(parser)
     add_stores(parser)
-    parser.add_argument("--check-store", type=int, default=0, metavar="N", help=CHECK_HELP)
+    parser.add_argument("--check-store", type=whole(1), default=0, metavar="N", help=CHECK_HELP)
     parser.add_argument("--json", action="store_true", help="print a JSON array, one object a kernel")
     parser.set_defaults(func=main)
 
@@ -95,13 +95,11 @@ def main(args: argparse.Namespace) -> int:
     """The command."""
     from kzram_ci.run.kernels import BuildRequest, build  # heavy; --help needs none of it
 
-    if args.jobs is not None and args.jobs < 1:
-        raise UserError("--jobs must be at least 1")
     request = BuildRequest(
         kernels=tuple(args.kernels),
         sources=tuple(args.kernel),
         patches=patches_of(args.patch),
-        jobs=args.jobs or 0,
+        jobs=args.jobs,
         refresh=args.refresh,
         sandbox=args.sandbox,
         stores=stores_from(args.store, args.store_read),
@@ -122,8 +120,6 @@ def _check(request: BuildRequest, sample: int) -> int:
     """Compare with the store, a line for each kernel."""
     from kzram_ci.run.check_store import check
 
-    if sample < 0:
-        raise UserError("--check-store must be at least 1")
     with watch_builds(sys.stderr) as listener:
         compared = check(request, sample, listener)
     for one in compared:

@@ -84,7 +84,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     arguments.add_guests(parser)
     parser.add_argument("--refresh", action="store_true", help=REFRESH_HELP)
-    parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs it may use)")
+    arguments.add_make_jobs(parser)
     parser.add_argument("--accel", choices=arguments.ACCELS, help="overrides the plan's")
     parser.add_argument("--snapshot", choices=arguments.SNAPSHOTS, help=arguments.SNAPSHOT_HELP)
     add_sandbox(parser)

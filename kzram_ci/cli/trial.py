@@ -87,7 +87,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--resume", nargs="?", const="", metavar="DIR", help="go on with a trial (default: the newest)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run directories go")
     arguments.add_guests(parser)
-    parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs it may use)")
+    arguments.add_make_jobs(parser)
     parser.add_argument("--accel", choices=arguments.ACCELS, help="overrides the plan's")
     parser.add_argument("--snapshot", choices=arguments.SNAPSHOTS, help=arguments.SNAPSHOT_HELP)
     arguments.add_sandbox(parser, "where bubblewrap works")
@@ -120,7 +120,6 @@ def _session(args: argparse.Namespace, lines: Lines) -> Session:
         if args.reply:
             answerable(session.asked.posted)
         return session
-    arguments.check_bounds(args.jobs, args.cpus, args.make_jobs)
     request = TryRequest(
         series=tuple(args.series),
         plan=args.plan,

@@ -64,7 +64,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--webhook", default="", metavar="URL", help="gets each report by POST, as JSON")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run directories go")
     arguments.add_guests(parser)
-    parser.add_argument("--make-jobs", type=int, default=0, metavar="N", help="make -jN (default: all CPUs it may use)")
+    arguments.add_make_jobs(parser)
     parser.add_argument("--accel", choices=arguments.ACCELS, help="overrides the plan's")
     parser.add_argument("--no-history", action="store_true", help="leave the results out of the history")
     arguments.add_database(parser)
@@ -78,7 +78,6 @@ def main(args: argparse.Namespace) -> int:
     from kzram_ci.run.request import RunRequest, Selection  # heavy; --help needs none of it
     from kzram_ci.watch.request import WatchRequest, opened
 
-    arguments.check_bounds(args.jobs, args.cpus, args.make_jobs)
     how = RunRequest(
         plan=args.plan,
         selection=Selection(kernels=tuple(args.kernel), tests=tuple(args.test)),

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from kzram_ci.base.errors import UserError
+from kzram_ci.cli.arguments import whole
 from kzram_ci.cli.kernel_option import add_tls
 
 if TYPE_CHECKING:
@@ -40,9 +41,11 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("scheduler", metavar="ADDRESS", help="tls://HOST:PORT, or tcp://127.0.0.1:PORT")
     add_tls(parser)
     parser.add_argument("--name", default="", help="as runs call it (default: this host's name)")
-    parser.add_argument("--jobs", type=int, default=0, metavar="N", help="guests at a time (default: as run has it)")
-    parser.add_argument("--cpus", type=int, default=0, metavar="N", help="virtual CPUs for guests (default: as run)")
-    parser.add_argument("--memory", type=int, default=0, metavar="MIB", help="for guests (default: most of it)")
+    parser.add_argument("--jobs", type=whole(0), default=0, metavar="N", help="guests at a time (default: as run)")
+    parser.add_argument(
+        "--cpus", type=whole(0), default=0, metavar="N", help="virtual CPUs for guests (default: as run)"
+    )
+    parser.add_argument("--memory", type=whole(0), default=0, metavar="MIB", help="for guests (default: most of it)")
     parser.set_defaults(func=main)
 
 
@@ -52,9 +55,6 @@ def main(args: argparse.Namespace) -> int:
     from kzram_ci.host.doctor import architectures
     from kzram_ci.run.pool import host_budget
 
-    for option in ("jobs", "cpus", "memory"):
-        if getattr(args, option) < 0:
-            raise UserError(f"--{option} cannot be negative")
     budget, archs = host_budget(args.jobs, args.cpus), architectures()
     if not archs:
         raise UserError("there is no QEMU here that runs guests", hint="kzram-ci doctor")

@@ -68,9 +68,6 @@ def begin(request: RunRequest, warn: Warn) -> RunDir:
 
 
 def _begun(request: RunRequest, warn: Warn) -> RunDir:
-    for option, value in (("--jobs", request.jobs), ("--cpus", request.cpus), ("--make-jobs", request.make_jobs)):
-        if value < 0:
-            raise UserError(f"{option} cannot be negative")
     if request.resume is not None:
         if request.plan or not request.selection.everything:
             raise UserError("--resume takes its plan from the run directory", hint="kzram-ci run --resume [RUNDIR]")

@@ -161,7 +161,6 @@ def test_paths_after_two_dashes(bisect: Bisect, capsys: pytest.CaptureFixture[st
         ((*FULL[:-1], "other"), "k/other cannot tell good from bad"),
         ((*FULL, "--confidence", "2"), "--confidence 2.0 is not a probability"),
         ((*FULL, "--signature", ""), "--signature is empty"),
-        ((*FULL, "--cpus", "-1"), "--jobs, --cpus and --make-jobs cannot be negative"),
         ((*FULL, "--resume"), "--resume takes plan, repository and range"),
         (("--resume", "nowhere"), "nowhere is not a bisection"),
         ((*FULL[:3], "--good", "main", "--bad", "v0", "--test", "race"), "bad v0 is an ancestor of good main"),

@@ -238,18 +238,25 @@ def test_a_list_of_cells_is_whole_or_tells_how_many_more_there_are(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("word", "says"),
+    ("command", "word", "says"),
     [
-        ("--last=0", "argument --last: 0 is out of bounds: 1 or more"),
-        ("--last=-3", "argument --last: -3 is out of bounds: 1 or more"),
-        ("--port=-1", "argument --port: -1 is out of bounds: 0 or more"),
-        ("--port=65536", "argument --port: 65536 is out of bounds: 65535 at most"),
-        ("--port=x", "argument --port: 'x' is not a whole number"),
+        ("history", "--last=0", "argument --last: 0 is out of bounds: 1 or more"),
+        ("history", "--last=-3", "argument --last: -3 is out of bounds: 1 or more"),
+        ("history", "--port=-1", "argument --port: -1 is out of bounds: 0 or more"),
+        ("history", "--port=65536", "argument --port: 65536 is out of bounds: 65535 at most"),
+        ("history", "--port=x", "argument --port: 'x' is not a whole number"),
+        ("run", "--jobs=-1", "argument --jobs: -1 is out of bounds: 0 or more"),
+        ("bisect", "--cpus=-1", "argument --cpus: -1 is out of bounds: 0 or more"),
+        ("try", "--make-jobs=-1", "argument --make-jobs: -1 is out of bounds: 0 or more"),
+        ("watch", "--jobs=-2", "argument --jobs: -2 is out of bounds: 0 or more"),
+        ("worker", "--memory=-1", "argument --memory: -1 is out of bounds: 0 or more"),
+        ("build", "--jobs=0", "argument -j/--jobs: 0 is out of bounds: 1 or more"),
+        ("build", "--check-store=-1", "argument --check-store: -1 is out of bounds: 1 or more"),
     ],
 )
-def test_a_number_that_cannot_be(word: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_number_that_cannot_be(command: str, word: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        main(("history", word))
+        main((command, word))
     assert says in capsys.readouterr().err
 
 
