@@ -37,9 +37,16 @@ _EVERYWHERE = re.compile(
 # What tells of a build in which each make depends on more than is written down: modules before 5.4 (.tmp_versions, gone
 # with commit b7dca6dd1e59), unused symbols that go (before 6.5), and an archive of all headers.
 _MORE = (".tmp_versions", "include/generated/autoksyms.h", "kernel/kheaders_data.tar.xz")
-# They may hold files of the host: an initramfs, keys, firmware, a boot configuration.
-_OF_THE_HOST = ("usr", "certs", "lib", "drivers/base/firmware_loader/builtin", "firmware")
+# They may hold files of the host: an initramfs, keys, firmware, a boot configuration, a table of ACPI, a logo.
+_OF_THE_HOST = (
+    *("usr", "certs", "lib", "drivers/base/firmware_loader/builtin", "firmware", "net/wireless"),
+    *("drivers/acpi", "drivers/video/logo", "drivers/firmware/efi/libstub"),
+)
 _PLAIN = re.compile(r"[\w+.-]+(?:/[\w+.-]+)*")  # a name that a makefile may hold
+_ROUNDABOUT = (b"/../", b"/./", b"//")
+# A makefile that takes another directory for its own, as riscv's vdso_cfi, or copies from one: .cmd files name copies.
+_OF_ELSEWHERE = re.compile(rb"^[ \t]*src[ \t]*:?=|^[^#\n]*:.*\$\(srctree\)/\S*%", re.M)
+_INCLUDES = re.compile(rb"^[ \t]*[-s]?include\b", re.M)
 
 
 def idle(src: Path, out: Path, changed: Collection[str]) -> frozenset[str]:
@@ -53,21 +60,44 @@ def idle(src: Path, out: Path, changed: Collection[str]) -> frozenset[str]:
         return frozenset()
     makefiles = {str(Path(path).parent) for path in paths if Path(path).name in _MAKEFILES}  # they hand flags down
     busy = {str(up) for path in (*paths, *(f"{where}/x" for where in _OF_THE_HOST)) for up in Path(path).parents}
-    below = tuple(f"{where}/" for where in makefiles)
-    names = tuple(f"/{path}".encode() for path in paths)
+    names = tuple(f"/{path}".encode() for path in (*paths, *_links_to(src, paths)))
     entered = set()
     for where, found in _walk(out):
         if not _ENTERED.isdisjoint(found) and _PLAIN.fullmatch(where):
             entered.add(where)
-        if where.startswith(below):
-            busy.update(_with_parents(where))
         for file, maker in _dependent(out / where, found, names):
             if not _ordinary(where, file):
                 return frozenset()
             busy.update(_with_parents(where), _with_parents(maker or where))
     if not makefiles <= entered:  # such a one is included by others
         return frozenset()
+    for where in _by_makefiles(src, entered, paths):
+        busy.update(_with_parents(where))
+        if makefiles:
+            makefiles.add(where)
+    below = tuple(f"{where}/" for where in makefiles)
+    busy.update(up for where in entered if where.startswith(below) for up in _with_parents(where))
     return frozenset(entered - busy - {"."})
+
+
+def _links_to(src: Path, paths: Collection[str]) -> Iterator[str]:
+    """Links to the changed headers: .cmd files name a link. Kernels have them in include/dt-bindings."""
+    headers = {os.path.realpath(src / path) for path in paths if path.startswith("include/")}
+    for where, _, names in os.walk(src / "include") if headers else ():
+        for link in (Path(where, name) for name in names):
+            if link.is_symlink() and os.path.realpath(link) in headers:
+                yield str(link.relative_to(src))
+
+
+def _by_makefiles(src: Path, entered: Collection[str], changed: Collection[str]) -> Iterator[str]:
+    """The directories whose makefiles may have a rule for a changed file that leaves no .cmd file."""
+    names = {Path(path).name.encode() for path in changed}
+    included = not names.isdisjoint(name.encode() for name in _MAKEFILES)
+    names.difference_update(name.encode() for name in _MAKEFILES)
+    for where in entered:
+        text = b"\n".join(_read(src / where / name) or b"" for name in _MAKEFILES)
+        if _OF_ELSEWHERE.search(text) or (included and _INCLUDES.search(text)) or any(name in text for name in names):
+            yield where
 
 
 def _depends_on_more(out: Path) -> bool:
@@ -101,12 +131,12 @@ def _dependent(where: Path, names: Collection[str], changed: Collection[bytes]) 
 
 
 def _names_one(text: bytes, changed: Collection[bytes]) -> bool:
-    """Whether it names a changed path, also in a roundabout way: fs/iomap/../internal.h is fs/internal.h."""
+    """Whether it names a changed path, also in a roundabout way: fs/iomap/../internal.h, or fs/./internal.h."""
     if any(path in text for path in changed):
         return True
-    if b"/../" not in text:
+    if not any(way in text for way in _ROUNDABOUT):
         return False
-    roundabout = {posixpath.normpath(word) for word in text.split() if b"/../" in word}
+    roundabout = {posixpath.normpath(word) for word in text.split() if any(way in word for way in _ROUNDABOUT)}
     return any(word.endswith(path) for word in roundabout for path in changed)
 
 

@@ -59,6 +59,17 @@ def test_where_nothing_changed_nearly_nothing_is_entered(out: Path) -> None:
     assert entered(out) == those()
 
 
+def test_where_a_config_names_files_of_the_host_is_always_entered(out: Path) -> None:
+    """Their paths are in no list of changes: CONFIG_ACPI_CUSTOM_DSDT_FILE, CONFIG_CFG80211_EXTRA_REGDB_KEYDIR."""
+    host = ("drivers/acpi", "drivers/video/logo", "drivers/firmware/efi/libstub", "net/wireless", "usr", "certs")
+    for where in (*host, "net/core", "drivers/acpi/acpica"):
+        (out / where).mkdir(parents=True)
+        (out / where / "built-in.a").touch()
+    idle = descent.idle(out, out, ["mm/zsmalloc.c"])
+    assert not {*host, "drivers/firmware/efi", "net"} & idle
+    assert {"net/core", "drivers/acpi/acpica"} <= idle
+
+
 @pytest.mark.parametrize("line", ["build := -C $(srctree) -f scripts/Makefile.build obj", ""])
 def test_a_kbuild_that_enters_directories_in_another_way_enters_all(out: Path, line: str) -> None:
     (out / "scripts/Kbuild.include").write_text(f"{line}\n")
@@ -85,7 +96,14 @@ def test_a_name_is_not_the_end_of_another_name(out: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "spelled", ["../mm/kasan/../slab.h", "../arch/x86/../../mm/./slab.h", "/src/linux/mm/kasan/../slab.h"]
+    "spelled",
+    [
+        "../mm/kasan/../slab.h",
+        "../arch/x86/../../mm/./slab.h",
+        "/src/linux/mm/kasan/../slab.h",
+        "../mm/./slab.h",
+        "../mm//slab.h",
+    ],
 )
 def test_a_header_is_found_by_a_roundabout_way(out: Path, spelled: str) -> None:
     """As kbuild writes down what `#include "../slab.h"` means."""
@@ -116,6 +134,50 @@ def test_a_build_that_depends_on_more_than_is_written_down_enters_all(out: Path,
 def test_a_makefile_is_for_all_below_it(out: Path) -> None:
     assert entered(out, "drivers/media/Makefile") == those("drivers/media", "drivers/media/i2c")
     assert entered(out, "arch/x86/entry/Makefile") == those("arch/x86", "arch/x86/entry")
+
+
+def makefile(out: Path, where: str, text: str) -> None:
+    (out / where / "Makefile").write_text(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "include $(src)/../../../drivers/media/Makefile\n",
+        "  -include $(M)/Makefile\n",
+        "sinclude $(srctree)/$(src)/x\n",
+    ],
+)
+def test_a_makefile_may_be_included_by_another(out: Path, text: str) -> None:
+    """As arch/riscv/kernel/vdso_cfi includes vdso/Makefile, which has a directory to build in of its own."""
+    makefile(out, "arch/x86", f"obj-y += entry/\n{text}")
+    assert entered(out, "drivers/media/Makefile") == those(
+        "drivers/media", "drivers/media/i2c", "arch/x86", "arch/x86/entry"
+    )
+    assert entered(out, "drivers/media/x.c") == those("drivers/media")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "src := $(srctree)/mm\n$(obj)/%.c: $(src)/%.c\n\tcp $< $@\n",
+        "$(obj)/lib-%.c: $(srctree)/mm/%.c\n\tcp $< $@\n",
+        "$(obj)/names.h: $(srctree)/mm/zsmalloc.c\n\tsed p $< > $@\n",
+    ],
+)
+def test_what_a_makefile_takes_from_elsewhere_is_not_in_cmd_files(out: Path, rule: str) -> None:
+    makefile(out, "arch/x86/entry", f"obj-y += entry.o\n{rule}")
+    assert entered(out, "mm/zsmalloc.c") == those("mm", "arch/x86", "arch/x86/entry")
+
+
+def test_a_header_is_found_by_a_link_to_it(out: Path) -> None:
+    """Make looks at the time of what a link leads to."""
+    (out / "include/uapi/linux").mkdir(parents=True)
+    (out / "include/uapi/linux/codes.h").touch()
+    (out / "include/dt-bindings").mkdir()
+    (out / "include/dt-bindings/codes.h").symlink_to("../uapi/linux/codes.h")
+    (out / "mm/.keys.o.cmd").write_text("../mm/keys.c ../include/dt-bindings/codes.h\n")
+    assert entered(out, "include/uapi/linux/codes.h") == those("mm")
 
 
 def test_text_changes_no_kernel(out: Path) -> None:
