@@ -1,7 +1,5 @@
 """The grammar of rootfs/rootfs.yaml, as pydantic models; imported late. Pure."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field

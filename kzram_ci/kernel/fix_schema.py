@@ -1,7 +1,5 @@
 """The grammar of toolchain/fixes.yaml, as pydantic models; imported late. Pure."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field, RootModel

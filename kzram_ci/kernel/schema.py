@@ -1,7 +1,5 @@
 """The grammar of series.yaml, as pydantic models; imported late. Pure."""
 
-from __future__ import annotations
-
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 

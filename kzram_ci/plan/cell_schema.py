@@ -1,7 +1,5 @@
 """The grammar of what a cell is: guest, zram device, fault injection, expectation. Imported late. Pure."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import (

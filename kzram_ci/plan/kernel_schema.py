@@ -1,7 +1,5 @@
 """The grammar of kernels: sources, kernel files, the rows of lines and variants. Imported late, as `schema` is."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, WithJsonSchema

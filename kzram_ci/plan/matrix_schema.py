@@ -1,7 +1,5 @@
 """The grammar of axes, of selectors and of what differs in the cells they select. Imported late. Pure."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator

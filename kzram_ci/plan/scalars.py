@@ -1,7 +1,5 @@
 """The scalar types of the plan grammar, as pydantic annotations; imported late, by `schema` only."""
 
-from __future__ import annotations
-
 import posixpath
 import shlex
 from typing import Annotated, Any

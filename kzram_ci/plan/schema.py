@@ -4,8 +4,6 @@ Models describe what people write, not what runs: nearly every field is optional
 axes and overrides are merged first (`expand`). A field set to null goes back to its default.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field

@@ -1,7 +1,5 @@
 """The grammar of rootfs/workloads.yaml, as pydantic models; imported late."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field

@@ -11,6 +11,7 @@ digest of all but the plan.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -128,7 +129,13 @@ def _below(root: Path) -> Iterator[Stamp]:
                     return
 
 
-def _code() -> Iterator[Stamp]:
+@functools.cache
+def _code() -> tuple[Stamp, ...]:
+    """What judges a plan, as it was when this process first asked: it runs what it has loaded."""
+    return tuple(_code_files())
+
+
+def _code_files() -> Iterator[Stamp]:
     for folder, folders, names in os.walk(Path(kzram_ci.__file__).parent):
         folders[:] = sorted(set(folders) - {"__pycache__"})
         yield from (_stamp(f"{folder}/{name}") for name in sorted(names))

@@ -1,7 +1,5 @@
 """The scalar types that all grammars share, as pydantic annotations; imported late. Pure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Annotated, Any

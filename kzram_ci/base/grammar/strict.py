@@ -1,7 +1,5 @@
 """The base of every model of the grammar: unknown keys are errors with a suggestion; imported late. Pure."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator

@@ -1,7 +1,5 @@
 """The grammar of hooks.yaml, as pydantic models; imported late. Pure."""
 
-from __future__ import annotations
-
 from string import Template
 from typing import Annotated, Any
 
