@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from kzram_ci.base.unpacked import PIECE, unpacked
 from kzram_ci.ktap import Parser, Report
 from kzram_ci.model.points import BAD, Point, summary
 from kzram_ci.results.reports.sanitize import one_line, visible
@@ -34,7 +35,12 @@ def add_parser(subparsers: Any) -> None:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("logs", nargs="+", metavar="FILE", help="a log, any bytes; - is standard input")
+    parser.add_argument(
+        "logs",
+        nargs="+",
+        metavar="FILE",
+        help="a log, any bytes, as they are or compressed (gzip, xz, bzip2); - is standard input",
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON array, one object a log")
     parser.set_defaults(func=main, only_looks=True)
 
@@ -70,12 +76,10 @@ def _read(name: str) -> Report:
 
 def _pieces(name: str) -> Iterator[bytes]:
     if name == "-":
-        while piece := os.read(sys.stdin.fileno(), 1 << 20):
-            yield piece
+        yield from unpacked(iter(lambda: os.read(sys.stdin.fileno(), PIECE), b""))
         return
     with open(name, "rb") as handle:
-        while piece := handle.read(1 << 20):
-            yield piece
+        yield from unpacked(iter(lambda: handle.read(PIECE), b""))
 
 
 def _show(name: str, report: Report) -> None:

@@ -58,7 +58,12 @@ def add_parser(subparsers: Any) -> None:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("logs", nargs="+", metavar="LOG", help="a console log, any bytes; - is standard input")
+    parser.add_argument(
+        "logs",
+        nargs="+",
+        metavar="LOG",
+        help="a console log, any bytes, as they are or compressed (gzip, xz, bzip2); - is standard input",
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON array, one object a log")
     parser.add_argument("--vmlinux", type=Path, metavar="FILE", help="decode frames to file:line with inlines")
     parser.add_argument("--modules", type=Path, metavar="DIR", help="where modules are (default: beside vmlinux)")

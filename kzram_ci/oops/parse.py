@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from kzram_ci.base.unpacked import unpacked
 from kzram_ci.oops.model import Oops
 from kzram_ci.oops.stream import CHUNK, StreamParser
 
@@ -21,16 +22,23 @@ def _pieces(source: bytes | Path | Iterable[bytes]) -> Iterator[bytes]:
 
 
 def iterate(source: bytes | Path | Iterable[bytes]) -> Iterator[Oops]:
-    """The oopses of a log as they are found; memory does not grow with the log. Raises OSError for a path."""
+    """The oopses of a log as they are found; memory does not grow with the log.
+
+    A log may be compressed. Raises OSError where it cannot be read to its end, after the oopses of what came before.
+    """
     parser = StreamParser(settle=True)
-    for piece in _pieces(source):
-        yield from parser.feed(piece)
+    try:
+        for piece in unpacked(_pieces(source)):
+            yield from parser.feed(piece)
+    except OSError:
+        yield from parser.finish()
+        raise
     yield from parser.finish()
 
 
 def parse(source: bytes | Path | Iterable[bytes]) -> tuple[Oops, ...]:
     """The oopses of a log in the order of their headlines. `source`: bytes, a path, or pieces of bytes.
 
-    Any bytes are accepted. Raises OSError when a path cannot be read.
+    Any bytes are accepted, also compressed by gzip, xz or bzip2. Raises OSError when a log cannot be read.
     """
     return tuple(sorted(iterate(source), key=lambda oops: oops.start))

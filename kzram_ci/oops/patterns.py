@@ -95,8 +95,10 @@ _BEGINNINGS = (  # of lines that no other row knows and that reports are made of
     r"no lock|\d+ locks? held|[\w.:/-]{1,40}/\d+ (?:is|just|\[)|addr|value|comm|kfence|Rebooting|KASAN|PGD|P4D|RIP",
     r"IP:|PC",
     r"LR|NIP|Instruction dump|Bytes|Uninit|Showing|watchdog|RSP|RAX|ORIG|All QSes|object|size|RCU nest",
+    r"PKRU:|lr :|ra :|Current \S{1,16} pgtable|[LB]E PAGE_SIZE=|REGS:|Faulting instruction|Krnl |Failing address:",
+    r"Fault in |AS:|R:\d T:|Last Breaking-Event|CRMD:|PRMD:|EUEN:|ECFG:|ESTAT:|BADV:|pc [0-9a-f]{16} ra ",
 )
-_CONTENT = later(r"\s*$|\s*[-=]{3,}|\s{0,8}(?:" + "|".join(_BEGINNINGS) + ")")
+_CONTENT = later(r"\s*$|\s*[-=]{3,}|\s{0,10}[#>][0-9a-f]{16}: |\s{0,11}(?:" + "|".join(_BEGINNINGS) + ")")
 
 
 def heading(text: str) -> str | None:

@@ -14,7 +14,7 @@ BOOT = later(
     r"|boot"
 )
 STAMP = later(rb"\[ {0,7}(\d{1,9})\.\d{6}\]")
-RESTART = later(rb"reboot: |Restarting system|Rebooting in|Power down|kexec|-- (?:Re)?[Bb]oot\b")
+RESTART = later(rb"reboot: |anic - not syncing|Restarting system|Rebooting in|Power down|kexec|-- (?:Re)?[Bb]oot\b")
 LOGGED = later(rb"[^\n]{0,120}\bkernel(?:\[\d{1,9}\])?: ")  # by a daemon, which keeps a file across boots
 FAULTS = frozenset(
     (

@@ -106,6 +106,17 @@ class Report:
 
     # ---- lines
 
+    def named_again(self, row: Row, match: re.Match[str], line: Line) -> bool:
+        """Whether a decoder wrote the headline once for each inlined function; the last one is the kernel's."""
+        again = row is self.row and line.number - self.end_line <= 1 and self.line.text.rstrip().endswith("[inline]")
+        if not again or self._lines:
+            return False
+        groups = match.groupdict()
+        self.what, self.function = (groups.get("what") or "").strip(), groups.get("fn")
+        self.line = self.line._replace(text=line.text)
+        self.end_line, self.end = line.number, line.end
+        return True
+
     def add(self, line: Line) -> None:
         """Take one line. Lines that do not belong here end the report in time."""
         if self._half is not None and line.bare:

@@ -26,6 +26,7 @@ MAX_PARKED = 8
 TORN = 40  # bytes: a line that a mailer broke is no shorter
 LOOK_BACK = 16_384  # bytes, for a boot banner and for the lower half of a report
 MAX_HALF = 200  # lines of that half
+SOON = 40  # lines after a fault in which a boot is what became of it
 AFTERMATH = 400  # lines after a report in which the panic it caused may come
 
 
@@ -230,6 +231,8 @@ class StreamParser:
         if row.kind == "unknown" and mine is None and not self._parked:
             self._headless(line, row, match)
             return
+        if mine is not None and mine.named_again(row, match, line):
+            return
         if mine is not None and self._continues(mine, row.kind, row.follows, line.number):
             mine.add(line)
         elif (waiting := self._continued(line, row.kind, row.follows)) is not None:
@@ -344,6 +347,8 @@ class StreamParser:
         again, self._boot_line = self._boot_line > 0, line.number
         if near:
             return False  # the loader's banner and the kernel's, or a console that replays its log
+        if any(each.end_line + SOON > line.number for each in self._faults()):
+            return False  # it led to this boot, of a kdump kernel for one
         block, begin = self._context or (b"", 0)
         before = self._before(4096)
         if relations.RESTART.search(before) or relations.LOGGED.match(block, begin):
@@ -352,6 +357,11 @@ class StreamParser:
         if stamps:
             return int(stamps[-1]) >= 10
         return again or (self._first is not None and line.number > 1 and not relations.BOOT.match(self._first))
+
+    def _faults(self) -> list[Report]:
+        """Reports after which a system may well not have gone on."""
+        reports = (*self._open, *self._parked, *(report for report, _ in self._after))
+        return [report for report in reports if report.kind in relations.FAULTS]
 
     def _sweep(self) -> None:
         if not self._open and not self._parked:

@@ -1,5 +1,6 @@
 """The face: exit codes, JSON shape, standard input, unreadable logs."""
 
+import gzip
 import json
 import os
 import pty
@@ -114,3 +115,12 @@ def test_a_person_is_told_that_there_is_none(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert os.read(ours, 4096).decode().strip() == f"{clean}: no oops in 2 lines"
     os.close(ours)
+
+
+def test_a_compressed_log_that_ends_early_shows_what_it_had(tmp_path: Path) -> None:
+    path = tmp_path / "console.log.gz"
+    path.write_bytes(gzip.compress(splats.stamped(splats.NULL_DEREF))[:-8])
+    done = run(str(path), "--json")
+    (entry,) = json.loads(done.stdout)
+    assert ([oops["type"] for oops in entry["oopses"]], done.returncode) == (["null_deref"], 2)
+    assert done.stderr.decode().startswith(f"kzram-ci: {path}: its gzip data end early")

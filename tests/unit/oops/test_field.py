@@ -181,6 +181,50 @@ def test_the_lower_half_of_a_report_is_found_and_flagged(before: str, stamp: str
     assert oops.signature == "unknown:zs_free"
 
 
+@pytest.mark.parametrize(
+    "last",
+    [
+        "PKRU: 55555554",
+        "lr : zs_malloc+0x1b0/0x4c8 [zsmalloc]",
+        " ra : zs_malloc+0x8c/0x102",
+        "REGS: c00000001f9f7680 TRAP: 0300   Not tainted  (6.11.0-rc5)",
+        "           R:0 T:1 IO:1 EX:1 Key:0 M:1 W:0 P:0 AS:3 CC:0 PM:0 RI:0 EA:3",
+        "          >000002aa7f0a1b3e: e31010000004        lg      %r1,0(%r1)",
+        " CRMD: 000000b0 (PLV0 -IE -DA +PG DACF=CC DACM=CC -WE)",
+    ],
+)
+def test_a_lower_half_reaches_up_to_the_instruction_pointer(last: str) -> None:
+    oops = only(f"RIP: 0010:obj_malloc+0x4a/0xf0 [zsmalloc]\n{last}\n" + LOWER_HALF)
+    assert (oops.function, oops.line) == ("obj_malloc", 1)
+
+
+DECODED = """\
+BUG: KASAN: slab-out-of-bounds in memcpy_to_page include/linux/highmem.h:427 [inline]
+BUG: KASAN: slab-out-of-bounds in zs_copy mm/zsmalloc.c:1240 [inline]
+BUG: KASAN: slab-out-of-bounds in zs_obj_write+0x31c/0x560 mm/zsmalloc.c:1260
+Write of size 3104 at addr ffff88801f5e2c40 by task syz.0.17/9123
+
+CPU: 0 UID: 0 PID: 9123 Comm: syz.0.17 Not tainted 6.15.0-rc2-syzkaller #0 PREEMPT(full)
+Call Trace:
+ <TASK>
+ __asan_memcpy+0x3c/0x60 mm/kasan/shadow.c:106
+ memcpy_to_page include/linux/highmem.h:427 [inline]
+ zs_obj_write+0x31c/0x560 mm/zsmalloc.c:1260
+ zram_submit_bio+0xf21/0x1c60 drivers/block/zram/zram_drv.c:2090
+ </TASK>
+"""
+AT = "WARNING: CPU: 0 PID: 9123 at mm/zsmalloc.c:373 "
+
+
+@pytest.mark.parametrize("stamp", ["", "[   93.200001][ T9123] "])
+@pytest.mark.parametrize("head", ["BUG: KASAN: slab-out-of-bounds in ", "BUG: KMSAN: uninit-value in ", AT])
+def test_a_headline_that_was_decoded_with_its_inlined_functions_is_one(stamp: str, head: str) -> None:
+    text = DECODED.replace("BUG: KASAN: slab-out-of-bounds in ", head)
+    oops = only("".join(f"{stamp}{line}\n" for line in text.splitlines()))
+    assert (oops.function, oops.corrupted, oops.line) == ("zs_obj_write", False, 1)
+    assert oops.headline == f"{head}zs_obj_write+0x31c/0x560 mm/zsmalloc.c:1260"
+
+
 def test_a_lower_half_may_end_the_log_without_a_newline() -> None:
     assert only(LOWER_HALF.rstrip("\n")).function == "zs_free"
 

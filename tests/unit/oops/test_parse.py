@@ -187,3 +187,24 @@ BANNER = "[    0.000000] Linux version 6.12.0 (gcc 12.2) #1 SMP\n[    0.100000] 
 )
 def test_what_a_loader_says_before_the_banner_is_no_system_that_ran(first: str, kinds: list[str]) -> None:
     assert [oops.type for oops in parse((first + BANNER).encode())] == kinds
+
+
+FAULT = """\
+[  412.100000] Oops: general protection fault, maybe for address 0xdead000000000108: 0000 [#1] SMP NOPTI
+[  412.100001] CPU: 0 UID: 0 PID: 96 Comm: kswapd0 Not tainted 6.12.0 #1
+[  412.100002] RIP: 0010:zs_free+0x2e/0x90 [zsmalloc]
+"""
+QUIET = "".join(f"[  500.{number:06d}] zram0: fine\n" for number in range(100))
+
+
+@pytest.mark.parametrize(
+    ("before", "kinds"),
+    [
+        (FAULT, ["general_protection"]),  # crash_kexec() comes before the end mark
+        (FAULT + "[  412.2] Kernel panic - not syncing: Fatal exception\n", ["general_protection"]),
+        ("[  412.100000] Kernel panic - not syncing: sysrq triggered crash\n", ["panic"]),
+        (FAULT + QUIET, ["general_protection", "unexpected_reboot"]),
+    ],
+)
+def test_the_boot_that_a_crash_led_to_is_not_unexpected(before: str, kinds: list[str]) -> None:
+    assert [oops.type for oops in parse((before + BANNER).encode())] == kinds
