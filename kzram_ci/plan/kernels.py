@@ -121,6 +121,9 @@ class Kernels:
         return Definition(model=model, file=file, directory=path.parent, where=())
 
     def _unknown(self, name: str, file: str, where: Where) -> None:
+        if name in self._inline:  # only its own base asks for what the plan itself does not have
+            self.problems.add(file, where, f"{name!r} builds on itself, and no other kernel has that name")
+            return
         known = sorted({*self._inline, *kernel_names(self.library)})
         self.problems.add(file, where, f"unknown kernel {name!r}; {allowed(name, known)}")
 

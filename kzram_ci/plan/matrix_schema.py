@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from kzram_ci.base.grammar.scalars import MANY_SCHEMA, Name, Patterns, no_items, no_rows
@@ -17,6 +17,15 @@ class Axis(Strict):
 
     set: str | None = Field(None, description="the field that the values go to, such as zram.algorithm")
     values: Any = Field(description="a list for `set`, else a mapping: name of the value to the fields it sets")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _values_have_a_key(cls, data: Any) -> Any:
+        """One error where `values:` was left out, not one for each of them."""
+        if isinstance(data, dict) and data and not {"set", "values"} & data.keys():
+            if all(isinstance(fields, dict) for fields in data.values()):
+                raise ValueError(f"values with names stand under `values`: {{values: {{{next(iter(data))}: …}}}}")
+        return data
 
 
 class Selector(Strict):

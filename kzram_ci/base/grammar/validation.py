@@ -28,6 +28,8 @@ _KINDS = {
 _BOUNDS = {
     "greater_than_equal": ("ge", "at least"),
     "less_than_equal": ("le", "at most"),
+    "greater_than": ("gt", "more than"),
+    "less_than": ("lt", "less than"),
     "too_short": ("min_length", "a length of at least"),
     "string_too_short": ("min_length", "a length of at least"),
 }
@@ -81,7 +83,8 @@ def _expected(kind: str, got: Any, context: Mapping[str, Any]) -> str:
         return f"expected {_KINDS[kind]}, got {_show(got)}{hint}"
     if kind in _BOUNDS:
         name, says = _BOUNDS[kind]
-        return f"expected {says} {context.get(name)}, got {_show(got)}"
+        bound = str(context.get(name)).removesuffix(".0")
+        return f"expected {says} {bound}, got {_show(got)}"
     if kind == "string_pattern_mismatch":
         return f"{_show(got)} does not have the form {context.get('pattern')}"
     return ""

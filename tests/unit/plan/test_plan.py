@@ -488,3 +488,23 @@ def test_a_kernel_by_name_alone(kernels: Path) -> None:
     (kernels / "odd.yaml").write_text("sorce: {}\n")
     with pytest.raises(GrammarErrors, match=r"odd.yaml:1:1: sorce: unknown key 'sorce'.*did you mean source\?"):
         load_kernel("odd", library)
+
+
+def test_a_kernel_of_the_plan_that_builds_on_itself(kernels: Path) -> None:
+    [line] = errors("name: p\nkernels: [{name: mine, base: mine}]\n" + TEST, kernels)
+    assert line == "p.yaml:2:30: kernels[0].base: 'mine' builds on itself, and no other kernel has that name"
+
+
+def test_named_values_of_an_axis_without_their_key_are_one_error(kernels: Path) -> None:
+    named = "matrix:\n  axes: {load: {low: {duration: 3s}, high: {duration: 9s}}}\n"
+    [line] = errors("name: p\nkernels: [stock]\n" + TEST + named, kernels)
+    assert line.endswith("matrix.axes.load: values with names stand under `values`: {values: {low: …}}")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [("0", "expected more than 0, got 0"), ("2", "expected less than 1, got 2")]
+)
+def test_the_bounds_of_evidence_are_told_as_all_others(value: str, words: str, kernels: Path) -> None:
+    text = "name: p\nkernels: [stock]\n" + TEST + f"defaults: {{stop: {{evidence: {value}}}}}\n"
+    [line] = errors(text, kernels)
+    assert line.endswith(f"defaults.stop.evidence: {words}")
