@@ -56,7 +56,7 @@ class Library:
             return None
         directory, pattern = _SHELVES[kind]
         places = (root / directory / pattern.replace("*", name) for root in self.roots)
-        return next((path for path in places if path.exists()), None)
+        return next((path for path in places if path.is_file()), None)
 
     def missing(self, kind: Kind, name: str) -> str:
         """What to say of a name that is not there: the names that are, and the nearest."""
