@@ -100,14 +100,7 @@ def as_lines(plan: Plan, builds: Sequence[cost.BuildCost]) -> list[str]:
     lines = [f"{plan.name}: {plan.description}" if plan.description else plan.name, ""]
     lines += _table(("cell (* control)", "expected", "ends at"), rows)
     lines += [""]
-    state = {True: "cached", False: "to build, about "}
-    lines += _table(
-        ("kernel", "key", "build"),
-        [
-            (b.kernel, b.key[:16] or "unknown", state[b.cached] + ("" if b.cached else say_duration(b.seconds)))
-            for b in builds
-        ],
-    )
+    lines += _table(("kernel", "key", "build"), [(b.kernel, b.key[:16] or "unknown", _state(b)) for b in builds])
     boots = sum(cost.cell_seconds(cell) for cell in plan.cells)
     making = sum(build.seconds for build in builds)
     count = len([cell for cell in plan.cells if not cell.skip])
@@ -116,6 +109,12 @@ def as_lines(plan: Plan, builds: Sequence[cost.BuildCost]) -> list[str]:
         f"{say_count(count, 'cell')}, at most {say_duration(boots)} one after another; builds {say_duration(making)}",
     ]
     return lines
+
+
+def _state(build: cost.BuildCost) -> str:
+    if build.cached:
+        return "cached"
+    return f"to build, about {say_duration(build.seconds)}" if build.seconds else "to fetch, nothing to build"
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:

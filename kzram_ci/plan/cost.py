@@ -19,7 +19,7 @@ PlanBuild = Callable[[KernelSpec], tuple[str, bool]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildCost:
-    """One kernel's build. `seconds` is an estimate, 0 when cached."""
+    """One kernel's build. `seconds` is an estimate, 0 when cached and for a ready kernel that is to be fetched."""
 
     kernel: str
     key: str
@@ -39,7 +39,9 @@ def build_costs(plan: Plan, plan_build: PlanBuild) -> tuple[BuildCost, ...]:
     planned = [(spec, *plan_build(spec)) for spec in plan.kernels()]
     ready.update(_kind(spec) for spec, _, cached in planned if cached)
     for spec, key, cached in planned:
-        seconds = 0.0 if cached else VARIANT_BUILD_SECONDS if _kind(spec) in ready else FIRST_BUILD_SECONDS
+        seconds = VARIANT_BUILD_SECONDS if _kind(spec) in ready else FIRST_BUILD_SECONDS
+        if cached or spec.source.ready:
+            seconds = 0.0
         ready.add(_kind(spec))
         costs.append(BuildCost(kernel=spec.name, key=key, cached=cached, seconds=seconds))
     return tuple(costs)

@@ -22,9 +22,9 @@ class Axis(Strict):
     @classmethod
     def _values_have_a_key(cls, data: Any) -> Any:
         """One error where `values:` was left out, not one for each of them."""
-        if isinstance(data, dict) and data and not {"set", "values"} & data.keys():
-            if all(isinstance(fields, dict) for fields in data.values()):
-                raise ValueError(f"values with names stand under `values`: {{values: {{{next(iter(data))}: …}}}}")
+        named = isinstance(data, dict) and data and not {"set", "values"} & data.keys()
+        if named and all(isinstance(fields, dict) for fields in data.values()):
+            raise ValueError(f"values with names stand under `values`: {{values: {{{next(iter(data))}: …}}}}")
         return data
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from kzram_ci.base.errors import KzramError, UserError
 from kzram_ci.kernel import mechanism
@@ -32,12 +33,6 @@ def preview(name: str, selection: Selection) -> tuple[Plan, tuple[cost.BuildCost
         except KzramError:
             return None
 
-    def build(spec: KernelSpec) -> tuple[str, bool]:
-        try:
-            return plan_build(spec, context)
-        except KzramError:
-            return cost.unknown(spec)
-
     def image(spec: KernelSpec) -> KernelImage | None:
         try:
             return image_at_hand(spec, context)
@@ -61,4 +56,13 @@ def preview(name: str, selection: Selection) -> tuple[Plan, tuple[cost.BuildCost
         else without_proof(cell, built.get(cell.kernel.name))
         for cell in suited.cells
     )
-    return replace(suited, cells=cells), cost.build_costs(plan, build)
+    return replace(suited, cells=cells), cost.build_costs(plan, partial(_build, context))
+
+
+def _build(context: KernelContext, spec: KernelSpec) -> tuple[str, bool]:
+    try:
+        return plan_build(spec, context)
+    except KzramError as error:
+        if isinstance(error, UserError) and spec.source.ready:  # no such image
+            raise
+        return cost.unknown(spec)

@@ -35,6 +35,14 @@ def test_the_users_own_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert shelf.all("rootfs/rootfs.yaml") == (shelf.rootfs(),)
 
 
+def test_a_directory_is_neither_a_kernel_nor_a_fragment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("kernels/stock.yaml", "kernels/config/base.config"):
+        (tmp_path / place).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert Library().kernel("stock") is None
+    assert Library().fragment("base").is_file()
+
+
 def test_a_plan_is_a_path_or_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my.yaml").write_text("")
     monkeypatch.chdir(tmp_path)

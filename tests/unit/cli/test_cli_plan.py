@@ -156,6 +156,30 @@ def test_plan_says_that_a_source_is_not_there(home: Path) -> None:
         plan_command.main(parse(plan_command, "plan", "p.yaml", "--kernel", f"directory:{home}"))
 
 
+READY = """
+name: p
+kernels: [{name: ready, source: {kind: %s}}]
+tests: {a: {workload: directmutate, zram: {swap: false}}}
+"""
+
+
+def test_a_ready_kernel_that_is_not_here_is_not_built(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KZRAM_CACHE", str(home / "cache"))
+    (home / "ready.yaml").write_text(READY % "debian, package: linux-image-none-amd64")
+    assert plan_command.main(parse(plan_command, "plan", "ready.yaml")) == 0
+    told = capsys.readouterr().out
+    assert "to fetch, nothing to build" in told
+    assert told.endswith("builds 0 s\n")
+
+
+def test_plan_says_that_an_image_is_not_there(home: Path) -> None:
+    (home / "ready.yaml").write_text(READY % "image, path: nope")
+    with pytest.raises(UserError, match="nope is not a file"):
+        plan_command.main(parse(plan_command, "plan", "ready.yaml"))
+
+
 def test_the_help_of_build_names_the_kernels_there_are(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     row = "  my-line: {source: {kind: directory, path: linux}}\n"
     (home / "kernels/lines.yaml").write_text(f"lines:\n{row}")
