@@ -126,7 +126,7 @@ def _compile(job: Job, base: BaseTree, patched: Patched) -> dict[str, str]:
         job.slot.switch(base, patched.files, patched.executable)
     _restore_exec_bits(job)
     job.slot.log.unlink(missing_ok=True)
-    fresh = job.slot.begin()
+    fresh = job.slot.begin(job.context.deadline)
     try:
         with span("configure", "build"):
             options = configure(job, base, patched.files)
@@ -157,7 +157,7 @@ def _try_out(job: Job, options: Mapping[str, str], patched: Patched) -> None:
     objects = [f"{path.removesuffix('.c')}.o" for path in sources]
     try:
         argv = job.make_dir.argv(f"-j{job.context.jobs}", *_debug_paths(job, options), *objects)
-        run(job.make_dir, argv, deadline=job.context.deadline)
+        run(job.make_dir, argv, deadline=job.context.deadline, more=_cached_apart(job))
     except BuildFailed as error:
         if suspect(error.cause, patched.near, patched.files) is not None:
             raise
@@ -201,13 +201,17 @@ def _make(job: Job, options: Mapping[str, str], fresh: bool) -> int:
 
     argv = job.make_dir.argv(f"-j{job.context.jobs}", *_debug_paths(job, options), *targets(job.inputs, options))
     with span("what is idle", "build"):
-        more = descent.write(job.slot.out, job.slot.idle())
+        more, apart = descent.write(job.slot.out, job.slot.idle()), _cached_apart(job)
     try:
-        return run(job.make_dir, argv, deadline=job.context.deadline, steps=tell, more=more)
+        return run(job.make_dir, argv, deadline=job.context.deadline, steps=tell, more={**more, **apart})
     except CompilerCrashed as crash:
         text = f"the compiler crashed ({crash.cause}): made once more; if it goes well now, check this host's memory"
         job.context.note(job.inputs.name, text)
-        return run(job.make_dir, argv, deadline=job.context.deadline, steps=tell)
+        return run(job.make_dir, argv, deadline=job.context.deadline, steps=tell, more=apart)
+
+
+def _cached_apart(job: Job) -> dict[str, str]:
+    return {} if job.make_dir.sandbox is not None else ccache.apart(job.slot.src, job.slot.out)
 
 
 def _kept_log(job: Job, suffix: str = "") -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from kzram_ci.base import files
 from kzram_ci.base.cache import mark_used
+from kzram_ci.kernel.kbuild import hidden
 
 
 def path(cache: Path, variables: Mapping[str, str]) -> str:
@@ -35,6 +36,14 @@ def path(cache: Path, variables: Mapping[str, str]) -> str:
                 os.replace(fresh, link)
             mark_used(link)
     return f"{directory}{os.pathsep}{own}"
+
+
+def apart(src: Path, out: Path) -> dict[str, str]:
+    """The environment by which results of trees whose headers hide others are kept apart: they look alike to ccache."""
+    listed = out / "kzram.hidden"
+    files.write_atomic(listed, "".join(f"{path}\n" for path in hidden.pairs(src)))
+    given = os.environ.get("CCACHE_EXTRAFILES")
+    return {"CCACHE_EXTRAFILES": os.pathsep.join(filter(None, (given, str(listed))))}
 
 
 def _compilers(variables: Mapping[str, str]) -> list[str]:

@@ -161,7 +161,7 @@ def _ordinary(where: str, file: str) -> bool:
     top = where.partition("/")[0]
     return (
         top not in (".", "include", "scripts", "tools", "rust")
-        and "/include/" not in f"{where}/"
+        and not any(word in f"{where}/" for word in ("/include/", "/tools/"))  # tools: arch/x86/tools/vdso2c
         and ".s.cmd" not in file
     )
 

@@ -19,7 +19,7 @@ from kzram_ci.base import files, proc
 from kzram_ci.base.clock import Deadline
 from kzram_ci.base.errors import InfraError
 from kzram_ci.base.values import dataclass
-from kzram_ci.kernel.kbuild import descent
+from kzram_ci.kernel.kbuild import descent, hidden
 from kzram_ci.kernel.kbuild.base_tree import BaseTree, ChangingTree, UnpackedArchive
 from kzram_ci.kernel.kbuild.rewrite import content_of, remove, remove_empty, write_if_changed
 
@@ -91,6 +91,8 @@ class Slot:
         if not paths:
             return
         self._changed.update(paths)
+        if any(hidden.hides(self.src, path) for path in paths):
+            self._mark.touch()  # make would not see it: its objects go, be it now or when we are killed first
         if self.state.made or self.state.checked:
             self._found = self.state
             self.remember(made="", checked=False)
@@ -108,13 +110,16 @@ class Slot:
 
     def prepare(self, base: BaseTree, deadline: Deadline) -> None:
         """Have the base in `src`, however the slot was left."""
-        if self._mark.exists():
-            files.remove_tree(self.out, deadline)
-            self._mark.unlink(missing_ok=True)
+        self._drop_objects(deadline)
         if isinstance(base, UnpackedArchive):
             self._link(base, deadline)
         else:
             self._follow(base)
+
+    def _drop_objects(self, deadline: Deadline) -> None:
+        if self._mark.exists():
+            files.remove_tree(self.out, deadline)
+            self._mark.unlink(missing_ok=True)
 
     def _link(self, base: UnpackedArchive, deadline: Deadline) -> None:
         """Hard links: half a second and no space for 90,000 files; nothing is written into a shared inode."""
@@ -170,8 +175,9 @@ class Slot:
         self.remember(touched=tuple(sorted(desired)))
         return written
 
-    def begin(self) -> bool:
+    def begin(self, deadline: Deadline) -> bool:
         """Mark that make runs now, on scripts that were checked. Returns whether it starts from nothing."""
+        self._drop_objects(deadline)
         fresh = not (self.out / "vmlinux").exists()
         self._basis = "" if fresh else self._found.made
         self.remember(made="", checked=True)

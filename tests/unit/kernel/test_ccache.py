@@ -1,4 +1,6 @@
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,42 @@ def test_not_wanted_not_there_and_nowhere_to_write(
     monkeypatch.setenv("HOME", str(tmp_path))
     installed.unlink()
     assert ccache.path(tmp_path / "cache", {}) == own
+
+
+def test_trees_whose_headers_hide_others_are_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CCACHE_EXTRAFILES", raising=False)
+    for path in ("include/uapi/linux/x.h", "include/linux/y.h"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    listed = tmp_path / "kzram.hidden"
+    assert ccache.apart(tmp_path, tmp_path) == {"CCACHE_EXTRAFILES": str(listed)}
+    assert listed.read_text() == ""
+    (tmp_path / "include/linux/x.h").touch()
+    monkeypatch.setenv("CCACHE_EXTRAFILES", "/home/me/mine")
+    assert ccache.apart(tmp_path, tmp_path) == {"CCACHE_EXTRAFILES": f"/home/me/mine:{listed}"}
+    assert listed.read_text() == "include/linux/x.h\n"
+
+
+@pytest.mark.skipif(shutil.which("ccache") is None or shutil.which("gcc") is None, reason="no ccache, or no gcc")
+def test_ccache_does_not_take_a_header_for_the_one_it_hides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without `apart` it gives the object of before: its direct mode does not look for headers that were not there."""
+    for name in [name for name in os.environ if name.startswith("CCACHE_")]:
+        monkeypatch.delenv(name)
+    uapi, over = tmp_path / "include/uapi/linux/x.h", tmp_path / "include/linux/x.h"
+    for path in (uapi, over):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    uapi.write_text("#define X 1\n")
+    os.utime(uapi, (1, 1))  # else ccache takes it for just written, and does not use its direct mode
+    (tmp_path / "a.c").write_text("#include <linux/x.h>\nchar value[] = {'v', '=', '0' + X, 0};\n")
+
+    def made() -> bytes:
+        env = {**os.environ, **ccache.apart(tmp_path, tmp_path), "CCACHE_DIR": str(tmp_path / "store")}
+        argv = ("ccache", "gcc", "-Iinclude", "-Iinclude/uapi", "-c", "a.c", "-o", "a.o")
+        subprocess.run(argv, cwd=tmp_path, env=env, check=True, timeout=60)
+        return (tmp_path / "a.o").read_bytes()
+
+    assert b"v=1" in made()
+    assert b"v=1" in made()
+    over.write_text("#define X 2\n")
+    os.utime(over, (1, 1))
+    assert b"v=2" in made()

@@ -27,6 +27,7 @@ OTHERS = {
     "arch/x86/include/generated/asm": {".syscalls_64.h.cmd": "../arch/x86/entry/syscalls/syscall_64.h"},
     "scripts/mod": {".modpost.o.cmd": "../include/linux/license.h"},
     "tools/objtool": {".check.o.cmd": "../lib/insn.c"},
+    "arch/x86/tools": {".vdso2c.cmd": "../include/uapi/linux/note.h"},  # by which arch/x86/entry/vdso makes its image
 }
 ENTER = "build := -f $(srctree)/scripts/Makefile.build obj"
 ALL = frozenset(TREE) - {"."}
@@ -199,6 +200,7 @@ def test_text_changes_no_kernel(out: Path) -> None:
         "arch/x86/kernel/vmlinux.lds",
         "include/asm-generic/Kbuild",
         "include/linux/license.h",
+        "include/uapi/linux/note.h",
         "kernel/table.h",
         "arch/x86/entry/syscalls/syscall_64.h",
         "scripts/Makefile.build",

@@ -225,6 +225,26 @@ def test_the_next_make_is_told_what_changed(bench: Bench, monkeypatch: pytest.Mo
     assert len(asked) == 3, "nor is there a kernel without vmlinux"
 
 
+def test_a_header_that_hides_another_has_all_made_anew(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What objects were made of is all there, as it was: make would leave them."""
+    below: Files = {"include/uapi/linux/x.h": b"#define X 1\n"}
+    above: Files = {**below, "include/linux/x.h": b"#define X 2\n"}
+    bench.build("v", below)
+    assert bench.compiled(bench.build("w", {**below, "include/linux/y.h": b"#define Y 1\n", **B2})) == ["b.o"]
+    assert bench.compiled(bench.build("x", above)) == ["a.o", "b.o", "c.o"]
+    assert bench.compiled(bench.build("y", {**above, **B2})) == ["b.o"], "it hides it since before"
+    bench.build("z", {**below, "c.c": b"int c4;\n"})
+    with monkeypatch.context() as patch:
+        patch.setattr("kzram_ci.kernel.kbuild.exec_bits.restore", _dies)
+        with pytest.raises(KeyboardInterrupt):
+            bench.build("killed", {**above, "c.c": b"int c5;\n"})  # after the header came, before make
+    assert bench.compiled(bench.build("last", {**above, "c.c": b"int c3;\n"})) == ["a.o", "b.o", "c.o"]
+
+
+def _dies(*words: object, **more: object) -> tuple[str, ...]:
+    raise KeyboardInterrupt
+
+
 def test_scripts_that_came_with_a_variant_are_made_executable(bench: Bench) -> None:
     bench.build()
     bench.build("v", {"tools/new.sh": b"#!/bin/sh\n"})
