@@ -37,7 +37,11 @@ TABLES = frozenset({"lines", "variants"})
 
 def _roots() -> tuple[Path, ...]:
     """Working directory, top of the clone, package data."""
-    return Path().absolute(), _PACKAGE.parent, _PACKAGE / "data"
+    try:
+        here = Path().absolute()
+    except FileNotFoundError:
+        raise UserError("the working directory is gone", hint="cd into one that is there") from None
+    return here, _PACKAGE.parent, _PACKAGE / "data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

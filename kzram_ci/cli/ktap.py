@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 from kzram_ci.base.unpacked import PIECE, unpacked
+from kzram_ci.cli import standard_input
 from kzram_ci.ktap import Parser, Report
 from kzram_ci.model.points import BAD, Point, summary
 from kzram_ci.results.reports.sanitize import one_line, visible
@@ -76,7 +76,7 @@ def _read(name: str) -> Report:
 
 def _pieces(name: str) -> Iterator[bytes]:
     if name == "-":
-        yield from unpacked(iter(lambda: os.read(sys.stdin.fileno(), PIECE), b""))
+        yield from unpacked(standard_input.pieces())
         return
     with open(name, "rb") as handle:
         yield from unpacked(iter(lambda: handle.read(PIECE), b""))

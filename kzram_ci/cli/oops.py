@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.units import say_count
+from kzram_ci.cli import standard_input
 from kzram_ci.oops import Oops, iterate
 
 if TYPE_CHECKING:
@@ -201,8 +201,7 @@ class _Counted:
 
 def _pieces(name: str) -> Iterator[bytes]:
     if name == "-":
-        while piece := os.read(sys.stdin.fileno(), 1 << 20):
-            yield piece
+        yield from standard_input.pieces()
         return
     with open(name, "rb") as handle:
         while piece := handle.read(1 << 20):

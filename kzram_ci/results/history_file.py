@@ -71,6 +71,6 @@ class HistoryFile:
             finally:
                 db.close()
         except sqlite3.Error as error:
-            raise InfraError(
-                f"history {self.path}: {error}", hint=f"move {self.path} away, or free disk space"
-            ) from error
+            other = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB
+            hint = "name a history file, or one that is not there yet" if other else "free disk space"
+            raise InfraError(f"history {self.path}: {error}", hint=f"{hint}, or move {self.path} away") from error

@@ -43,6 +43,15 @@ def test_a_directory_is_neither_a_kernel_nor_a_fragment(tmp_path: Path, monkeypa
     assert Library().fragment("base").is_file()
 
 
+def test_a_working_directory_that_was_removed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(UserError, match="the working directory is gone"):
+        Library()
+
+
 def test_a_plan_is_a_path_or_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my.yaml").write_text("")
     monkeypatch.chdir(tmp_path)

@@ -124,3 +124,11 @@ def test_a_compressed_log_that_ends_early_shows_what_it_had(tmp_path: Path) -> N
     (entry,) = json.loads(done.stdout)
     assert ([oops["type"] for oops in entry["oopses"]], done.returncode) == (["null_deref"], 2)
     assert done.stderr.decode().startswith(f"kzram-ci: {path}: its gzip data end early")
+
+
+@pytest.mark.parametrize("words", [("oops", "-"), ("ktap", "-"), ("plan", "smoke", "--patch", "-")])
+def test_standard_input_that_is_closed_is_told(words: tuple[str, ...]) -> None:
+    argv = ("sh", "-c", 'exec "$@" <&-', "sh", sys.executable, "-m", "kzram_ci", *words)
+    done = subprocess.run(argv, capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"kzram-ci: standard input is closed")

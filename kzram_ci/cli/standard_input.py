@@ -1,0 +1,24 @@
+"""What stands on standard input, for a command whose word for a file is `-`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+
+from kzram_ci.base.errors import UserError
+
+PIECE = 1 << 20
+
+
+def pieces() -> Iterator[bytes]:
+    """Its bytes as they come. Raises UserError where it is closed, OSError where it cannot be read."""
+    if sys.stdin is None:
+        raise UserError("standard input is closed, and - is to be read from it", hint="name a file, or pipe it in")
+    while piece := os.read(sys.stdin.fileno(), PIECE):
+        yield piece
+
+
+def everything() -> bytes:
+    """All its bytes. Raises UserError where it is closed, OSError where it cannot be read."""
+    return b"".join(pieces())
