@@ -9,6 +9,7 @@ from typing import Literal
 
 from kzram_ci.base.units import parse_duration
 from kzram_ci.model.machine import Accel, Snapshot
+from kzram_ci.model.vocab import MOST_REPEATS
 
 ACCELS = tuple(str(word) for word in Accel)
 SNAPSHOTS = tuple(str(word) for word in Snapshot)
@@ -53,6 +54,8 @@ def repeat(word: str) -> int | Literal["auto"]:
         raise argparse.ArgumentTypeError(f"{word!r} is neither a number nor 'auto'") from None
     if boots < 1:
         raise argparse.ArgumentTypeError(f"{boots} boots show nothing: 1 or more, or 'auto'")
+    if boots > MOST_REPEATS:
+        raise argparse.ArgumentTypeError(f"{boots} is out of bounds: {MOST_REPEATS} at most, as in plans")
     return boots
 
 
@@ -81,6 +84,13 @@ def seconds(word: str) -> float:
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"{word} s is not a time to wait for: more than 0")
     return number
+
+
+def standard_input() -> bytes:
+    """All that stands on standard input. Raises UserError where it is closed, OSError where it cannot be read."""
+    from kzram_ci.cli.standard_input import pieces
+
+    return b"".join(pieces())
 
 
 def add_database(parser: argparse.ArgumentParser) -> None:

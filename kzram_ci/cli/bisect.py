@@ -78,7 +78,7 @@ def add_parser(subparsers: Any) -> None:
     _directory(_add(actions, "log", "print what `git bisect replay` takes", _log))
     marking = _add(actions, "mark", "add what you know of a commit (its last mark counts)", _mark, "mark 1a2b3c bad")
     marking.add_argument("commit", metavar="COMMIT", help="the first digits of its name")
-    marking.add_argument("side", choices=tuple(MARKS), help="skip: it cannot be tested")
+    marking.add_argument("side", metavar="|".join(MARKS), choices=tuple(MARKS), help="skip: it cannot be tested")
     _directory(marking)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kzram_ci.cli import arguments, standard_input
+from kzram_ci.cli import arguments
 from kzram_ci.model.arch import ARCHS, DEFAULT
 from kzram_ci.plan.source_args import FORMS
 from kzram_ci.store.shared import Stores, stores_of
@@ -99,4 +99,4 @@ def patches_of(words: Sequence[str]) -> tuple[OneOff, ...]:
         return ()
     from kzram_ci.kernel.oneoff import read_oneoffs  # --help needs none of it
 
-    return read_oneoffs(words, standard_input.everything)
+    return read_oneoffs(words, arguments.standard_input)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -80,12 +81,20 @@ def _module(command: str) -> ModuleType:
     return import_module(f"kzram_ci.cli.{MODULES.get(command, command)}")
 
 
+class _Parser(argparse.ArgumentParser):
+    """Takes `-2h` for a value, as it takes -2, so that what is wrong with it is said by who reads it."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._negative_number_matcher = re.compile(r"-\.?\d")
+
+
 def parser_of(*loaded: str, alone: bool = False) -> argparse.ArgumentParser:
     """The parser with all options of these commands; the others have a name for --help and for errors.
 
     `alone`: the command comes first, so neither can be about the others.
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="kzram-ci",
         description="Build patched kernels, boot them in QEMU with zram swap, race swap-out, judge by evidence.",
         epilog=EPILOG,

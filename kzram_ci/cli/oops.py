@@ -209,14 +209,12 @@ def _pieces(name: str) -> Iterator[bytes]:
 
 
 def _decoded(oopses: Sequence[Oops], vmlinux: Path, modules: Path | None) -> list[Oops]:
-    from kzram_ci.base.clock import Deadline
     from kzram_ci.oops import symbolize
 
-    deadline = Deadline.after(DECODE_SECONDS)
-    found = symbolize.decode(oopses, vmlinux, deadline=deadline, modules=modules)
-    if list(found) == list(oopses):
+    found, fits = symbolize.decoded(oopses, vmlinux, modules, DECODE_SECONDS)
+    if not fits:
         print(f"kzram-ci: {vmlinux} decodes nothing here: is it of this very build, with symbols?", file=sys.stderr)
-    return [symbolize.disassemble(oops, deadline=deadline) for oops in found]
+    return found
 
 
 def _print_text(name: str, oops: Oops, *, several: bool) -> None:

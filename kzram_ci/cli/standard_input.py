@@ -17,8 +17,3 @@ def pieces() -> Iterator[bytes]:
         raise UserError("standard input is closed, and - is to be read from it", hint="name a file, or pipe it in")
     while piece := os.read(sys.stdin.fileno(), PIECE):
         yield piece
-
-
-def everything() -> bytes:
-    """All its bytes. Raises UserError where it is closed, OSError where it cannot be read."""
-    return b"".join(pieces())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kzram_ci.base.errors import KernelError, KzramError, UserError
-from kzram_ci.cli import arguments, standard_input
+from kzram_ci.cli import arguments
 from kzram_ci.cli.trial_progress import Lines
 from kzram_ci.results.reports.table import printable
 from kzram_ci.trial.reports import show
@@ -136,7 +136,7 @@ def _session(args: argparse.Namespace, lines: Lines) -> Session:
         runs=args.runs,
         arch=args.arch,
     )
-    return begin(request, stdin=standard_input.everything, tell=lines.tell)
+    return begin(request, stdin=arguments.standard_input, tell=lines.tell)
 
 
 def _go(session: Session, args: argparse.Namespace, lines: Lines) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+MOST_REPEATS = 1000  # boots of a cell, in a plan or on the command line
 OOPS_TYPES = (
     "kasan",
     "kmsan",

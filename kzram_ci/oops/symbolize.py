@@ -64,6 +64,16 @@ def decode(
     return tuple(symbols.apply(oops, tables, answers, prefix) for oops in oopses)
 
 
+def decoded(oopses: Sequence[Oops], vmlinux: Path, modules: Path | None, seconds: float) -> tuple[list[Oops], bool]:
+    """The oopses of a saved log with all that can be found out, and whether vmlinux had any of it.
+
+    Raises UserError when vmlinux cannot be used, CommandTimeout after so many seconds.
+    """
+    deadline = Deadline.after(seconds)
+    found = decode(oopses, vmlinux, deadline=deadline, modules=modules)
+    return [disassemble(oops, deadline=deadline) for oops in found], list(found) != list(oopses)
+
+
 def _paths(names: Sequence[str], vmlinux: Path, modules: Path | None) -> dict[str, str]:
     paths = {symbols.KERNEL: str(vmlinux)}
     for name in names:

@@ -14,7 +14,7 @@ from pydantic import (
 from kzram_ci.base.grammar.scalars import Checked, Name, Regex, Word, choice, one_or_many
 from kzram_ci.base.grammar.strict import Strict
 from kzram_ci.model import filesystem
-from kzram_ci.model.vocab import OOPS_TYPES
+from kzram_ci.model.vocab import MOST_REPEATS, OOPS_TYPES
 from kzram_ci.plan.merge import EVIDENCE
 from kzram_ci.plan.scalars import (
     Algorithm,
@@ -272,7 +272,7 @@ class Fields(Strict):
     uid: Annotated[int, Field(ge=0, lt=1 << 31)] | None = Field(
         None, description="user that readers are, and a workload that can (fsmutate); default 0, root"
     )
-    repeats: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+    repeats: Annotated[int, Field(ge=1, le=MOST_REPEATS)] | None = Field(
         None, description="a pass must come that often; an expected oops has that many tries; default 1"
     )
     control: bool | None = Field(None, description="the cell proves that the plan can tell good from bad")

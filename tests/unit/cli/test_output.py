@@ -98,3 +98,20 @@ def test_every_command_is_guarded() -> None:
     assert {path.stem for path in folder.glob("*.py")} >= {MODULES.get(name, name) for name in COMMANDS}
     wrong = [path.name for path in folder.glob("*.py") if path.stem != "main" and "BrokenPipe" in path.read_text()]
     assert wrong == ["output.py"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("run", "smoke", "--budget", "-2h"), "argument --budget: expected a duration such as 60s or 2m, got '-2h'"),
+        (("cache", "gc", "--older-than", "-3d"), "argument --older-than: expected a duration such as 60s or 2m, got"),
+        (("run", "smoke", "--repeat", "1001"), "argument --repeat: 1001 is out of bounds: 1000 at most, as in plans"),
+        (("bisect", "mark", "1a2b3c"), "the following arguments are required: good|bad|skip"),
+    ],
+)
+def test_a_value_that_cannot_be_is_told_by_its_option(
+    words: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert told in capsys.readouterr().err
