@@ -28,7 +28,8 @@ def scan(
     """Each source file's relative path and content: `<sha256>` (with `+x` if executable), or `link:<target>`.
 
     Build products are left out. In a git work tree, tracked and untracked files count, ignored ones do not; `note` is
-    called when there are products among them. Digests are remembered by (path, size, mtime) under `cache`.
+    called when there are products among them. Digests are remembered by (path, size, mtime, ctime) under `cache`: of a
+    file that is copied with its time stamp only the last is new.
     """
     memory = cache / "scans" / f"{digest_bytes(str(directory.absolute()).encode())[:16]}.json"
     known = _known(memory)
@@ -43,15 +44,13 @@ def scan(
                 continue
             if not stat.S_ISREG(status.st_mode):
                 continue  # a submodule, a socket
+            seen = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
             row = known.get(name)
-            if row is not None and row[:2] == [status.st_size, status.st_mtime_ns]:
-                sha = str(row[2])
-            else:
-                sha = digest_file(directory / name)
+            sha = str(row[3]) if row is not None and row[:3] == seen else digest_file(directory / name)
         except FileNotFoundError:
             continue  # tracked, but deleted in the work tree
         if status.st_mtime < young:
-            fresh[name] = [status.st_size, status.st_mtime_ns, sha]
+            fresh[name] = [*seen, sha]
         found[name] = sha + ("+x" if status.st_mode & stat.S_IXUSR else "")
     if fresh != known:
         files.write_atomic(memory, json.dumps(fresh, separators=(",", ":")))

@@ -105,6 +105,16 @@ def test_a_file_changed_within_the_tick_is_read_again(tree: Path, tmp_path: Path
     assert fetch(tree, cache).identity != first
 
 
+def test_a_file_copied_with_its_time_is_read_again(tree: Path, tmp_path: Path) -> None:
+    """By cp -p, rsync -t or tar: of the same length and, at times, of the same time stamp."""
+    cache, path = tmp_path / "cache", tree / "mm" / "a.c"
+    os.utime(path, (1, 1))  # old enough to be remembered
+    first = fetch(tree, cache).identity
+    path.write_text(path.read_text().replace("int", "INT"))
+    os.utime(path, (1, 1))
+    assert fetch(tree, cache).identity != first
+
+
 def test_no_kernel_tree(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a kernel source tree"):
         fetch(tmp_path, tmp_path / "cache")
