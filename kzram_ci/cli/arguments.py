@@ -59,6 +59,14 @@ def repeat(word: str) -> int | Literal["auto"]:
     return boots
 
 
+def number(word: str) -> float:
+    """The type of an option that is a number; who takes it says what it may be."""
+    try:
+        return float(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number") from None
+
+
 def whole(least: int, most: int = 1 << 40) -> Callable[[str], int]:
     """The type of an option that is a whole number, from `least` to `most`."""
 

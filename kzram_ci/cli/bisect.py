@@ -125,7 +125,9 @@ def _add_start(actions: Any) -> None:
     parser.add_argument(
         "--good-first", action="store_true", help="build and confirm the good end before the search, in any case"
     )
-    parser.add_argument("--confidence", type=float, default=0.99, metavar="P", help="when to stop (default 0.99)")
+    parser.add_argument(
+        "--confidence", type=arguments.number, default=0.99, metavar="P", help="when to stop (default 0.99)"
+    )
     parser.add_argument(
         "--resume", nargs="?", const="", metavar="DIR", help="go on with a bisection (default: the newest)"
     )

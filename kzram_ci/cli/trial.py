@@ -74,7 +74,11 @@ def add_parser(subparsers: Any) -> None:
         "the kernel without the series shows most); repeatable",
     )  # fmt: skip
     parser.add_argument(
-        "--luck", type=float, default=0.01, metavar="P", help='allowed chance of a wrong "fixed" (default 0.01)'
+        "--luck",
+        type=arguments.number,
+        default=0.01,
+        metavar="P",
+        help='allowed chance of a wrong "fixed" (default 0.01)',
     )
     parser.add_argument(
         "--cost", nargs="?", const="", action="append", default=[], metavar="COUNTER",

@@ -40,6 +40,8 @@ def _split(word: str) -> tuple[str, str]:
 
 def _read(word: str, stdin: Callable[[], bytes]) -> OneOff:
     name, file = _split(word)
+    if not file:
+        raise UserError("--patch is empty", hint="--patch FILE, --patch NAME=FILE, or - for stdin")
     title = "stdin" if file == _STDIN else Path(file).name
     try:
         found = mail.patches_in(stdin() if file == _STDIN else Path(file).expanduser().read_bytes())

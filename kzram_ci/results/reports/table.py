@@ -123,7 +123,11 @@ def reason_lines(view: RunView, *, good: bool = True) -> list[str]:
             continue
         alone = cell.result.id if verdict not in (Verdict.ERROR, Verdict.SKIPPED) else ""
         alike.setdefault((alone, f"{cell.word}: {cell.result.judgement.cause or _why(cell)}"), []).append(cell)
-    return [f"{summary_model.listed(cells)}: {cells[0].word}: {_why(cells[0])}" for cells in alike.values()]
+    lines = []
+    for cells in alike.values():
+        word, why = cells[0].word, _why(cells[0])
+        lines.append(f"{summary_model.listed(cells)}: {word}" + (f": {why}" if why != word else ""))
+    return lines
 
 
 def _why(cell: CellView) -> str:

@@ -17,6 +17,7 @@ from kzram_ci.model.cell import Cell, Expectation, OopsWanted, Plan
 from kzram_ci.model.kernel import KernelSpec
 from kzram_ci.model.machine import Accel, Snapshot
 from kzram_ci.model.source import LocalGit
+from kzram_ci.plan.counters import fault_of
 from kzram_ci.plan.select import select
 from kzram_ci.trial import luck
 from kzram_ci.trial.costs import BOOTS, DEFAULT
@@ -76,6 +77,11 @@ def begin(request: TryRequest, *, stdin: Callable[[], bytes], tell: Callable[[st
         raise UserError(f"--luck: {error}", hint="--luck 0.01") from error
     if not all(request.signatures):
         raise UserError("--signature is empty", hint="leave it out, or name a signature (kzram-ci oops prints it)")
+    for name in request.costs:
+        if name and name not in DEFAULT and (fault := fault_of(name)):
+            raise UserError(
+                f"--cost: {fault}", hint="--cost alone takes the usual ones; docs/plans.md has all counters"
+            )
     tests = replace(chosen_tests(request.plan, request.tests, request.files, request.kernel), arch=request.arch)
     plan = tests.plan()
     came = deliver(request.series, repository=request.repository, since=request.base, stdin=stdin)

@@ -106,6 +106,7 @@ def test_every_command_is_guarded() -> None:
         (("run", "smoke", "--budget", "-2h"), "argument --budget: expected a duration such as 60s or 2m, got '-2h'"),
         (("cache", "gc", "--older-than", "-3d"), "argument --older-than: expected a duration such as 60s or 2m, got"),
         (("run", "smoke", "--repeat", "1001"), "argument --repeat: 1001 is out of bounds: 1000 at most, as in plans"),
+        (("try", "a.patch", "--luck", "x"), "argument --luck: 'x' is not a number"),
         (("bisect", "mark", "1a2b3c"), "the following arguments are required: good|bad|skip"),
     ],
 )

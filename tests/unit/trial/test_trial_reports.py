@@ -204,6 +204,8 @@ def test_the_command(rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     check("try", told)
     assert (told["answer"], told["exit_code"]) == (None, 4) and "patch 2/2" in told["why"]
     assert main(["try", str(path), *words_[2:6], "--luck", "2"]) == 2
+    assert main(["try", str(path), *words_[2:6], "--cost", "recompresions"]) == 2
+    assert "--cost: unknown counter 'recompresions'; did you mean recompressions?" in capsys.readouterr().err
     assert main(["try", "no-such-thing", *words_[2:6]]) == 2
     assert "neither a file, a message id nor a commit" in capsys.readouterr().err
     hidden = rig.patch(BUG.replace("CRASHES", "HIDDEN"), name="hidden.mbox")
