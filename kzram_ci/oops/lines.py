@@ -7,6 +7,7 @@ hostile line costs time linear in its length, and lines are cut at `LINE_CAP`.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import NamedTuple
 
@@ -16,8 +17,9 @@ LINE_CAP = 4096  # bytes of a raw line that are looked at; no kernel record is l
 
 _ANSI = later(r"\x1b(?:\[[0-9;?]{0,16}[ -/]?[@-~]|[()][A-Za-z0-9]|[=>c78])")
 _CONTROL = later(r"[\x00-\x08\x0b-\x1f\x7f]")
-_STAMP = later(  # a printk timestamp, or the date that `dmesg -T` puts in its place
-    r"\[(?: {0,7}\d{1,9}\.\d{6}|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:[.,]\d{1,6})?(?: \d{4})?)\]"
+_STAMP = later(  # a printk timestamp, or what `dmesg -T`, `-H`, `-d` and `--show-delta` put in its place
+    r"\[(?: {0,7}\d{1,9}\.\d{6}(?: <[ \d.]{1,16}>)?| {0,7}\+\d{1,9}\.\d{6}|<[ \d]{1,8}\.\d{6}>"
+    r"|[A-Z][a-z]{2}[ \d]\d \d\d:\d\d|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:[.,]\d{1,6})?(?: \d{4})?)\]"
 )
 _CALLER = later(r"\[ {0,7}([TC]\d{1,9})\]")
 _ANDROID = later(r" {0,2}\[\d{1,3}:[^\[\]]{1,20}: {0,5}\d{1,9}\]")  # vendor trees: [cpu: comm: pid]
@@ -40,9 +42,11 @@ _TOKEN = later(r"(?:\[[^\[\]]{1,24}\]|[a-z]{0,2}\d{1,3})[:|]? {1,2}")  # of vend
 _NO_TEXT = later(r"[^A-Za-z]*$")
 _INNER = later(_HOST)  # `journalctl -o short-monotonic` puts the host behind the timestamp
 _KMSG = later(  # /dev/kmsg and extended netconsole: level, sequence number, microseconds, flags
-    r"(?:[\w.+-]{1,64},)?\d{1,4},\d{1,20},\d{1,20},[-c+](?:,[\w=.:-]{1,80}){0,8};"
+    r"(?:[\w.+-]{1,64},)?\d{1,4},\d{1,20},\d{1,20},[-c+](?:,[\w=.:/-]{1,80}){0,8};"
 )
 _KMSG_CALLER = later(r",caller=([TC]\d{1,9})")
+_JSON = later(r"\s{0,8}(?:- )?\{\s?\"")  # journalctl -o json, container engines, LAVA: a record a line
+_MESSAGE = later(r"\"(?:MESSAGE|log|msg|message)\"\s?:\s?(\"(?:[^\"\\]|\\.){0,8192}\")")
 _LEVEL = later(r"<\d{1,3}>")
 _WORD = later(r"[a-z]{3,7} *: (?=\[)|[a-z]{3,6}  :[a-z]{3,6} *: ")  # `dmesg -x`: "kern  :warn  : "
 
@@ -97,6 +101,8 @@ def vendor(text: str) -> int:
 def clean(raw: bytes) -> str:
     """Text of a raw line without colours, carriage returns and other control bytes."""
     text = raw[:LINE_CAP].decode("utf-8", "replace")
+    if "{" in text[:12] and _JSON.match(text):
+        text = _message(text)
     if "\x1b" in text:
         text = _ANSI.sub("", text)
     if "&" in text and ";" in text:
@@ -104,6 +110,17 @@ def clean(raw: bytes) -> str:
     if text[-3:].rstrip().endswith(">") and (match := _BREAK.search(text)):
         text = text[: match.start()]
     return _CONTROL.sub("", text).rstrip("\n")
+
+
+def _message(text: str) -> str:
+    """The kernel's line in a record of JSON; the record where it has none."""
+    match = _MESSAGE.search(text)
+    if match is None:
+        return text
+    try:
+        return str(json.loads(match[1])).rstrip("\r\n")
+    except ValueError:  # a bad escape
+        return match[1].strip('"')
 
 
 def _outer(text: str) -> str:

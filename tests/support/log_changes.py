@@ -1,11 +1,13 @@
 """What pagers, mailers, collectors and vendors' consoles do to the lines of a log."""
 
 import html
+import json
 import re
 import textwrap
 from collections.abc import Callable
 
 STAMP = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\]")
+STAMPED = re.compile(r"(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *([TC]\d+)\])? ?")
 Change = Callable[[list[str]], list[str]]
 
 
@@ -51,6 +53,28 @@ def wrapped(width: int, indent: str = "") -> Change:
     return change
 
 
+def records(key: str, **more: str) -> Change:
+    """As collectors keep them: a record of JSON a line."""
+    return lambda lines: [json.dumps({"a": "b", key: line, **more}) for line in lines]
+
+
+def human(lines: list[str]) -> list[str]:
+    """`dmesg -H`: the minute, then how much later than the line before."""
+    stamps = (f"[  +0.{number % 1000000:06d}]" if number else "[Nov27 03:14]" for number in range(len(lines)))
+    return [STAMP.sub(stamp, line) for line, stamp in zip(lines, stamps, strict=True)]
+
+
+def fragments(lines: list[str]) -> list[str]:
+    """Extended netconsole, with the caller among the flags."""
+    out = []
+    for number, line in enumerate(lines):
+        stamp = STAMPED.match(line)
+        caller, text = (stamp[1], line[stamp.end() :]) if stamp else (None, line)
+        flags = f"-,ncfrag=0/{len(text)}" + (f",caller={caller}" if caller else "")
+        out.append(f"6.12.117,4,{number},{number},{flags};{text}")
+    return out
+
+
 BOOT = textwrap.dedent("""\
     [    0.000000] Linux version 6.12.117 (builder@example.org) (gcc 12.2.0) #1 SMP
     [    0.000000] Command line: console=ttyS0
@@ -70,6 +94,12 @@ CHANGES: dict[str, Change] = {
         f"{number}{'-' if number % 9 else ':'}Nov 28 00:51:05 debian kernel: {line}"
         for number, line in enumerate(lines)
     ],
+    "journalctl -o json": records("MESSAGE", PRIORITY="4"),
+    "a container's log": lambda lines: [json.dumps({"log": f"{line}\n", "stream": "stdout"}) for line in lines],
+    "LAVA": lambda lines: [f"- {json.dumps({'dt': '2026-11-27', 'lvl': 'target', 'msg': line})}" for line in lines],
+    "dmesg -H": human,
+    "dmesg -d": lambda lines: [STAMP.sub("[<    0.000013>]", line) for line in lines],
+    "netconsole, in fragments": fragments,
     "quoted": before("> "),
     "quoted twice": before("> > "),
     "fenced": lambda lines: ["```", *lines, "```"],

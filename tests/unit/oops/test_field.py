@@ -18,11 +18,45 @@ def crashes(lines: list[str]) -> list[tuple[str, str | None]]:
     return [(oops.signature, oops.function) for oops in found if oops.type != "unexpected_reboot"]
 
 
+CRASH = """\
+BUG: kernel NULL pointer dereference, address: 0000000000000018
+Oops: Oops: 0000 [#1] PREEMPT SMP NOPTI
+CPU: 3 UID: 0 PID: 812 Comm: kswapd0 Tainted: G            E      6.12.9-arch1-1 #1
+Hardware name: LENOVO 20XW00FPMZ/20XW00FPMZ, BIOS N32ET91W (1.67 ) 12/01/2023
+RIP: 0010:obj_malloc+0x4a/0xf0 [zsmalloc]
+Code: 48 8b 07 48 89 f5 53 48 8b 5e 10 48 8b 40 20 48 63 c8 <48> 8b 53 18 83 e1 0f
+RSP: 0018:ffffb0a341d3b960 EFLAGS: 00010206
+Call Trace:
+ <TASK>
+ ? __die+0x23/0x70
+ zs_malloc+0xd1/0x1a0 [zsmalloc]
+ zram_write_page+0x1b2/0x440 [zram]
+ </TASK>
+Modules linked in: zram zsmalloc(E) rfcomm
+---[ end trace 0000000000000000 ]---
+"""
+
+
+def facts(oops: Oops) -> dict[str, object]:
+    """All that an oops tells, but for where it stands in the log."""
+    return {key: value for key, value in oops.to_json().items() if key not in ("start", "end", "end_line", "line")}
+
+
 @pytest.mark.parametrize("name", CHANGES)
 @pytest.mark.parametrize("case", QUICK, ids=lambda case: case.stem)
 def test_what_was_done_to_the_lines_changes_nothing(case: Path, name: str) -> None:
     lines = case.read_bytes().decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
     assert crashes(CHANGES[name](lines)) == crashes(lines)
+
+
+@pytest.mark.parametrize(
+    "name", ["journalctl -o json", "a container's log", "LAVA", "dmesg -H", "dmesg -d", "netconsole, in fragments"]
+)
+def test_what_a_record_is_kept_in_is_no_part_of_it(name: str) -> None:
+    lines = [f"[  412.{number:06d}] {line}" for number, line in enumerate(CRASH.splitlines())]
+    (plain,), (kept,) = parse("\n".join(lines).encode()), parse("\n".join(CHANGES[name](lines)).encode())
+    assert plain.frames and plain.modules and plain.hardware and plain.comm == "kswapd0"
+    assert facts(kept) == facts(plain)
 
 
 def only(text: str) -> Oops:
