@@ -32,13 +32,20 @@ else:
 
 
 __all__ = ["dataclass"]
+_OURS = ("_set", "_fresh", "_default_", "_make_")  # names in the initializer
 _FRESH: Any = object()  # stands for what a default_factory makes
 
 
 def _plain(cls: type) -> bool:
-    """Whether a class has only fields of its own, and all of them are arguments."""
+    """Whether a class has only fields of its own, all of them arguments, and no argument that is no field."""
     own = (value for value in vars(cls).values() if isinstance(value, dataclasses.Field))
-    return all(field.init for field in own) and not any(hasattr(base, "__dataclass_fields__") for base in cls.__bases__)
+    notes = vars(cls).get("__annotations__", {})
+    return (
+        all(field.init and field.hash is None for field in own)
+        and "InitVar" not in str(notes)
+        and not any(name.startswith(_OURS) for name in notes)
+        and not any(hasattr(base, "__dataclass_fields__") for base in cls.__bases__)
+    )
 
 
 def _lean(cls: type, kw_only: bool) -> Any:
@@ -62,6 +69,9 @@ def _lean(cls: type, kw_only: bool) -> Any:
 
 
 def _getter(names: list[str]) -> Callable[[Any], Any]:
+    if len(names) == 1:  # a tuple as well: in one, what is the same is equal, also where it is no number
+        (name,) = names
+        return lambda value: (getattr(value, name),)
     return attrgetter(*names) if names else lambda value: ()
 
 

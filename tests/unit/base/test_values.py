@@ -203,3 +203,34 @@ def test_other_classes_are_the_standard_librarys_own() -> None:
     value.number = 3
     assert value == Changing(3) and value.made == 5
     assert Derived(2).double == 4
+
+
+@pytest.mark.parametrize("make", [values.dataclass, dataclasses.dataclass], ids=["ours", "the standard library's"])
+def test_what_is_not_plain_is_as_the_standard_library_has_it(make: Any) -> None:
+    nothing = float("nan")
+    frozen: Any = make(frozen=True, slots=True, kw_only=True)
+
+    class Single:
+        number: float
+
+    class Hashed:
+        name: str
+        notes: list[str] = field(default_factory=list, hash=False)
+
+    class Given:
+        size: int = 0
+        unit: dataclasses.InitVar[int] = 1  # type: ignore[assignment]  # the class is not decorated yet
+
+        def __post_init__(self, unit: int) -> None:
+            object.__setattr__(self, "size", self.size * unit)
+
+    class Named:
+        first: int
+        _set: int = 2
+
+    single, hashed, given, named = (frozen(cls) for cls in (Single, Hashed, Given, Named))
+    assert single(number=nothing) == single(number=nothing)
+    assert len({single(number=nothing), single(number=nothing)}) == 1
+    assert hash(hashed(name="a")) == hash(hashed(name="a", notes=["b"]))
+    assert (given(size=3, unit=4).size, given(size=3).size) == (12, 3)
+    assert named(first=1)._set == 2
