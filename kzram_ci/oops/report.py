@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from kzram_ci.base.expressions import later
 from kzram_ci.oops import patterns
-from kzram_ci.oops.catalogue import Row, file_row
+from kzram_ci.oops.catalogue import Row, file_row, unmarked
 from kzram_ci.oops.frames import is_user_pointer, parse_frame, parse_pointer
 from kzram_ci.oops.header import Header
 from kzram_ci.oops.lines import Line
@@ -28,6 +28,7 @@ _HALF = later(
     r"\s*(?:RIP: ?[0-9a-f]{0,4}:?|EIP:?|IP:|PC is at|pc :|epc :)?\s{0,4}(?:\[<[0-9a-f]{8,16}>\] {0,2}){0,2}\??\s*$"
     r"|.{1,120} from(?: \[<[0-9a-f]{8}>\])?\s*$|.{1,160}, at:$"
 )
+_QUOTES = ('"', "'", "`", "\u201c", "\u2018")
 _ENDS = ("?", ">]", ":", "from", " at", "] ", ": ", "? ")
 # Headings of one line: the next "Call Trace" is not theirs.
 _SHORT = ("locks", "place")
@@ -59,6 +60,8 @@ class Report:
         groups = match.groupdict()
         self.row, self.line, self.caller = row, line, line.caller
         self.kind, self.title = row.kind, row.title
+        head = line.text[: match.start()]
+        self.quoted = head.endswith(_QUOTES) or unmarked(head).endswith(_QUOTES)  # of whoever tells about an oops
         self.what: str = (groups.get("what") or "").strip()
         self.function: str | None = groups.get("fn")
         special = file_row(self.what, row.kind) if row.kind in ("warning", "bug") and self.what else None
@@ -97,6 +100,8 @@ class Report:
     @property
     def empty(self) -> bool:
         """Whether this is a harmless line after all: only a stack of its own would have made it a report."""
+        if self.quoted and not self.has_frames() and not self.pointers:
+            return True
         return self.row.proof and (self.foreign or not self.has_frames())
 
     @property

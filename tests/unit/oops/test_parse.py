@@ -208,3 +208,12 @@ QUIET = "".join(f"[  500.{number:06d}] zram0: fine\n" for number in range(100))
 )
 def test_the_boot_that_a_crash_led_to_is_not_unexpected(before: str, kinds: list[str]) -> None:
     assert [oops.type for oops in parse((before + BANNER).encode())] == kinds
+
+
+@pytest.mark.parametrize("quote", ['"', "'", "`"])
+@pytest.mark.parametrize("words", ["BUG: unable to handle page fault for address", "kernel BUG at mm/slub.c:1!"])
+def test_a_headline_that_someone_quotes_needs_a_stack(quote: str, words: str) -> None:
+    told = f"python3[222]: raise OSError({quote}{words}{quote})\nzram0: fine\n"
+    assert parse(told.encode()) == ()
+    (oops,) = parse((told + "Call Trace:\n zs_free+0x2e/0x90\n zram_free_page+0x1c/0x90\n").encode())
+    assert oops.function == "zs_free"
