@@ -115,9 +115,8 @@ def compared(booted: list[Boot], restored: list[Boot]) -> bool:
     return all(low <= 0 <= high for low, high in (share, work, spread, grew))
 
 
-def cell_of(name: str, plan: str, probability: int, seconds: int) -> Cell:
-    """The cell of a plan, that ends by a crash or by its time, and not by exposure."""
-    cell = next(cell for cell in load_plan(Path(plan), Library()).cells if cell.id == name)
+def ending(cell: Cell, probability: int, seconds: int) -> Cell:
+    """The cell, so that it ends by a crash or by its time, and not by exposure."""
     fault = replace(cell.workload.fault, probability=probability)
     return replace(cell, workload=replace(cell.workload, fault=fault, stop=(), duration_s=seconds))
 
@@ -131,9 +130,11 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=4)
     args = parser.parse_args()
     context = KernelContext()
-    cell = cell_of(args.cell, args.plan, args.probability, args.seconds)
+    cell = next(cell for cell in load_plan(Path(args.plan), Library()).cells if cell.id == args.cell)
     stages, _ = real_stages(context, None)
     kernel, rootfs, accel = image_for(cell.kernel, context), stages.rootfs(cell), stages.accel(cell.machine)
+    cell = ending(stages.fit(cell, kernel), args.probability, args.seconds)
+    print(f"{kernel.release}, {cell.workload.fault.kind} {cell.workload.fault.probability} %", flush=True)
     lost = 0
     found: dict[Snapshot, list[Boot]] = {Snapshot.OFF: [], Snapshot.ON: []}
     with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as directory:
