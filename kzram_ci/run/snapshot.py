@@ -47,6 +47,7 @@ RESTORE_SECONDS = 30.0  # until the restored guest speaks; by hand 0.1 s
 ENTROPY_BYTES = 64
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MEASURED = frozenset({"anonmutate"})  # workloads
+SHORTEST = 4  # seconds of a cell: in the first one a guest that has just booted does less than a restored one
 TRIES = 2  # to save a guest, in one process: a busy host spoils some
 _failed: Counter[str] = Counter()  # by the key of a guest
 
@@ -72,13 +73,14 @@ def possible(cell: Cell) -> bool:
 
 
 def measured(cell: Cell, accel: AccelChoice) -> bool:
-    """Whether restored guests were measured to behave as booted ones: kernels of ours, emulated, our workloads."""
+    """Whether restored guests were measured to behave as booted ones: kernels of ours, emulated, not for a moment."""
     machine = cell.machine
     return (
         accel.accel is Accel.TCG
         and machine.arch == "x86_64"
         and not cell.kernel.source.ready
         and cell.workload.program in MEASURED
+        and cell.workload.duration_s >= SHORTEST
     )
 
 

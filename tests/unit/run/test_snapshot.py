@@ -163,6 +163,7 @@ def test_auto_is_the_default_and_restores_where_that_was_measured(tmp_path: Path
         replace(AUTO, machine=replace(AUTO.machine, arch="arm64")),
         replace(AUTO, kernel=ready),
         replace(AUTO, workload=a_workload(program="fsmutate")),
+        replace(AUTO, workload=replace(AUTO.workload, duration_s=snapshot.SHORTEST - 1)),
         replace(AUTO, machine=replace(AUTO.machine, root=RootSpec(kind=RootKind.DEBIAN))),
     ):
         assert place(tmp_path, unmeasured) is None
