@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
 
 from kzram_ci.base.errors import UserError
+
+if TYPE_CHECKING:
+    from io import BufferedReader
 
 PIECE = 1 << 20
 
@@ -15,5 +18,6 @@ def pieces() -> Iterator[bytes]:
     """Its bytes as they come. Raises UserError where it is closed, OSError where it cannot be read."""
     if sys.stdin is None:
         raise UserError("standard input is closed, and - is to be read from it", hint="name a file, or pipe it in")
-    while piece := os.read(sys.stdin.fileno(), PIECE):
+    source = cast("BufferedReader", sys.stdin.buffer)
+    while piece := source.read1(PIECE):
         yield piece

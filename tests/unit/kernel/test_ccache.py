@@ -1,9 +1,9 @@
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+import requires
 
 from kzram_ci.kernel.kbuild import ccache
 
@@ -77,9 +77,9 @@ def test_trees_whose_headers_hide_others_are_kept_apart(tmp_path: Path, monkeypa
     assert listed.read_text() == "include/linux/x.h\n"
 
 
-@pytest.mark.skipif(shutil.which("ccache") is None or shutil.which("gcc") is None, reason="no ccache, or no gcc")
 def test_ccache_does_not_take_a_header_for_the_one_it_hides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without `apart` it gives the object of before: its direct mode does not look for headers that were not there."""
+    programs = (requires.tool("ccache"), requires.tool("gcc"))
     for name in [name for name in os.environ if name.startswith("CCACHE_")]:
         monkeypatch.delenv(name)
     uapi, over = tmp_path / "include/uapi/linux/x.h", tmp_path / "include/linux/x.h"
@@ -91,7 +91,7 @@ def test_ccache_does_not_take_a_header_for_the_one_it_hides(tmp_path: Path, monk
 
     def made() -> bytes:
         env = {**os.environ, **ccache.apart(tmp_path, tmp_path), "CCACHE_DIR": str(tmp_path / "store")}
-        argv = ("ccache", "gcc", "-Iinclude", "-Iinclude/uapi", "-c", "a.c", "-o", "a.o")
+        argv = (*programs, "-Iinclude", "-Iinclude/uapi", "-c", "a.c", "-o", "a.o")
         subprocess.run(argv, cwd=tmp_path, env=env, check=True, timeout=60)
         return (tmp_path / "a.o").read_bytes()
 
