@@ -4,7 +4,7 @@ The key of a saved guest (`run/saved_guest.py`) covers all that made it. A kerne
 remembered as such, and its cells boot: a complaint may depend on the boot.
 
 What is measured must not depend on how a guest started. `auto` therefore restores only where `bench/snapshots.py` was
-run (docs/measurements.md), and only where it saves time.
+run (docs/measurements.md; two lines of kernels stand for all), and only where it saves time.
 """
 
 from __future__ import annotations
