@@ -96,7 +96,7 @@ def seconds(word: str) -> float:
 
 def standard_input() -> bytes:
     """All that stands on standard input. Raises UserError where it is closed, OSError where it cannot be read."""
-    from kzram_ci.cli.standard_input import pieces
+    from kzram_ci.cli.inputs import pieces
 
     return b"".join(pieces())
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
 from typing import Any
 
-from kzram_ci.base.unpacked import PIECE, unpacked
-from kzram_ci.cli import standard_input
+from kzram_ci.cli import inputs
 from kzram_ci.ktap import Parser, Report
 from kzram_ci.model.points import BAD, Point, summary
 from kzram_ci.results.reports.sanitize import one_line, visible
@@ -69,17 +67,9 @@ def main(args: argparse.Namespace) -> int:
 
 def _read(name: str) -> Report:
     parser = Parser()
-    for piece in _pieces(name):
+    for piece in inputs.log(name):
         parser.feed(piece)
     return parser.finish()
-
-
-def _pieces(name: str) -> Iterator[bytes]:
-    if name == "-":
-        yield from unpacked(standard_input.pieces())
-        return
-    with open(name, "rb") as handle:
-        yield from unpacked(iter(lambda: handle.read(PIECE), b""))
 
 
 def _show(name: str, report: Report) -> None:

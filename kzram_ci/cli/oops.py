@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kzram_ci.base.errors import UserError
 from kzram_ci.base.units import say_count
-from kzram_ci.cli import standard_input
+from kzram_ci.cli import inputs
 from kzram_ci.oops import Oops, iterate
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _one(name: str, request: OopsRequest, tree: Tree | None) -> tuple[list[Oops]
     """The oopses of one log, and whether it was readable; printed, unless JSON is wanted."""
     oopses: list[Oops] = []
     several = len(request.logs) > 1
-    counted, readable = _Counted(_pieces(name)), True
+    counted, readable = _Counted(inputs.log(name)), True
     try:
         for oops in iterate(counted):
             oopses.append(oops)
@@ -185,7 +185,7 @@ def _print_groups(seen: Sequence[tuple[str, Oops]], *, as_json: bool) -> None:
 
 
 class _Counted:
-    """Pieces of a log, with a count of the lines that went by."""
+    """Pieces of a log's text, with a count of the lines that went by."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces, self.lines = pieces, 0
@@ -194,18 +194,9 @@ class _Counted:
         last = b"\n"
         for piece in self._pieces:
             self.lines += piece.count(b"\n")
-            last = piece[-1:]
+            last = piece[-1:] or last
             yield piece
         self.lines += last != b"\n"
-
-
-def _pieces(name: str) -> Iterator[bytes]:
-    if name == "-":
-        yield from standard_input.pieces()
-        return
-    with open(name, "rb") as handle:
-        while piece := handle.read(1 << 20):
-            yield piece
 
 
 def _decoded(oopses: Sequence[Oops], vmlinux: Path, modules: Path | None) -> list[Oops]:

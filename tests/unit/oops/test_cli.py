@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import oops_samples as splats
@@ -132,3 +133,14 @@ def test_standard_input_that_is_closed_is_told(words: tuple[str, ...]) -> None:
     done = subprocess.run(argv, capture_output=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.startswith(b"kzram-ci: standard input is closed")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda text: text.decode().encode("utf-16")])
+def test_the_lines_that_are_told_are_those_of_the_text(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    ours, theirs = pty.openpty()
+    log = tmp_path / "log"
+    log.write_bytes(pack(b"[    1.000000] fine\n" * 7))
+    subprocess.run((sys.executable, "-m", "kzram_ci", "oops", str(log)), stdout=theirs, check=True, timeout=60)
+    os.close(theirs)
+    assert os.read(ours, 4096).decode().strip() == f"{log}: no oops in 7 lines"
+    os.close(ours)
